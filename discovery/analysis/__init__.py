@@ -1,0 +1,1 @@
+"""Analysis: statistics, plots and tables that the notebooks call."""

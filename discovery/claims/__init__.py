@@ -1,0 +1,1 @@
+"""Claims: published numbers, relations with tolerances, verdicts."""

@@ -1,0 +1,1 @@
+"""Deployment: what is installed on the nodes, and how it is proven to work."""

@@ -1,0 +1,9 @@
+"""The variants: for each OpenStack service, the back end that holds its state."""
+
+from __future__ import annotations
+
+VARIANTS: dict[str, dict[str, str]] = {
+    "vanilla": {"keystone": "mariadb"},
+    "vanilla-galera": {"keystone": "galera"},
+    "vanilla-postgresql": {"keystone": "postgresql"},
+}

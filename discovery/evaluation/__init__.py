@@ -1,0 +1,1 @@
+"""Artifact evaluation: plan, doctor, report and archive."""

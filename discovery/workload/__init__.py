@@ -1,0 +1,1 @@
+"""Workload: Rally scenarios, load shapes, probes, and the run of one cell."""
