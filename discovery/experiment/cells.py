@@ -51,7 +51,7 @@ class Cell(Model):
 
     @property
     def mean_one_way_delay_ms(self) -> float:
-        """The delay as one number (see :func:`discovery.experiment.models.mean_one_way_delay_ms`)."""
+        """The delay level as one number; a matrix counts with its mean over ordered pairs."""
         return mean_one_way_delay_ms(self.one_way_delay_ms)
 
 

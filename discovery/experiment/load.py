@@ -40,7 +40,7 @@ def validate(model: type[ModelT], document: Any, path: Path) -> ModelT:
 
 
 def _explain(error: ValidationError, model: type[BaseModel], path: Path) -> ConfigError:
-    details = min(error.errors(), key=lambda item: (item["type"] != "extra_forbidden"))
+    details = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     location = [str(part) for part in details["loc"] if not _is_union_tag(part)]
     key = ".".join(location)
     context = details.get("ctx", {})

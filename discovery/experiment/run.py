@@ -1,0 +1,31 @@
+"""What one run of the workflow is asked for: which experiment, which tier, from where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from discovery.experiment.models import Model, Slug, Tier
+
+
+class Run(Model):
+    """The workflow's configuration (``workflow/config/config.yaml`` and ``--config``).
+
+    ``source`` is ``measure`` (lease ``testbed`` and run every cell of ``tier``) or ``archive``
+    (analyse the archived results of ``experiment``; ``tier`` and ``testbed`` are not used).
+    """
+
+    experiment: Slug
+    tier: Tier
+    source: Literal["measure", "archive"]
+    testbed: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the experiment, relative to the repository."""
+        return Path("experiments") / self.experiment
+
+    @property
+    def name(self) -> str:
+        """The folder of this run under ``results/``: its tier's, or ``archive``."""
+        return self.tier if self.source == "measure" else "archive"
