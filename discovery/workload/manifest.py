@@ -1,0 +1,94 @@
+"""``cell.json``: what was run, how it went, on what, and the checksum of every file beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from discovery import __version__
+from discovery.experiment.cells import Cell
+from discovery.workload.phases import Phase
+
+SCHEMA_VERSION = 1
+
+
+def environment(provider: str, wan: str, image: str, packages: dict[str, str]) -> dict[str, Any]:
+    """What the numbers were measured on and with."""
+    commit, dirty = _commit()
+    return {
+        "workbench": __version__,
+        "commit": commit,
+        "dirty": dirty,
+        "image": image,
+        "provider": provider,
+        "wan": wan,
+        "kernel": platform.release(),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "memory_mb": psutil.virtual_memory().total // 2**20,
+        "packages": packages,
+    }
+
+
+def write_manifest(
+    folder: Path,
+    cell: Cell,
+    *,
+    started: datetime,
+    phases: Sequence[Phase],
+    failure: dict[str, str] | None,
+    environment: dict[str, Any],
+) -> None:
+    """Write ``folder/cell.json``, with the checksums of all that lies in ``folder`` already."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "cell_id": cell.id,
+        "cell": cell.model_dump(mode="json"),
+        "status": "failed" if failure else "ok",
+        "failure": failure,
+        "started": started.isoformat(timespec="seconds"),
+        "phases": [asdict(phase) for phase in phases],
+        "environment": environment,
+        "files": {str(path.relative_to(folder)): _sha256(path) for path in files},
+    }
+    (folder / "cell.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _commit() -> tuple[str | None, bool]:
+    """The commit the workbench is at and whether files differ from it; None outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        commit = _git(folder, "rev-parse", "HEAD").strip()
+        return commit, bool(_git(folder, "status", "--porcelain", "--untracked-files=no").strip())
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None, False
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()

@@ -1,0 +1,1 @@
+"""Programs that are copied to the nodes and run there, each alone, outside this package."""

@@ -1,0 +1,111 @@
+"""Rally on a client node: started once, then told over a Unix socket which task to run.
+
+``load.py serve CONFIG`` runs in Rally's environment. It imports Rally and creates its environment
+once, because that takes longer than many a scenario, and then waits. ``load.py run NAME`` asks it
+to run one of the tasks of CONFIG and blocks until that is done; ``load.py report FILE`` writes
+what `rally task report --json` would, for every kept task. Both print one JSON object.
+
+CONFIG is ``{"environment": Rally environment spec, "tasks": {name: {"task": Rally task,
+"keep": whether it enters the report}}}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+SOCKET = "/run/discovery-load.sock"
+ENVIRONMENT = "discovery"
+
+
+class RallyServer:
+    """Runs tasks in one Rally process and remembers which of them to report."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        from rally import api  # noqa: PLC0415  (only the serving process pays for this import)
+        from rally.env import env_mgr  # noqa: PLC0415
+
+        self.api = api.API()
+        self.tasks = config["tasks"]
+        self.kept: list[str] = []
+        env_mgr.EnvManager.create(ENVIRONMENT, config["environment"])
+
+    def run(self, name: str) -> dict[str, Any]:
+        """Run the task ``name``; its status, iterations, failures, and seconds it took."""
+        entry = self.tasks[name]
+        started = time.time()
+        task = self.api.task.create(deployment=ENVIRONMENT)["uuid"]
+        # With its own way of creating a task, start() of Rally 5.1 fails under SQLAlchemy 2.
+        self.api.task.start(deployment=ENVIRONMENT, config=entry["task"], task=task)
+        if entry["keep"]:
+            self.kept.append(task)
+        details = self.api.task.get(task_id=task, detailed=True)
+        workloads = [item for part in details["subtasks"] for item in part["workloads"]]
+        iterations = [row for workload in workloads for row in workload["data"]]
+        return {
+            "status": details["status"],
+            "iterations": len(iterations),
+            "failed": sum(1 for row in iterations if row["error"]),
+            "error": next((row["error"][-1] for row in iterations if row["error"]), None),
+            "seconds": time.time() - started,
+        }
+
+    def report(self, destination: str) -> dict[str, Any]:
+        """Write Rally's JSON report of all kept tasks to ``destination``."""
+        text = self.api.task.export(tasks=self.kept, output_type="json")["print"]
+        Path(destination).write_text(text, encoding="utf-8")
+        return {"tasks": len(self.kept)}
+
+
+def serve(config_file: str) -> None:
+    """Answer requests, one at a time, until the unit is stopped."""
+    server = RallyServer(json.loads(Path(config_file).read_text(encoding="utf-8")))
+    Path(SOCKET).unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(SOCKET)
+        listener.listen()
+        while True:
+            connection, _ = listener.accept()
+            # Rally forks its workers: a connection they inherited would never be closed.
+            os.set_inheritable(connection.fileno(), False)
+            with connection, connection.makefile("rw", encoding="utf-8") as stream:
+                verb, argument = json.loads(stream.readline())
+                try:
+                    answer = getattr(server, verb)(argument)
+                except Exception:
+                    answer = {"status": "crashed", "error": traceback.format_exc(limit=-3)}
+                stream.write(json.dumps(answer) + "\n")
+
+
+def ask(verb: str, argument: str) -> int:
+    """Send one request to the serving process and print its answer."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(SOCKET)
+        with connection.makefile("rw", encoding="utf-8") as stream:
+            stream.write(json.dumps([verb, argument]) + "\n")
+            stream.flush()
+            answer = stream.readline()
+    if not answer:
+        print(json.dumps({"status": "crashed", "error": "Rally ended without an answer"}))
+        return 1
+    print(answer, end="")
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point: ``serve CONFIG`` | ``run NAME`` | ``report FILE``."""
+    verb, argument = arguments
+    if verb == "serve":
+        serve(argument)
+        return 0
+    return ask(verb, argument)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,128 @@
+"""What a node uses while a cell runs: CPU, memory, bytes, and its database server's counters.
+
+``sample.py CONFIG`` appends JSON lines to CONFIG's ``output`` until it is stopped. CONFIG is
+``{"output": file, "interface_address": the node's address on the testbed network, "period_s": …,
+"counters": null | {"period_s": …, "driver": "pymysql" | "psycopg2", "connect": {…},
+"queries": {counter: statement whose last column is a number}, "counts_itself": …}}``.
+
+CPU is summed over the node's own processes, with what their ended children used, so that it is
+right on a real machine and on a container that shares its kernel. Memory is the processes'
+proportional set size (PSS): shared pages are counted once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+
+def interface_with(address: str) -> str:
+    """The name of the interface that carries ``address``."""
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(entry.address == address for entry in addresses):
+            return name
+    raise SystemExit(f"no interface of this node has the address {address}")
+
+
+def processes() -> tuple[float, int]:
+    """CPU seconds used by the node's processes since they began, and their PSS in bytes."""
+    cpu = 0.0
+    memory = 0
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        try:
+            times = process.cpu_times()
+            cpu += times.user + times.system + times.children_user + times.children_system
+            memory += process.memory_full_info().pss
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return cpu, memory
+
+
+class Counters:
+    """Reads a database server's own counters over one connection.
+
+    Where the server counts the questions this asks as well (``counts_itself``), they are
+    subtracted from ``queries``.
+    """
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.module = importlib.import_module(plan["driver"])
+        self.connect_arguments = plan["connect"]
+        self.queries = plan["queries"]
+        self.counts_itself = plan["counts_itself"]
+        self.connection: Any = None
+        self.own = 0
+
+    def read(self) -> dict[str, float]:
+        """Every counter's value now; an unreachable server has none."""
+        try:
+            if self.connection is None:
+                self.connection = self.module.connect(**self.connect_arguments)
+                if self.module.__name__ == "psycopg2":  # else statistics stay as at BEGIN
+                    self.connection.autocommit = True
+            values = {}
+            with self.connection.cursor() as cursor:
+                for counter, statement in self.queries.items():
+                    cursor.execute(statement)
+                    self.own += 1
+                    values[counter] = float(cursor.fetchone()[-1])
+        except self.module.Error:
+            self.connection = None
+            return {}
+        if self.counts_itself:
+            values["queries"] -= self.own
+        return values
+
+
+def emit(stream: IO[str], record: dict[str, Any]) -> None:
+    """Append one record as a JSON line."""
+    stream.write(json.dumps(record) + "\n")
+
+
+def main(config_file: str) -> None:
+    """Sample until stopped."""
+    config = json.loads(Path(config_file).read_text(encoding="utf-8"))
+    interface = interface_with(config["interface_address"])
+    plan = config["counters"]
+    counters = Counters(plan) if plan else None
+    tick = min(config["period_s"], plan["period_s"]) if plan else config["period_s"]
+    next_system = 0.0
+    with Path(config["output"]).open("a", encoding="utf-8", buffering=1) as stream:
+        while True:
+            now = time.time()
+            if now >= next_system:
+                next_system = now + config["period_s"]
+                cpu, memory = processes()
+                traffic = psutil.net_io_counters(pernic=True)[interface]
+                emit(
+                    stream,
+                    {
+                        "kind": "system",
+                        "time": now,
+                        "cpu_s": cpu,
+                        "memory_bytes": memory,
+                        "rx_bytes": traffic.bytes_recv,
+                        "tx_bytes": traffic.bytes_sent,
+                    },
+                )
+            if counters:
+                asked = time.time()
+                for counter, value in counters.read().items():
+                    emit(
+                        stream,
+                        {"kind": "counter", "time": asked, "counter": counter, "value": value},
+                    )
+            time.sleep(max(0.0, now + tick - time.time()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

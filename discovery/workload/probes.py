@@ -1,0 +1,60 @@
+"""Probes on every node of a cell: start them, fetch what they saw, write it as tables."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from discovery.deploy import Deployment
+from discovery.testbed import Node
+from discovery.workload import remote
+
+UNIT = "discovery-sample"
+PROGRAM = Path(__file__).parent / "on_node" / "sample.py"
+SYSTEM_PERIOD_S = 1.0
+COUNTER_PERIOD_S = 0.2
+SYSTEM_COLUMNS = ["node", "site", "role", "time", "cpu_s", "memory_bytes", "rx_bytes", "tx_bytes"]
+COUNTER_COLUMNS = ["node", "site", "time", "counter", "value"]
+
+
+def start(nodes: Sequence[Node], deployment: Deployment) -> None:
+    """Start sampling on ``nodes``; database nodes' counters too."""
+    counters = {**deployment.query_counters, "period_s": COUNTER_PERIOD_S}
+    servers = {node.alias for node in deployment.database_nodes}
+    configs = {
+        node.alias: {
+            "output": f"{remote.WORK_FOLDER}/samples.jsonl",
+            "interface_address": node.address,
+            "period_s": SYSTEM_PERIOD_S,
+            "counters": counters if node.alias in servers else None,
+        }
+        for node in nodes
+    }
+    for role, python in (("control", "/opt/openstack"), ("client", "/opt/rally")):
+        chosen = [node for node in nodes if node.role == role]
+        command = f"{python}/bin/python {{program}} {{config}}"
+        remote.start_program(PROGRAM, command, UNIT, configs, chosen)
+
+
+def collect(nodes: Sequence[Node], folder: Path) -> None:
+    """Stop sampling; write ``system.parquet`` and ``counters.parquet`` into ``folder``."""
+    remote.stop_program(UNIT, nodes)
+    system: list[dict[str, Any]] = []
+    counters: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        files = remote.fetch("samples.jsonl", nodes, Path(temporary))
+        for node in nodes:
+            for line in files[node.alias].read_text(encoding="utf-8").splitlines():
+                record = json.loads(line)
+                record.update(node=node.alias, site=node.site, role=node.role)
+                (system if record["kind"] == "system" else counters).append(record)
+    for rows, columns, name in (
+        (system, SYSTEM_COLUMNS, "system"),
+        (counters, COUNTER_COLUMNS, "counters"),
+    ):
+        pd.DataFrame(rows, columns=[*columns]).to_parquet(folder / f"{name}.parquet", index=False)

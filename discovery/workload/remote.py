@@ -1,0 +1,92 @@
+"""Commands and small programs on nodes, through EnOSlib, with errors in the workbench's words."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import enoslib as en
+
+from discovery.errors import TestbedError
+from discovery.testbed import Node
+
+WORK_FOLDER = "/var/lib/discovery-load"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed on one node, and whether it succeeded."""
+
+    ok: bool
+    stdout: str
+    stderr: str
+
+
+def run(command: str, nodes: Sequence[Node], *, check: bool = True) -> dict[str, Answer]:
+    """Run ``command`` on ``nodes`` at once; the answers by the nodes' aliases.
+
+    A node that cannot be reached is a :class:`TestbedError`, and so is a command that fails, where
+    ``check`` is set.
+    """
+    results = en.run_command(command, roles=[node.host for node in nodes], on_error_continue=True)
+    return {node.alias: _answer(command, node.alias, results, check) for node in nodes}
+
+
+def _answer(command: str, alias: str, results: en.Results, check: bool) -> Answer:
+    found = results.filter(host=alias)
+    if not found or found[-1].status == "UNREACHABLE":
+        raise TestbedError(f"{alias} cannot be reached any more")
+    payload = found[-1].payload
+    answer = Answer(found[-1].ok(), payload.get("stdout", ""), payload.get("stderr", ""))
+    if check and not answer.ok:
+        said = answer.stderr or answer.stdout or str(payload.get("msg", ""))
+        raise TestbedError(f"{alias}: `{command}` failed: {said.strip()[-500:]}")
+    return answer
+
+
+def start_program(
+    program: Path, command: str, unit: str, configs: Mapping[str, Any], nodes: Sequence[Node]
+) -> None:
+    """Start ``program`` on ``nodes`` as the transient systemd unit ``unit``.
+
+    Each node gets its own configuration from ``configs`` (by alias). ``command`` is run in
+    :data:`WORK_FOLDER`; ``{program}`` and ``{config}`` in it become file names there.
+    """
+    config = f"{unit}.json"
+    line = command.format(program=program.name, config=config)
+    with tempfile.TemporaryDirectory() as folder:
+        for node in nodes:
+            text = json.dumps(configs[node.alias], indent=1)
+            (Path(folder) / f"{node.alias}.json").write_text(text, encoding="utf-8")
+        with en.actions(roles=[node.host for node in nodes], gather_facts=False) as actions:
+            actions.file(path=WORK_FOLDER, state="directory", mode="0700")
+            actions.copy(src=str(program), dest=f"{WORK_FOLDER}/{program.name}", mode="0600")
+            actions.copy(
+                src=f"{folder}/{{{{ inventory_hostname }}}}.json",
+                dest=f"{WORK_FOLDER}/{config}",
+                mode="0600",
+            )
+            actions.shell(
+                cmd=f"systemctl reset-failed {unit} 2>/dev/null; systemd-run --quiet "
+                f"--unit={unit} --working-directory={WORK_FOLDER} --setenv=HOME=/root {line}"
+            )
+
+
+def stop_program(unit: str, nodes: Sequence[Node]) -> None:
+    """Stop the unit that :func:`start_program` started, where it still runs."""
+    run(f"systemctl stop {unit} 2>/dev/null || true", nodes)
+
+
+def fetch(name: str, nodes: Sequence[Node], folder: Path) -> dict[str, Path]:
+    """Copy the file ``name`` of :data:`WORK_FOLDER` from every node; where each is, by alias."""
+    with en.actions(roles=[node.host for node in nodes], gather_facts=False) as actions:
+        actions.fetch(
+            src=f"{WORK_FOLDER}/{name}",
+            dest=f"{folder}/{{{{ inventory_hostname }}}}-{name}",
+            flat=True,
+        )
+    return {node.alias: folder / f"{node.alias}-{name}" for node in nodes}

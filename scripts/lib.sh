@@ -1,0 +1,74 @@
+# Shared by the scripts beside it: where things are, what is installed, and how to say why not.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+UV_VERSION=0.13.8
+VENV=.venv
+LOCK=scripts/requirements.lock
+# Every number in a result was made under these; a locale or a hash seed must not change one.
+export LC_ALL=C.UTF-8 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=${PYTHONDONTWRITEBYTECODE-}
+
+say() { printf '\033[1m»\033[0m %s\n' "$*"; }
+stop() { printf '%s\n' "$*" >&2; exit 3; }
+
+is_root() { [ "$(id -u)" = 0 ]; }
+is_debian_12() { grep -qs '^VERSION_ID="12"' /etc/os-release && grep -qs '^ID=debian' /etc/os-release; }
+
+need_testbed_machine() {
+    local instead="what works everywhere: scripts/reproduce --from-archive"
+    is_root || stop "The local testbed needs root (network namespaces, nodes); run this as root, or $instead"
+    is_debian_12 || stop "The local testbed is built for Debian 12 and this is $(. /etc/os-release 2>/dev/null; echo "${PRETTY_NAME:-another system}"); $instead"
+    local free_gb=$(($(df --output=avail -k / | tail -1) / 1024 / 1024))
+    [ "$free_gb" -ge 8 ] || stop "The node image and the packages need 8 GB of disk and / has $free_gb GB free; make room, or $instead"
+}
+
+# install_debian PACKAGE...: those that are missing, by name, and nothing else.
+install_debian() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing+=("$package")
+    done
+    [ ${#missing[@]} = 0 ] && return
+    is_root || stop "These Debian packages are missing: ${missing[*]}; install them with apt-get as root"
+    say "installing from Debian: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+find_python() {
+    local candidate
+    for candidate in python3.11 python3.12 python3.13 python3 /usr/bin/python3; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    stop "Python 3.11 or newer is needed; on Debian 12: apt-get install python3"
+}
+
+# The workbench in $VENV, exactly as locked. Does nothing where the lock has not changed.
+install_workbench() {
+    local stamp="$VENV/.locked" wanted
+    wanted=$(cat "$LOCK" pyproject.toml | sha256sum)
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+        if is_root && is_debian_12; then install_debian python3-venv; fi
+        say "installing the workbench's Python packages into $VENV"
+        [ -x "$VENV/bin/python" ] || "$(find_python)" -m venv "$VENV"
+        "$VENV/bin/python" -m pip install --quiet "uv==$UV_VERSION"
+        "$VENV/bin/uv" pip sync --quiet --python "$VENV/bin/python" "$LOCK"
+        "$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python" --no-deps --editable .
+        printf '%s' "$wanted" >"$stamp"
+    fi
+    export PATH="$PWD/$VENV/bin:$PATH"
+}
+
+TESTBED_PACKAGES=(mmdebstrap systemd-container openssh-client iproute2 iputils-ping fping)
+PAPER_PACKAGES=(latexmk texlive-latex-extra texlive-fonts-recommended texlive-latex-recommended lmodern)
+LOOK_PACKAGES=(chromium poppler-utils iperf3)
+
+install_testbed() {
+    install_debian "${TESTBED_PACKAGES[@]}"
+    discovery image bake
+}
