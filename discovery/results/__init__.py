@@ -1,0 +1,1 @@
+"""Results: raw files, tidy tables, and the schema of both."""

@@ -1,0 +1,80 @@
+"""SQL queries of each scenario, from the database servers' own counters.
+
+The counters are cumulative and sampled a few times per second. A scenario's share is the growth
+of each server's counter between the start and the end of the scenario's load, both interpolated
+linearly between samples, summed over the servers. The clients of a cell run the scenarios in
+step, so that no other load falls into the window.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from discovery.results.raw import RawCell
+
+# A window that sticks out of the samples by more than this is not known, and is not guessed.
+_SLACK_S = 1.0
+
+
+def queries_rows(cell: RawCell) -> list[dict[str, Any]]:
+    """One row per scenario that Rally reported, in the order it ran.
+
+    ``queries`` is ``None`` where a counter does not cover the load, or was reset inside it (a
+    server that restarted); so are the ratios, and they are also where there was no iteration.
+    """
+    windows: dict[str, list[tuple[float, float]]] = {}
+    iterations: dict[str, int] = {}
+    for workloads in cell.rally.values():
+        for workload in workloads:
+            counted = iterations.get(workload.scenario, 0)
+            iterations[workload.scenario] = counted + len(workload.iterations)
+            frame = windows.setdefault(workload.scenario, [])
+            if workload.start is not None:
+                frame.append((workload.start, workload.start + workload.load_s))
+    rows = []
+    for scenario, count in iterations.items():
+        frame = windows[scenario]
+        start = min((begin for begin, _ in frame), default=np.nan)
+        end = max((finish for _, finish in frame), default=np.nan)
+        queries = growth(cell.counters, "queries", start, end)
+        commits = growth(cell.counters, "commits", start, end)
+        rows.append(
+            {
+                "scenario": scenario,
+                "iterations": count,
+                "queries": queries,
+                "queries_per_iteration": _ratio(queries, count),
+                "commits_per_iteration": _ratio(commits, count),
+            }
+        )
+    return rows
+
+
+def growth(counters: pd.DataFrame, counter: str, start: float, end: float) -> float | None:
+    """How much ``counter`` grew between ``start`` and ``end`` (s, epoch), summed over nodes.
+
+    ``None`` if a node's samples do not cover the window or the counter fell in it.
+    """
+    samples = counters[counters["counter"] == counter]
+    if samples.empty or not np.isfinite([start, end]).all():
+        return None
+    total = 0.0
+    for _, node in samples.sort_values("time").groupby("node"):
+        time = node["time"].to_numpy(dtype=float)
+        value = node["value"].to_numpy(dtype=float)
+        if time[0] > start + _SLACK_S or time[-1] < end - _SLACK_S:
+            return None
+        around = slice(
+            max(0, int(np.searchsorted(time, start)) - 1), int(np.searchsorted(time, end)) + 1
+        )
+        if (np.diff(value[around]) < 0).any():
+            return None
+        total += float(np.diff(np.interp([start, end], time, value))[0])
+    return total
+
+
+def _ratio(total: float | None, count: int) -> float | None:
+    return total / count if total is not None and count else None

@@ -1,0 +1,155 @@
+"""Reading the raw results of a cell: every file is proven whole before a number is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
+
+from discovery.errors import ResultError
+from discovery.results.manifest import RAW_SCHEMA_VERSION, Manifest, Wan
+from discovery.results.rally import Workload, read_report
+
+MANIFEST = "cell.json"
+COUNTERS = ("queries", "commits", "rollbacks")
+SYSTEM_COLUMNS = (
+    "node",
+    "site",
+    "role",
+    "time",
+    "cpu_s",
+    "memory_bytes",
+    "rx_bytes",
+    "tx_bytes",
+)
+COUNTER_COLUMNS = ("node", "site", "time", "counter", "value")
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class RawCell:
+    """A cell's raw results, read and verified.
+
+    ``rally`` has the workloads of every client site. ``wan`` is ``None`` and the rest empty only
+    in a failed cell, which may have broken before there was anything to record.
+    """
+
+    folder: Path
+    manifest: Manifest
+    wan: Wan | None
+    rally: dict[str, tuple[Workload, ...]]
+    system: pd.DataFrame
+    counters: pd.DataFrame
+
+
+def read_cell(folder: Path) -> RawCell:
+    """The raw results in ``folder``; a :class:`ResultError` names the file that is not whole."""
+    manifest = _read_json(folder / MANIFEST, Manifest)
+    if folder.resolve().name != manifest.cell_id:
+        raise ResultError(
+            f"{folder / MANIFEST}: holds the cell {manifest.cell_id}, but its folder is called "
+            f"{folder.resolve().name}; put it back under its own name."
+        )
+    for name, digest in manifest.files.items():
+        _verify(folder, name, digest)
+    listed = set(manifest.files)
+    reports = sorted(
+        name for name in listed if name.startswith("rally/") and name.endswith(".json")
+    )
+    if manifest.status == "ok":
+        for name in ("wan.json", "system.parquet", "counters.parquet"):
+            if name not in listed:
+                raise ResultError(
+                    f"{folder / MANIFEST}: the cell is ok but lists no {name}; run it again."
+                )
+        if not reports:
+            raise ResultError(
+                f"{folder / MANIFEST}: the cell is ok but lists no Rally report; run it again."
+            )
+    return RawCell(
+        folder=folder,
+        manifest=manifest,
+        wan=_read_json(folder / "wan.json", Wan) if "wan.json" in listed else None,
+        rally={Path(name).stem: read_report(folder / name) for name in reports},
+        system=_read_parquet(folder, "system.parquet", SYSTEM_COLUMNS, listed),
+        counters=_read_parquet(folder, "counters.parquet", COUNTER_COLUMNS, listed),
+    )
+
+
+def _verify(folder: Path, name: str, digest: str) -> None:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ResultError(
+            f"{folder / MANIFEST}: lists {name}, which is outside the cell's folder; "
+            "it may only list files of its own."
+        )
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        raise ResultError(
+            f"{path}: is missing, although {MANIFEST} lists it; remove the cell's folder and run "
+            "the cell again."
+        ) from None
+    if found != digest:
+        raise ResultError(
+            f"{path}: is not the file that was measured (its SHA-256 is {found[:12]}…, "
+            f"{MANIFEST} says {digest[:12]}…); remove the cell's folder and run the cell again."
+        )
+
+
+def _read_json(path: Path, model: type[ModelT]) -> ModelT:
+    try:
+        text = path.read_text(encoding="utf-8")
+        document: Any = json.loads(text)
+    except OSError:
+        raise ResultError(
+            f"{path}: no such file; this is not the folder of a finished cell."
+        ) from None
+    except ValueError:
+        raise ResultError(f"{path}: is cut off or not JSON; run the cell again.") from None
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version != RAW_SCHEMA_VERSION:
+        raise ResultError(
+            f"{path}: has schema version {version}, but this workbench reads "
+            f"version {RAW_SCHEMA_VERSION}; read it with the workbench that wrote it, or run the "
+            "cell again."
+        )
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        key = ".".join(str(part) for part in detail["loc"])
+        problem = detail["msg"].removeprefix("Value error, ")
+        raise ResultError(
+            f"{path}: {f'{key}: ' if key else ''}{problem}; the file does not follow its schema."
+        ) from None
+
+
+def _read_parquet(
+    folder: Path, name: str, columns: tuple[str, ...], listed: set[str]
+) -> pd.DataFrame:
+    if name not in listed:
+        return pd.DataFrame(columns=list(columns))
+    try:
+        table = pq.read_table(folder / name)
+    except (OSError, pa.ArrowInvalid):
+        raise ResultError(
+            f"{folder / name}: is cut off or not Parquet; run the cell again."
+        ) from None
+    missing = [column for column in columns if column not in table.column_names]
+    if missing:
+        raise ResultError(
+            f"{folder / name}: lacks the column {missing[0]}; it has "
+            f"{', '.join(table.column_names)}."
+        )
+    frame: pd.DataFrame = table.select(list(columns)).to_pandas()
+    return frame

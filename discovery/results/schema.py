@@ -1,0 +1,152 @@
+"""The schema of every tidy table: columns, types and ranges; anything else is refused.
+
+Times called ``start`` or ``time`` are seconds since the epoch, but for ``phases.start``, which
+counts from the cell's ``started``. MB are 10⁶ bytes.
+"""
+
+from __future__ import annotations
+
+import pandera.pandas as pa
+
+from discovery.deploy.backends import BACKENDS
+from discovery.workload.scenarios import SCENARIOS
+
+SCHEMA_VERSION = 1
+
+_NAME = pa.Check.str_matches(r"^\S.*$")
+_SITE = pa.Check.str_matches(r"^site-[1-9][0-9]*$")
+_POSITIVE = pa.Check.gt(0)
+_NON_NEGATIVE = pa.Check.ge(0)
+
+
+def _text(*checks: pa.Check, nullable: bool = False) -> pa.Column:
+    return pa.Column(str, list(checks), nullable=nullable)
+
+
+def _number(*checks: pa.Check, nullable: bool = False) -> pa.Column:
+    return pa.Column(float, list(checks), nullable=nullable)
+
+
+def _count(*checks: pa.Check) -> pa.Column:
+    return pa.Column("int64", list(checks))
+
+
+def _scenario() -> pa.Column:
+    return _text(pa.Check.isin(list(SCENARIOS)))
+
+
+CELL_COLUMNS: dict[str, pa.Column] = {
+    "experiment": _text(_NAME),
+    "tier": _text(pa.Check.isin(["smoke", "laptop", "full"])),
+    "cell": _text(_NAME),
+    "backend": _text(pa.Check.isin(list(BACKENDS))),
+    "sites": _count(pa.Check.ge(2)),
+    "one_way_delay_ms": _number(_NON_NEGATIVE),
+    "delay": _text(_NAME),
+    "load": _text(pa.Check.isin(["light", "high"])),
+    "repetition": _count(pa.Check.ge(1)),
+}
+
+
+def _schema(name: str, columns: dict[str, pa.Column]) -> pa.DataFrameSchema:
+    return pa.DataFrameSchema(
+        {**CELL_COLUMNS, **columns}, name=name, strict=True, ordered=True, coerce=False
+    )
+
+
+SCHEMAS: dict[str, pa.DataFrameSchema] = {
+    "cells": _schema(
+        "cells",
+        {
+            "status": _text(pa.Check.isin(["ok", "failed"])),
+            "failure_class": _text(pa.Check.isin(["measured"]), nullable=True),
+            "failure": _text(nullable=True),
+            "started": _text(_NAME),
+            "scenarios": _text(_NAME),
+            "times": _count(_POSITIVE),
+            "concurrency": _count(_POSITIVE),
+            "keystone_cache": _text(_NAME),
+            "keystone_bcrypt_rounds": _count(_POSITIVE),
+            "keystone_processes": _count(_POSITIVE),
+            "keystone_threads": _count(_POSITIVE),
+            "workbench": _text(_NAME),
+            "commit": _text(nullable=True),
+            "dirty": pa.Column(bool),
+            "image": _text(),
+            "provider": _text(_NAME),
+            "wan": _text(_NAME),
+            "kernel": _text(_NAME),
+            "cpu": _text(),
+            "cores": _count(_POSITIVE),
+            "memory_mb": _number(_POSITIVE),
+            "packages": _text(pa.Check.str_startswith("{")),
+        },
+    ),
+    "iterations": _schema(
+        "iterations",
+        {
+            "client_site": _text(_SITE),
+            "scenario": _scenario(),
+            "iteration": _count(_POSITIVE),
+            "start": _number(_POSITIVE),
+            "duration_s": _number(_NON_NEGATIVE),
+            "idle_s": _number(_NON_NEGATIVE),
+            "error": _text(nullable=True),
+        },
+    ),
+    "actions": _schema(
+        "actions",
+        {
+            "client_site": _text(_SITE),
+            "scenario": _scenario(),
+            "iteration": _count(_POSITIVE),
+            "action": _text(_NAME),
+            "start": _number(_POSITIVE),
+            "duration_s": _number(_NON_NEGATIVE, nullable=True),
+            "failed": pa.Column(bool),
+        },
+    ),
+    "wan": _schema(
+        "wan",
+        {
+            "when": _text(pa.Check.isin(["unshaped", "shaped", "after-load"])),
+            "source": _text(_SITE),
+            "destination": _text(_SITE),
+            "asked_rtt_ms": _number(_NON_NEGATIVE),
+            "measured_rtt_ms": _number(_NON_NEGATIVE, nullable=True),
+            "min_rtt_ms": _number(_NON_NEGATIVE, nullable=True),
+            "max_rtt_ms": _number(_NON_NEGATIVE, nullable=True),
+            "sent": _count(_NON_NEGATIVE),
+            "lost": _count(_NON_NEGATIVE),
+        },
+    ),
+    "system": _schema(
+        "system",
+        {
+            "node": _text(_NAME),
+            "site": _text(_SITE),
+            "role": _text(_NAME),
+            "time": _number(_POSITIVE),
+            "cpu_cores": _number(_NON_NEGATIVE, nullable=True),
+            "memory_mb": _number(_NON_NEGATIVE),
+            "rx_mb": _number(_NON_NEGATIVE, nullable=True),
+            "tx_mb": _number(_NON_NEGATIVE, nullable=True),
+        },
+    ),
+    "phases": _schema(
+        "phases",
+        {"phase": _text(_NAME), "start": _number(_NON_NEGATIVE), "seconds": _number(_NON_NEGATIVE)},
+    ),
+    "queries": _schema(
+        "queries",
+        {
+            "scenario": _scenario(),
+            "iterations": _count(_NON_NEGATIVE),
+            "queries": _number(_NON_NEGATIVE, nullable=True),
+            "queries_per_iteration": _number(_NON_NEGATIVE, nullable=True),
+            "commits_per_iteration": _number(_NON_NEGATIVE, nullable=True),
+        },
+    ),
+}
+
+TABLES: tuple[str, ...] = tuple(SCHEMAS)

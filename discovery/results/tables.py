@@ -1,0 +1,89 @@
+"""Writing and reading tidy tables: each is checked against its schema on both ways."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import pandera.errors
+import pandera.pandas as pa
+import pyarrow
+import pyarrow.parquet as pq
+
+from discovery.errors import ResultError
+from discovery.results.schema import SCHEMA_VERSION, SCHEMAS, TABLES
+
+_VERSION_KEY = b"schema_version"
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Where the tidy table ``name`` lies in ``folder``."""
+    return folder / f"{name}.parquet"
+
+
+def checked(name: str, table: pd.DataFrame, source: Path | str) -> pd.DataFrame:
+    """``table`` if it follows the schema of ``name``; else a :class:`ResultError` on ``source``."""
+    try:
+        return SCHEMAS[name].validate(table)
+    except pandera.errors.SchemaError as error:
+        raise ResultError(f"{source}: {_explain(error)}.") from None
+
+
+def _explain(error: pandera.errors.SchemaError) -> str:
+    reason = error.reason_code
+    if reason == pandera.errors.SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME:
+        return f"lacks the column {error.failure_cases}"
+    if reason == pandera.errors.SchemaErrorReason.COLUMN_NOT_IN_SCHEMA:
+        return f"has the unknown column {error.failure_cases}"
+    if reason == pandera.errors.SchemaErrorReason.COLUMN_NOT_ORDERED:
+        return f"has the column {error.failure_cases} out of order"
+    cases = error.failure_cases
+    found = (
+        cases["failure_case"].iloc[0] if isinstance(cases, pd.DataFrame) and len(cases) else cases
+    )
+    wanted = error.check.error if isinstance(error.check, pa.Check) else error.check
+    return f"its column {error.schema.name} holds {found!r}, which fails {wanted}"
+
+
+def write_table(folder: Path, name: str, table: pd.DataFrame) -> Path:
+    """Write ``table`` as ``folder/<name>.parquet``, whole or not at all."""
+    path = path_of(folder, name)
+    arrow = pyarrow.Table.from_pandas(checked(name, table, path), preserve_index=False)
+    metadata = {**(arrow.schema.metadata or {}), _VERSION_KEY: str(SCHEMA_VERSION).encode()}
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{name}-", suffix=".parquet", dir=folder)
+    os.close(handle)
+    try:
+        pq.write_table(arrow.replace_schema_metadata(metadata), temporary, compression="zstd")
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """The tidy table ``name`` in ``folder``; a :class:`ResultError` if it cannot be trusted."""
+    path = path_of(folder, name)
+    try:
+        arrow = pq.read_table(path)
+    except FileNotFoundError:
+        raise ResultError(f"{path}: no such tidy table; run `discovery tidy` first.") from None
+    except (OSError, pyarrow.ArrowInvalid):
+        raise ResultError(
+            f"{path}: is cut off or not Parquet; make the tidy tables again."
+        ) from None
+    version = (arrow.schema.metadata or {}).get(_VERSION_KEY, b"none").decode()
+    if version != str(SCHEMA_VERSION):
+        raise ResultError(
+            f"{path}: has schema version {version}, but this workbench reads version "
+            f"{SCHEMA_VERSION}; make the tidy tables again from the raw results."
+        )
+    return checked(name, arrow.to_pandas(), path)
+
+
+def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """All tidy tables in ``folder``, by name."""
+    return {name: read_table(folder, name) for name in TABLES}

@@ -1,0 +1,171 @@
+"""Raw cells → tidy tables. Nothing is dropped: failures are rows like any other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from discovery.errors import ResultError
+from discovery.experiment.models import delay_slug
+from discovery.results.queries import queries_rows
+from discovery.results.raw import RawCell, read_cell
+from discovery.results.schema import SCHEMAS, TABLES
+from discovery.results.system import system_table
+from discovery.results.tables import write_table
+
+Row = dict[str, Any]
+
+
+def tidy(raw_folders: Iterable[Path], out_folder: Path) -> dict[str, Path]:
+    """Write the tidy tables of the cells in ``raw_folders`` to ``out_folder``; name → file.
+
+    The result does not depend on the order of ``raw_folders``. All cells are read and all tables
+    checked before the first is written.
+    """
+    tables = tidy_tables(read_cell(folder) for folder in raw_folders)
+    return {name: write_table(out_folder, name, table) for name, table in tables.items()}
+
+
+def tidy_tables(cells: Iterable[RawCell]) -> dict[str, pd.DataFrame]:
+    """The tidy tables of ``cells``, by name."""
+    ordered = sorted(cells, key=_order)
+    seen: dict[tuple[str, str, str], Path] = {}
+    for cell in ordered:
+        what = cell.manifest.cell
+        first = seen.setdefault((what.experiment, what.tier, what.id), cell.folder)
+        if first is not cell.folder:
+            raise ResultError(
+                f"{cell.folder}: holds the same cell as {first}; give each cell once."
+            )
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
+    for cell in ordered:
+        factors = _factors(cell)
+        for name, part in _cell_tables(cell).items():
+            parts[name].append(part.assign(**factors))
+    return {name: _typed(name, parts[name]) for name in TABLES}
+
+
+def _order(cell: RawCell) -> tuple[Any, ...]:
+    what = cell.manifest.cell
+    return (
+        what.experiment,
+        what.tier,
+        what.backend,
+        what.sites,
+        what.mean_one_way_delay_ms,
+        delay_slug(what.one_way_delay_ms),
+        what.load,
+        what.repetition,
+    )
+
+
+def _factors(cell: RawCell) -> Row:
+    what = cell.manifest.cell
+    return {
+        "experiment": what.experiment,
+        "tier": what.tier,
+        "cell": what.id,
+        "backend": what.backend,
+        "sites": what.sites,
+        "one_way_delay_ms": what.mean_one_way_delay_ms,
+        "delay": delay_slug(what.one_way_delay_ms),
+        "load": what.load,
+        "repetition": what.repetition,
+    }
+
+
+def _cell_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
+    iterations, actions = _rally_rows(cell)
+    return {
+        "cells": pd.DataFrame([_cell_row(cell)]),
+        "iterations": pd.DataFrame(iterations),
+        "actions": pd.DataFrame(actions),
+        "wan": pd.DataFrame(_wan_rows(cell)),
+        "system": system_table(cell.system),
+        "phases": pd.DataFrame([phase.model_dump() for phase in cell.manifest.phases]),
+        "queries": pd.DataFrame(queries_rows(cell)),
+    }
+
+
+def _cell_row(cell: RawCell) -> Row:
+    manifest = cell.manifest
+    what, failure = manifest.cell, manifest.failure
+    environment = manifest.environment.model_dump()
+    packages = json.dumps(environment.pop("packages"), sort_keys=True)
+    return {
+        "status": manifest.status,
+        "failure_class": failure.failure_class if failure else None,
+        "failure": f"{failure.phase}: {failure.message}" if failure else None,
+        "started": manifest.started.isoformat(),
+        "scenarios": ",".join(what.scenarios),
+        "times": what.times,
+        "concurrency": what.concurrency,
+        **{f"keystone_{key}": value for key, value in what.keystone.model_dump().items()},
+        **environment,
+        "packages": packages,
+    }
+
+
+def _rally_rows(cell: RawCell) -> tuple[list[Row], list[Row]]:
+    iterations: list[Row] = []
+    actions: list[Row] = []
+    for site, workloads in sorted(cell.rally.items()):
+        counted: dict[str, int] = {}
+        for workload in workloads:
+            for one in workload.iterations:
+                number = counted[workload.scenario] = counted.get(workload.scenario, 0) + 1
+                key = {
+                    "client_site": site,
+                    "scenario": workload.scenario,
+                    "iteration": number,
+                }
+                iterations.append(
+                    {
+                        **key,
+                        "start": one.start,
+                        "duration_s": one.duration_s,
+                        "idle_s": one.idle_s,
+                        "error": one.error,
+                    }
+                )
+                actions.extend(
+                    {
+                        **key,
+                        "action": action.name,
+                        "start": action.start,
+                        "duration_s": action.duration_s,
+                        "failed": action.failed,
+                    }
+                    for action in one.actions
+                )
+    return iterations, actions
+
+
+def _wan_rows(cell: RawCell) -> list[Row]:
+    if cell.wan is None:
+        return []
+    return [
+        {"when": measurement.when, **pair.model_dump()}
+        for measurement in cell.wan.measurements
+        for pair in measurement.pairs
+    ]
+
+
+def _typed(name: str, parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """The parts as one table with the schema's columns and types, also when there is no row."""
+    columns = SCHEMAS[name].columns
+    whole = [part.astype(object) for part in parts if len(part)]
+    table = pd.concat(whole, ignore_index=True) if whole else pd.DataFrame(columns=list(columns))
+    if set(table.columns) != set(columns):
+        raise ValueError(f"{name}: built with {set(table.columns) ^ set(columns)} wrong")
+    dtypes = {key: _dtype(column.dtype) for key, column in columns.items()}
+    return table[list(columns)].astype(dtypes)
+
+
+def _dtype(dtype: Any) -> str:
+    """Pandas' own text type where the schema says text; pandera's alias for it is another one."""
+    return "str" if str(dtype).startswith("str") else str(dtype)
