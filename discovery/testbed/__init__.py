@@ -1,1 +1,1 @@
-"""Testbed: leases of nodes grouped in sites, the WAN between them, and the ledger of what is held."""
+"""Testbed: leases of nodes grouped in sites, the WAN between them, the ledger of what is held."""

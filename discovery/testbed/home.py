@@ -1,0 +1,47 @@
+"""Where this machine's state lives: ``$DISCOVERY_HOME``, shared by every clone on the machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from discovery.errors import MachineError
+
+DEFAULT = Path("/var/lib/discovery")
+
+# A Unix socket's path has at most 107 bytes; ssh's connection sockets live in
+# leases/<id>/ssh/<10 characters>, and ssh adds 17 more while it makes one.
+_LONGEST = 107 - len("/leases/123456/ssh/") - 10 - 17
+
+
+def home() -> Path:
+    """The state folder, made if absent; a :class:`MachineError` if it cannot be used."""
+    path = Path(os.environ.get("DISCOVERY_HOME") or DEFAULT).absolute()
+    if len(os.fsencode(path)) > _LONGEST:
+        raise MachineError(
+            f"DISCOVERY_HOME={path} is too long for the sockets inside it; "
+            f"choose a path of at most {_LONGEST} bytes."
+        )
+    try:
+        (path / "leases").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MachineError(
+            f"The state folder {path} cannot be made ({error.strerror}); run as root, "
+            "or set DISCOVERY_HOME to a folder that you may write to."
+        ) from None
+    return path
+
+
+def ledger_path() -> Path:
+    """The append-only list of everything that was made and is to be removed."""
+    return home() / "ledger.jsonl"
+
+
+def lock_path() -> Path:
+    """The file whose lock the run that has the testbed holds."""
+    return home() / "lock"
+
+
+def lease_folder(lease_id: str) -> Path:
+    """Keys, hosts file, consoles and sockets of one lease."""
+    return home() / "leases" / lease_id

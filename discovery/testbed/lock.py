@@ -1,0 +1,105 @@
+"""The lock of the run that has this machine's testbed.
+
+It is an ``flock`` on ``$DISCOVERY_HOME/lock``: the kernel drops it when its process dies, however
+it dies. No child inherits it: a program closes it on exec, a fork at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from discovery.errors import BusyError
+from discovery.testbed.processes import alive, start_time
+
+_open: set[int] = set()
+
+
+def _close_in_child() -> None:
+    for descriptor in _open:
+        os.close(descriptor)
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has the testbed: a process, and what for.
+
+    ``since`` is in seconds since the epoch, ``start`` the process's start in ticks since boot.
+    """
+
+    pid: int
+    start: int
+    purpose: str
+    since: float
+
+    def __str__(self) -> str:
+        """How an error names it: ``process 12 (galera-s3-d50-light-r1) since 17:20:00``."""
+        clock = time.strftime("%H:%M:%S", time.localtime(self.since))
+        return f"process {self.pid} ({self.purpose}) since {clock}"
+
+
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock in ``path`` now; None if nobody does (or has not signed yet)."""
+    try:
+        found = Holder(**json.loads(path.read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+    return found if alive(found.pid, found.start) else None
+
+
+@contextmanager
+def lock(
+    path: Path, purpose: str, *, wait: bool, say: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Hold the lock in ``path`` for ``purpose``.
+
+    If another process holds it: wait for as long as it takes, after one sentence to ``say``
+    (standard error if not given), or raise :class:`BusyError` if not ``wait``.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    _open.add(descriptor)
+    try:
+        if not _try(descriptor):
+            other = holder(path) or "another process"
+            if not wait:
+                raise BusyError(f"The testbed is held by {other}; wait for it, or end it.")
+            (say or _to_stderr)(f"Waiting for the testbed, which is held by {other} …")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        myself = os.getpid()
+        sign = Holder(myself, start_time(myself) or 0, purpose, time.time())
+        _write(descriptor, json.dumps(asdict(sign)))
+        try:
+            yield
+        finally:
+            _write(descriptor, "")
+    finally:
+        _open.discard(descriptor)
+        os.close(descriptor)
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write(descriptor: int, text: str) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, text.encode(), 0)
+
+
+def _to_stderr(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)

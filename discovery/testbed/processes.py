@@ -1,0 +1,116 @@
+"""Processes by identity: a pid alone may have been given to another process since."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from discovery.errors import TestbedError
+
+# Set in the environment of a run that holds a lease, to the lease's folder: every program it
+# starts inherits it, so that even a program started a moment before the run died is found.
+LEASE_VARIABLE = "DISCOVERY_LEASE"
+
+
+@cache
+def boot_id() -> str:
+    """This boot of the machine; what an earlier boot ran is gone."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def start_time(pid: int) -> int | None:
+    """When ``pid`` started, in clock ticks since boot; None if there is no such process."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in "ZX" else int(fields[19])
+
+
+def alive(pid: int, started: int | None) -> bool:
+    """Whether the process that had ``pid`` when it started at ``started`` still runs."""
+    return started is not None and start_time(pid) == started
+
+
+def kill(pid: int, started: int | None, *, timeout: float = 5.0) -> None:
+    """Kill exactly that process and wait (s) until it is gone; one that is gone is no error."""
+    if not alive(pid, started):
+        return
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if alive(pid, started):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(descriptor)
+    deadline = time.monotonic() + timeout
+    while alive(pid, started):
+        if time.monotonic() > deadline:
+            raise TestbedError(f"Process {pid} does not die; look at it with `ps {pid}`.")
+        time.sleep(0.005)
+
+
+def kill_all_of(folder: Path) -> None:
+    """Kill every program that belongs to the lease of ``folder``, until none is left.
+
+    Those are the programs whose command line names a file of the folder (ssh and its connection
+    masters), and those started with :data:`LEASE_VARIABLE` set to it, unless this very process
+    descends from them or they from it.
+    """
+    while found := [pid for pid in _pids() if _belongs(pid, folder)]:
+        for pid in found:
+            kill(pid, start_time(pid))
+
+
+def _belongs(pid: int, folder: Path) -> bool:
+    if pid == os.getpid():
+        return False
+    name = os.fsencode(folder)
+    command = _read(pid, "cmdline").replace(b"\0", b" ")
+    if name + b"/" in command and os.getpid() not in _descent(pid):
+        return pid not in _descent(os.getpid())
+    variable = f"{LEASE_VARIABLE}=".encode() + name
+    if variable not in _read(pid, "environ").split(b"\0"):
+        return False
+    return os.getpid() not in _descent(pid) and pid not in _descent(os.getpid())
+
+
+def _descent(pid: int) -> list[int]:
+    """``pid``, its parent, and so on up to 1."""
+    line = [pid]
+    while pid > 1 and (fields := _stat(pid)) is not None:
+        pid = int(fields[1])
+        line.append(pid)
+    return line
+
+
+def _pids() -> Iterator[int]:
+    return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of ``/proc/<pid>/stat`` after the program's name (state, parent, …)."""
+    text = _read(pid, "stat")
+    return text[text.rindex(b")") + 2 :].decode().split() if text else None
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:  # it ended while we looked
+        return b""
+
+
+def wait_until(condition: Callable[[], bool], *, timeout: float) -> bool:
+    """Whether ``condition`` became true within ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
