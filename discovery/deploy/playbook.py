@@ -1,0 +1,96 @@
+"""Running an Ansible playbook, so that a task that fails becomes one sentence."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import enoslib as en
+from enoslib.config import config_context
+
+from discovery.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ANSIBLE = Path(__file__).parent / "ansible"
+
+# Without these every task opens a second connection, and looks for a Python first.
+_CONNECTION = {
+    "ansible_ssh_pipelining": True,
+    "ansible_python_interpreter": "/usr/bin/python3",
+}
+
+
+def run(
+    playbook: Path,
+    hosts: Mapping[str, Sequence[en.Host]],
+    variables: Mapping[str, Any],
+    log: Path,
+) -> en.Results:
+    """Run ``playbook`` on ``hosts`` (EnOSlib's roles) and return what its tasks returned.
+
+    Every task's result is written to ``log``, one JSON object a line. A task that fails, or a node
+    that cannot be reached, is a :class:`DeployError` naming node, task, message and ``log``.
+    """
+    with _quiet():
+        results = en.run_ansible(
+            [str(playbook)],
+            roles=en.Roles({role: list(members) for role, members in hosts.items()}),
+            extra_vars={**_CONNECTION, **variables},
+            on_error_continue=True,
+            basedir=str(playbook.parent),
+        )
+    _write(results, log)
+    for result in results:
+        if result.status in ("FAILED", "UNREACHABLE"):
+            raise DeployError(
+                f"{result.host}: task {result.task!r} of {playbook.stem}"
+                f" {'failed' if result.status == 'FAILED' else 'found the node unreachable'}:"
+                f" {told(result.payload)}; every task's result is in {log}"
+            )
+    return results
+
+
+def told(payload: Mapping[str, Any]) -> str:
+    """What a task that failed has to say, in one line: its last words, or Ansible's message."""
+    for item in payload.get("results", ()):
+        if item.get("failed"):
+            return told(item)
+    for words in (payload.get("stderr"), payload.get("module_stderr"), payload.get("stdout")):
+        lines = [line.strip() for line in str(words or "").splitlines() if line.strip()]
+        if lines:
+            return " | ".join(lines[-3:])
+    return " ".join(str(payload.get("msg", "no message")).split())
+
+
+def _write(results: en.Results, log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as out:
+        for result in results:
+            line = {
+                "node": result.host,
+                "task": result.task,
+                "status": result.status,
+                "result": result.payload,
+            }
+            out.write(json.dumps(line, default=str) + "\n")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep EnOSlib's spinner and its dump of failed hosts out of the user's terminal."""
+    logger = logging.getLogger("enoslib.api")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    os.environ.setdefault("ANSIBLE_LOCALHOST_WARNING", "false")
+    try:
+        with config_context(ansible_stdout="noop"):
+            yield
+    finally:
+        logger.setLevel(level)
