@@ -25,6 +25,15 @@ def path_of(folder: Path, name: str) -> Path:
 
 def checked(name: str, table: pd.DataFrame, source: Path | str) -> pd.DataFrame:
     """``table`` if it follows the schema of ``name``; else a :class:`ResultError` on ``source``."""
+    wanted, found = list(SCHEMAS[name].columns), list(table.columns)
+    for column in wanted:
+        if column not in found:
+            raise ResultError(f"{source}: lacks the column {column}.")
+    for column in found:
+        if column not in wanted:
+            raise ResultError(f"{source}: has the unknown column {column}.")
+    if found != wanted:
+        raise ResultError(f"{source}: its columns are not in the order {', '.join(wanted)}.")
     try:
         return SCHEMAS[name].validate(table)
     except pandera.errors.SchemaError as error:
@@ -32,19 +41,10 @@ def checked(name: str, table: pd.DataFrame, source: Path | str) -> pd.DataFrame:
 
 
 def _explain(error: pandera.errors.SchemaError) -> str:
-    reason = error.reason_code
-    if reason == pandera.errors.SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME:
-        return f"lacks the column {error.failure_cases}"
-    if reason == pandera.errors.SchemaErrorReason.COLUMN_NOT_IN_SCHEMA:
-        return f"has the unknown column {error.failure_cases}"
-    if reason == pandera.errors.SchemaErrorReason.COLUMN_NOT_ORDERED:
-        return f"has the column {error.failure_cases} out of order"
     cases = error.failure_cases
-    found = (
-        cases["failure_case"].iloc[0] if isinstance(cases, pd.DataFrame) and len(cases) else cases
-    )
-    wanted = error.check.error if isinstance(error.check, pa.Check) else error.check
-    return f"its column {error.schema.name} holds {found!r}, which fails {wanted}"
+    case = cases["failure_case"].iloc[0] if isinstance(cases, pd.DataFrame) else cases
+    rule = error.check.error if isinstance(error.check, pa.Check) else error.check
+    return f"its column {error.schema.name} holds {case}, which fails {rule}"
 
 
 def write_table(folder: Path, name: str, table: pd.DataFrame) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,10 @@ def tidy(raw_folders: Iterable[Path], out_folder: Path) -> dict[str, Path]:
 def tidy_tables(cells: Iterable[RawCell]) -> dict[str, pd.DataFrame]:
     """The tidy tables of ``cells``, by name."""
     ordered = sorted(cells, key=_order)
-    seen: dict[tuple[str, str, str], Path] = {}
-    for cell in ordered:
-        what = cell.manifest.cell
-        first = seen.setdefault((what.experiment, what.tier, what.id), cell.folder)
-        if first is not cell.folder:
+    for before, cell in pairwise(ordered):
+        if _order(before) == _order(cell):
             raise ResultError(
-                f"{cell.folder}: holds the same cell as {first}; give each cell once."
+                f"{cell.folder}: holds the same cell as {before.folder}; give each cell once."
             )
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     for cell in ordered:
