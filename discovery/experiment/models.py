@@ -7,11 +7,24 @@ between two sites is the sum of both directions.
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from discovery.deploy.backends import BACKENDS
+from discovery.experiment.explain import refuse
 from discovery.workload.scenarios import SCENARIOS
 
 Load = Literal["light", "high"]
@@ -21,20 +34,46 @@ Cache = Literal["dict", "none"]
 Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False, strict=True)]
 Percent = Annotated[float, Field(ge=0, lt=100, allow_inf_nan=False, strict=True)]
 MegabitPerSecond = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Count = Annotated[int, Field(strict=True)]
 Matrix = tuple[tuple[float, ...], ...]
+
+
+def _check_name(kind: str, names: Iterable[str]) -> AfterValidator:
+    """A validator that refuses a name which a registry does not have."""
+    known = list(names)
+
+    def check(name: str) -> str:
+        if name not in known:
+            raise refuse(f"unknown {kind}", allowed=known)
+        return name
+
+    return AfterValidator(check)
+
+
+def _enum(names: Iterable[str]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": list(names)})
+
+
+BackendName = Annotated[str, _check_name("back end", BACKENDS), _enum(BACKENDS)]
+ScenarioName = Annotated[str, _check_name("scenario", SCENARIOS), _enum(SCENARIOS)]
+
+
+def _slug(text: str) -> str:
+    if not re.fullmatch(_SLUG, text):
+        raise refuse("cannot be part of a file name", allowed="a-z, 0-9 and single hyphens between")
+    return text
+
+
+_SLUG = "[a-z0-9]+(-[a-z0-9]+)*"
+Slug = Annotated[
+    str, AfterValidator(_slug), WithJsonSchema({"type": "string", "pattern": f"^{_SLUG}$"})
+]
 
 
 class Model(BaseModel):
     """Base of every model of a file the user writes: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _known(kind: str, name: str, registry: dict[str, object]) -> str:
-    if name not in registry:
-        raise ValueError(f"unknown {kind}; allowed: {', '.join(registry)}")
-    return name
 
 
 class DelayMatrix(Model):
@@ -46,17 +85,34 @@ class DelayMatrix(Model):
     @field_validator("matrix")
     @classmethod
     def _square(cls, matrix: Matrix) -> Matrix:
-        for number, row in enumerate(matrix, 1):
-            if len(row) != len(matrix):
-                raise ValueError(
-                    f"row {number} has {len(row)} delays; allowed: {len(matrix)}, one per site"
+        size = len(matrix)
+        if size < 2:
+            raise refuse(
+                f"is {size} x {size}", allowed="a row and a column for each of 2 sites or more"
+            )
+        for number, row in enumerate(matrix):
+            if len(row) != size:
+                found = f"has {len(row)} delays"
+                raise refuse(found, key=(number,), allowed=f"{size} in every row, one per site")
+            if row[number] != 0:
+                raise refuse(
+                    "delays a site from itself",
+                    key=(number, number),
+                    value=row[number],
+                    allowed="0",
                 )
-            if row[number - 1] != 0:
-                raise ValueError(f"row {number} delays a site from itself; allowed: 0 there")
         return matrix
 
 
-DelayLevel = Milliseconds | DelayMatrix
+def _kind_of_delay(value: object) -> str:
+    return "#matrix" if isinstance(value, dict | DelayMatrix) else "#number"
+
+
+# Tagged, so that an error is about the member the user meant, and not about both.
+DelayLevel = Annotated[
+    Annotated[Milliseconds, Tag("#number")] | Annotated[DelayMatrix, Tag("#matrix")],
+    Discriminator(_kind_of_delay),
+]
 
 
 class KeystoneSettings(Model):
@@ -68,9 +124,9 @@ class KeystoneSettings(Model):
     """
 
     cache: Cache
-    bcrypt_rounds: int = Field(ge=4, le=16)
-    processes: int = Field(ge=1, le=64)
-    threads: int = Field(ge=1, le=64)
+    bcrypt_rounds: Count = Field(ge=4, le=16)
+    processes: Count = Field(ge=1, le=64)
+    threads: Count = Field(ge=1, le=64)
 
 
 class WanSettings(Model):
@@ -91,46 +147,52 @@ class TierSettings(Model):
     ``times`` iterations per scenario and client, at most ``concurrency`` of them at once.
     """
 
-    backends: tuple[str, ...] = Field(min_length=1)
-    sites: tuple[Annotated[int, Field(ge=2, le=99)], ...] = Field(min_length=1)
+    backends: tuple[BackendName, ...] = Field(min_length=1)
+    sites: tuple[Annotated[Count, Field(ge=2, le=99)], ...] = Field(min_length=1)
     one_way_delay_ms: tuple[DelayLevel, ...] = Field(min_length=1)
     load: tuple[Load, ...] = Field(min_length=1)
-    repetitions: int = Field(ge=1, le=100)
-    scenarios: tuple[str, ...] = Field(min_length=1)
-    times: int = Field(ge=1, le=10_000)
-    concurrency: int = Field(ge=1, le=100)
-
-    @field_validator("backends")
-    @classmethod
-    def _known_backends(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_known("back end", name, dict(BACKENDS)) for name in names)
-
-    @field_validator("scenarios")
-    @classmethod
-    def _known_scenarios(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_known("scenario", name, dict(SCENARIOS)) for name in names)
+    repetitions: Count = Field(ge=1, le=100)
+    scenarios: tuple[ScenarioName, ...] = Field(min_length=1)
+    times: Count = Field(ge=1, le=10_000)
+    concurrency: Count = Field(ge=1, le=100)
 
     @model_validator(mode="after")
     def _consistent(self) -> TierSettings:
-        for factor in ("backends", "sites", "one_way_delay_ms", "load", "scenarios"):
-            levels = getattr(self, factor)
-            if len(set(map(repr, levels))) != len(levels):
-                raise ValueError(f"{factor} names a level twice; allowed: each level once")
-        for delay in self.one_way_delay_ms:
-            if isinstance(delay, DelayMatrix):
-                for sites in self.sites:
-                    if len(delay.matrix) != sites:
-                        raise ValueError(
-                            f"delay matrix {delay.name!r} is {len(delay.matrix)} x "
-                            f"{len(delay.matrix)} but a cell has {sites} sites; "
-                            f"allowed: {sites} x {sites}"
-                        )
+        self._check_levels_differ()
+        self._check_matrices_fit()
         if self.concurrency > self.times:
-            raise ValueError(
-                f"concurrency {self.concurrency} exceeds times {self.times}; "
-                f"allowed: at most {self.times}"
+            raise refuse(
+                f"more at once than there are iterations (times = {self.times})",
+                key=("concurrency",),
+                value=self.concurrency,
+                allowed=f"a whole number ≤ {self.times}",
             )
         return self
+
+    def _check_levels_differ(self) -> None:
+        """Two equal levels would be two cells of one id; ids write delays with ``delay_slug``."""
+        for factor in ("backends", "sites", "one_way_delay_ms", "load", "scenarios"):
+            levels = getattr(self, factor)
+            names = [delay_slug(level) for level in levels] if "delay" in factor else levels
+            for number, name in enumerate(names):
+                if name in names[:number]:
+                    raise refuse(
+                        "is there twice",
+                        key=(factor, number),
+                        value=name,
+                        allowed="each level once",
+                    )
+
+    def _check_matrices_fit(self) -> None:
+        for number, delay in enumerate(self.one_way_delay_ms):
+            size = len(delay.matrix) if isinstance(delay, DelayMatrix) else None
+            for sites in self.sites if size else ():
+                if size != sites:
+                    raise refuse(
+                        f"is {size} x {size}, but a cell of this tier has {sites} sites",
+                        key=("one_way_delay_ms", number, "matrix"),
+                        allowed=f"{sites} rows of {sites} delays",
+                    )
 
 
 class Experiment(Model):
@@ -141,7 +203,7 @@ class Experiment(Model):
     service: Literal["keystone"]
     keystone: KeystoneSettings
     wan: WanSettings = WanSettings()
-    warm_up_iterations: int = Field(ge=0, le=1000)
+    warm_up_iterations: Count = Field(ge=0, le=1000)
     tiers: dict[Tier, TierSettings] = Field(min_length=1)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from discovery.errors import ConfigError
+from discovery.experiment.load import validate
 from discovery.experiment.models import Model, Slug, Tier
 
 
@@ -29,3 +31,17 @@ class Run(Model):
     def name(self) -> str:
         """The folder of this run under ``results/``: its tier's, or ``archive``."""
         return self.tier if self.source == "measure" else "archive"
+
+
+def read_run(document: dict[str, Any], path: Path) -> Run:
+    """The run that ``document`` (read from ``path``) asks for, of an experiment that is there.
+
+    Raises :class:`ConfigError`.
+    """
+    run = validate(Run, document, path)
+    there = sorted(found.parent.name for found in Path("experiments").glob("*/experiment.yaml"))
+    if run.experiment not in there:
+        raise ConfigError(
+            "no such experiment", file=path, key="experiment", value=run.experiment, allowed=there
+        )
+    return run

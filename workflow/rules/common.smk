@@ -3,13 +3,11 @@ import sys
 from pathlib import Path
 
 from discovery.errors import DiscoveryError
-from discovery.experiment.load import load_cells, validate
-from discovery.experiment.run import Run
-
-CONFIG = Path("workflow/config/config.yaml")
+from discovery.experiment.load import load_cells
+from discovery.experiment.run import read_run
 
 try:
-    RUN = validate(Run, config, CONFIG)
+    RUN = read_run(config, Path("workflow/config/config.yaml"))
     CELLS = {}
     if RUN.source == "measure":
         CELLS = {cell.id: cell for cell in load_cells(RUN.folder, RUN.tier)}
