@@ -3,7 +3,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-UV_VERSION=0.13.8
 VENV=.venv
 LOCK=scripts/requirements.lock
 # Every number in a result was made under these; a locale or a hash seed must not change one.
@@ -56,7 +55,7 @@ install_workbench() {
         if is_root && is_debian_12; then install_debian python3-venv; fi
         say "installing the workbench's Python packages into $VENV"
         [ -x "$VENV/bin/python" ] || "$(find_python)" -m venv "$VENV"
-        "$VENV/bin/python" -m pip install --quiet "uv==$UV_VERSION"
+        [ -x "$VENV/bin/uv" ] || "$VENV/bin/python" -m pip install --quiet "$(grep '^uv==' "$LOCK")"
         "$VENV/bin/uv" pip sync --quiet --python "$VENV/bin/python" "$LOCK"
         "$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python" --no-deps --editable .
         printf '%s' "$wanted" >"$stamp"
