@@ -1,0 +1,269 @@
+"""The `discovery` command: thin, every verb is a function elsewhere.
+
+Rooms are imported inside the verbs, so that the analysis half starts without the testbed's
+libraries, and `--help` without any.
+"""
+
+# ruff: noqa: PLC0415  (the docstring says why)
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from discovery.errors import DiscoveryError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Re-run, on today's OpenStack, evaluations of decentralised control planes.",
+)
+testbed_app = typer.Typer(no_args_is_help=True, help="Lease nodes, look at them, release them.")
+cell_app = typer.Typer(no_args_is_help=True, help="Run one cell of an experiment.")
+image_app = typer.Typer(no_args_is_help=True, help="The node image of the local testbed.")
+archive_app = typer.Typer(no_args_is_help=True, help="Keep tidy tables with an experiment.")
+app.add_typer(testbed_app, name="testbed")
+app.add_typer(cell_app, name="cell")
+app.add_typer(image_app, name="image")
+app.add_typer(archive_app, name="archive")
+
+ExperimentOption = Annotated[Path, typer.Option(help="Folder of the experiment.")]
+TierOption = Annotated[str, typer.Option(help="smoke, laptop or full.")]
+TestbedOption = Annotated[Path, typer.Option(help="Testbed file.")]
+ResultsOption = Annotated[Path, typer.Option(help="A tier's results, such as results/smoke.")]
+
+KEYSTONE_2018 = Path("experiments/keystone-2018")
+LOCAL = Path("experiments/testbeds/local.yaml")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is here, what is missing, why it matters, and how to get it."""
+    from discovery.evaluation.doctor import examine, render
+
+    findings = examine()
+    render(findings)
+    if any(finding.blocks for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    tier: Annotated[str | None, typer.Option(help="Also check that this tier exists.")] = None,
+) -> None:
+    """Validate every experiment, testbed, variant and claim file; lease nothing."""
+    from discovery.evaluation.check import check_everything
+
+    for line in check_everything(Path("experiments"), tier):
+        typer.echo(line)
+
+
+@app.command()
+def plan(
+    experiment: ExperimentOption = KEYSTONE_2018,
+    tier: TierOption = "laptop",
+    testbed: TestbedOption = LOCAL,
+) -> None:
+    """Show the cells of a tier, their nodes, and how long they will take, before any is leased."""
+    from discovery.evaluation.plan import plan as make_plan
+    from discovery.evaluation.plan import render
+
+    render(make_plan(experiment, tier, testbed, Path("results")))
+
+
+@cell_app.command("run")
+def cell_run(
+    cell: Annotated[str, typer.Option(help="The cell's id, such as galera-s3-d50-high-r1.")],
+    out: Annotated[Path, typer.Option(help="Folder that gets the raw results.")],
+    experiment: ExperimentOption = KEYSTONE_2018,
+    tier: TierOption = "laptop",
+    testbed: TestbedOption = LOCAL,
+) -> None:
+    """Lease, deploy, shape, load, collect, release: one cell, written whole or not at all."""
+    from discovery.experiment.load import load_cell
+    from discovery.testbed import load_testbed
+    from discovery.workload.cell import run_cell
+
+    chosen = load_cell(experiment, tier, cell)
+    run_cell(chosen, load_testbed(testbed), out, _tell(cell))
+
+
+@app.command()
+def tidy(
+    raw: Annotated[Path, typer.Option(help="Folder of the cells' raw folders.")],
+    out: Annotated[Path, typer.Option(help="Folder that gets the tables.")],
+    experiment: ExperimentOption = KEYSTONE_2018,
+    tier: TierOption = "laptop",
+) -> None:
+    """Turn the raw results of a tier's cells into tidy tables with a checked schema."""
+    from discovery.experiment.load import load_cells
+    from discovery.results.tidy import tidy as make_tidy
+
+    make_tidy((raw / cell.id for cell in load_cells(experiment, tier)), out)
+
+
+@app.command()
+def claims(
+    tidy: Annotated[Path, typer.Option(help="Folder of the tidy tables.")],
+    out: Annotated[Path, typer.Option(help="The claims.json to write.")],
+    experiment: ExperimentOption = KEYSTONE_2018,
+) -> None:
+    """Judge every claim of an experiment on tidy tables."""
+    from discovery.claims import judge_folder, write_verdicts
+
+    write_verdicts(judge_folder(experiment, tidy), out)
+
+
+@app.command()
+def verdicts(results: ResultsOption) -> None:
+    """Show the verdicts that were reached, in the terminal."""
+    from discovery.evaluation.verdicts import render
+
+    render(results / "claims.json")
+
+
+@app.command()
+def paper(
+    results: ResultsOption,
+    out: Annotated[Path, typer.Option(help="The PDF to write.")],
+) -> None:
+    """Build the paper from a tier's figures, tables and verdicts."""
+    from discovery.evaluation.paper import build_paper
+
+    build_paper(results, out)
+
+
+@app.command()
+def report(
+    results: ResultsOption,
+    out: Annotated[Path, typer.Option(help="The HTML page to write.")],
+    experiment: ExperimentOption = KEYSTONE_2018,
+) -> None:
+    """Write the report: one self-contained page, verdicts first."""
+    from discovery.evaluation.report import write_report
+
+    write_report(experiment, results, out)
+
+
+@archive_app.command("pack")
+def archive_pack(
+    tidy: Annotated[Path, typer.Argument(help="Folder of the tidy tables.")],
+    archive: Annotated[Path, typer.Argument(help="Folder that becomes the archive.")],
+) -> None:
+    """Keep a run's tidy tables, with their checksums, as an experiment's archive."""
+    from discovery.evaluation.archive import write_archive
+
+    write_archive(tidy, archive)
+
+
+@archive_app.command("unpack")
+def archive_unpack(
+    archive: Annotated[Path, typer.Argument(help="Folder of the archive.")],
+    tidy: Annotated[Path, typer.Argument(help="Folder that gets the tidy tables.")],
+) -> None:
+    """Verify an archive and lay its tidy tables out for analysis."""
+    from discovery.evaluation.archive import unpack_archive
+
+    unpack_archive(archive, tidy)
+
+
+@image_app.command("bake")
+def image_bake() -> None:
+    """Make the node image, if one with the same inputs has not been made before."""
+    from discovery.deploy import image
+
+    typer.echo(image.bake(_tell("image")))
+
+
+@testbed_app.command("up")
+def testbed_up(
+    sites: Annotated[int, typer.Option(help="How many sites.")] = 3,
+    testbed: TestbedOption = LOCAL,
+) -> None:
+    """Lease nodes and keep them until `discovery testbed down`."""
+    from discovery.testbed import commands, load_testbed
+
+    for line in commands.up(load_testbed(testbed), sites):
+        typer.echo(line)
+
+
+@testbed_app.command("list")
+def testbed_list() -> None:
+    """Show what is held: leases, their nodes, and whether their run still lives."""
+    from discovery.testbed import commands
+
+    for line in commands.list_held():
+        typer.echo(line)
+
+
+@testbed_app.command("ssh")
+def testbed_ssh(node: Annotated[str, typer.Argument(help="Such as site-1-control.")]) -> None:
+    """Open a shell on a node."""
+    from discovery.testbed import commands
+
+    commands.ssh(node)
+
+
+@testbed_app.command("run")
+def testbed_run(
+    command: Annotated[str, typer.Argument(help="A shell command.")],
+    on: Annotated[str, typer.Option(help="A node, a site or a role; all if not given.")] = "all",
+) -> None:
+    """Run a command on nodes and show what each one prints."""
+    from discovery.testbed import commands
+
+    for line in commands.run(command, on):
+        typer.echo(line)
+
+
+@testbed_app.command("cut")
+def testbed_cut(sites: Annotated[list[str], typer.Argument(help="Such as site-3.")]) -> None:
+    """Cut sites off from all others; `heal` undoes it."""
+    from discovery.testbed import commands
+
+    commands.cut(sites)
+
+
+@testbed_app.command("heal")
+def testbed_heal() -> None:
+    """Undo every cut."""
+    from discovery.testbed import commands
+
+    commands.heal()
+
+
+@testbed_app.command("down")
+def testbed_down(
+    every: Annotated[bool, typer.Option("--all", help="Every lease, also of living runs.")] = False,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Only what dead runs left behind.")
+    ] = False,
+) -> None:
+    """Release leases and everything that was made for them."""
+    from discovery.testbed import commands
+
+    for line in commands.down(every=every, stale=stale):
+        typer.echo(line)
+
+
+def _tell(subject: str):  # type: ignore[no-untyped-def]
+    """A function that prints one line of progress about ``subject``."""
+
+    def tell(line: str) -> None:
+        typer.echo(f"{subject}: {line}")
+        sys.stdout.flush()
+
+    return tell
+
+
+def main() -> None:
+    """Run the command; an error of ours is one sentence and its exit code."""
+    try:
+        app()
+    except DiscoveryError as error:
+        typer.echo(f"discovery: {error}", err=True)
+        sys.exit(error.exit_code)

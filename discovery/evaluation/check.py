@@ -1,0 +1,59 @@
+"""Validation of every file a user writes, before anything is leased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from discovery.claims.load import load_claims
+from discovery.deploy.backends import BACKENDS
+from discovery.deploy.variants import VARIANTS
+from discovery.errors import ConfigError
+from discovery.experiment.cells import unfold
+from discovery.experiment.load import load_cells, load_experiment
+
+
+def check_everything(experiments: Path, tier: str | None) -> Iterator[str]:
+    """Check every experiment with its claims, every testbed file and every variant.
+
+    Yields a line for each that is in order; the first that is not raises its
+    :class:`~discovery.errors.ConfigError`. ``tier``, if given, must exist in every experiment.
+    """
+    files = sorted(experiments.glob("*/experiment.yaml"))
+    if not files:
+        raise ConfigError(
+            "holds no experiment; run this at the top of a checkout", file=experiments
+        )
+    for file in files:
+        folder = file.parent
+        experiment = load_experiment(folder)
+        if tier is not None:
+            load_cells(folder, tier)
+        cells = ", ".join(
+            f"{name} {len(unfold(experiment, name))} cells" for name in experiment.tiers
+        )
+        claims = load_claims(folder)
+        yield f"{folder}: {cells}; {len(claims.claims)} claims"
+    yield from _check_testbeds(experiments / "testbeds")
+    yield from _check_variants()
+
+
+def _check_testbeds(folder: Path) -> Iterator[str]:
+    from discovery.testbed import load_testbed  # noqa: PLC0415  (only this part needs EnOSlib)
+
+    for file in sorted(folder.glob("*.yaml")):
+        yield f"{file}: {load_testbed(file).provider}"
+
+
+def _check_variants() -> Iterator[str]:
+    for name, services in VARIANTS.items():
+        for service, backend in services.items():
+            if backend not in BACKENDS:
+                raise ConfigError(
+                    "unknown back end",
+                    file=Path(__file__).parents[1] / "deploy" / "variants.py",
+                    key=f"{name}.{service}",
+                    value=backend,
+                    allowed=BACKENDS,
+                )
+    yield f"variants: {', '.join(VARIANTS)}"
