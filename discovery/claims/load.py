@@ -1,0 +1,161 @@
+"""Reading ``claims.yaml``, and checking every name in it before anything is judged.
+
+A claim that names a table, column or level that does not exist is a :class:`ClaimError`; it never
+becomes a verdict.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandera.pandas as pa
+
+from discovery.claims.models import Claim, Claims, Level, Order, Ratio, Relation, Where
+from discovery.claims.published import COLUMNS
+from discovery.claims.relations import RELATIONS
+from discovery.deploy.backends import BACKENDS
+from discovery.errors import ClaimError, ConfigError
+from discovery.experiment.load import load_experiment, read_yaml, validate
+from discovery.experiment.models import Experiment, delay_slug, mean_one_way_delay_ms
+from discovery.results.schema import SCHEMAS
+from discovery.workload.scenarios import SCENARIOS
+
+
+def load_claims(folder: Path) -> Claims:
+    """The claims declared in ``folder/claims.yaml``, every name in them checked."""
+    path = folder / "claims.yaml"
+    experiment = load_experiment(folder)
+    document = read_yaml(path)
+    ids = _ids(document)
+    _check_kinds(document, ids, path)
+    try:
+        claims = validate(Claims, document, path)
+    except ConfigError as error:
+        raise ClaimError(
+            error.message,
+            file=path,
+            key=_with_id(error.key, ids),
+            value=error.value,
+            allowed=error.allowed,
+        ) from None
+    if claims.experiment != experiment.id:
+        raise ClaimError(
+            "is another experiment than its folder's",
+            file=path,
+            key="experiment",
+            value=claims.experiment,
+            allowed=experiment.id,
+        )
+    known = _known_levels(experiment)
+    for claim in claims.claims:
+        if claim.relation is not None:
+            _check_relation(claim, claim.relation, known, path)
+    return claims
+
+
+def _check_relation(
+    claim: Claim, relation: Relation, known: dict[str, list[Level]], path: Path
+) -> None:
+    key = f"{claim.id}.relation"
+    if relation.table not in SCHEMAS:
+        raise _unknown("table", f"{key}.table", relation.table, SCHEMAS, path)
+    columns = SCHEMAS[relation.table].columns
+    if relation.kind != "share":
+        numeric = [name for name, column in columns.items() if _is_number(column)]
+        if relation.column not in columns:
+            raise _unknown("column", f"{key}.column", relation.column, numeric, path)
+        if relation.column not in numeric:
+            raise ClaimError(
+                "is not a column of numbers",
+                file=path,
+                key=f"{key}.column",
+                value=relation.column,
+                allowed=numeric,
+            )
+    for place, column, value in _levels_named(relation):
+        if column not in columns:
+            raise _unknown("column", f"{key}.{place}", column, columns, path)
+        if value not in known.get(column, [value]):
+            raise _unknown("level", f"{key}.{place}.{column}", value, known[column], path)
+    for column in claim.published.where:
+        if column not in COLUMNS:
+            raise _unknown("column", f"{claim.id}.published.where", column, COLUMNS, path)
+
+
+def _levels_named(relation: Relation) -> Iterator[tuple[str, str, Level]]:
+    """Every level that a relation selects: where it stands, its column, its value."""
+    selections: dict[str, Where] = {"where": relation.where}
+    if isinstance(relation, Ratio):
+        selections |= {"numerator": relation.numerator, "denominator": relation.denominator}
+    if isinstance(relation, Order):
+        selections |= {f"terms.{index}": term for index, term in enumerate(relation.terms)}
+    for place, selection in selections.items():
+        for column, value in selection.items():
+            yield place, column, value
+    for column, values in relation.each.items():
+        for value in values:
+            yield "each", column, value
+
+
+def _known_levels(experiment: Experiment) -> dict[str, list[Level]]:
+    """The levels that some tier of the experiment has, or could have, for each factor."""
+    tiers = experiment.tiers.values()
+    delays = {
+        delay_slug(delay): mean_one_way_delay_ms(delay)
+        for tier in tiers
+        for delay in tier.one_way_delay_ms
+    }
+    return {
+        "experiment": [experiment.id],
+        "backend": list(BACKENDS),
+        "scenario": list(SCENARIOS),
+        "sites": sorted({sites for tier in tiers for sites in tier.sites}),
+        "load": sorted({load for tier in tiers for load in tier.load}),
+        "one_way_delay_ms": sorted(set(delays.values())),
+        "delay": sorted(delays),
+    }
+
+
+def _is_number(column: pa.Column) -> bool:
+    return str(column.dtype) in ("float64", "int64")
+
+
+def _unknown(
+    what: str, key: str, value: object, allowed: Iterable[object], path: Path
+) -> ClaimError:
+    names = [f"{name:g}" if isinstance(name, float) else str(name) for name in allowed]
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    hint = f", did you mean {near[0]}?" if near else ""
+    return ClaimError(f"unknown {what}{hint}", file=path, key=key, value=value, allowed=names)
+
+
+def _ids(document: Any) -> list[str]:
+    claims = document.get("claims") if isinstance(document, dict) else None
+    if not isinstance(claims, list):
+        return []
+    return [
+        str(claim.get("id", index)) if isinstance(claim, dict) else str(index)
+        for index, claim in enumerate(claims)
+    ]
+
+
+def _check_kinds(document: Any, ids: list[str], path: Path) -> None:
+    """Refuse an unknown kind of relation here, where the message can name those there are."""
+    for claim_id, claim in zip(ids, document["claims"] if ids else [], strict=True):
+        relation = claim.get("relation") if isinstance(claim, dict) else None
+        if isinstance(relation, dict) and relation.get("kind") not in RELATIONS:
+            raise _unknown(
+                "relation", f"{claim_id}.relation.kind", relation.get("kind"), RELATIONS, path
+            )
+
+
+def _with_id(key: str | None, ids: list[str]) -> str | None:
+    """``claims.3.relation.ratio.low`` as ``C4.relation.low``: what the user wrote."""
+    parts = (key or "").split(".")
+    if parts[0] != "claims" or len(parts) < 2 or not parts[1].isdigit():
+        return key
+    rest = [part for part in parts[2:] if part not in RELATIONS]
+    return ".".join([ids[int(parts[1])], *rest])

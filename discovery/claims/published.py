@@ -1,0 +1,98 @@
+"""The study's own numbers, read from ``published/completion-time.csv`` of its folder.
+
+The table is described in the study's ``README.md``. A time without a bar in the figure is empty.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from discovery.claims.models import Claim, Level, Relation, Where
+from discovery.claims.relations import effects_of, terms_of
+from discovery.claims.select import FACTORS, NoDataError, describe, rows
+from discovery.claims.verdicts import PublishedTerm
+from discovery.errors import ConfigError
+
+COLUMNS = (
+    "figure",
+    "scenario",
+    "backend",
+    "sites",
+    "one_way_delay_ms",
+    "load",
+    "total_s",
+    "reading_error_s",
+    "bound",
+    "sigma_s",
+    "failure_share",
+    "provenance",
+)
+
+
+def read_published(folder: Path) -> pd.DataFrame:
+    """The completion times (s) that the study of ``folder`` published, one row per bar."""
+    path = folder / "published" / "completion-time.csv"
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError:
+        raise ConfigError("no such file", file=path) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
+        raise ConfigError("is not a table in CSV", file=path) from None
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise ConfigError("this column is missing", file=path, key=missing[0], allowed=COLUMNS)
+    return table
+
+
+def published_part(
+    published: pd.DataFrame, claim: Claim, relation: Relation
+) -> tuple[list[PublishedTerm], list[float | None]]:
+    """The study's values for the terms of ``relation``, and its effects; empty if it has none."""
+    if not claim.published.table or relation.table not in ("actions", "iterations"):
+        return [], []
+    common = {**relation.where, **claim.published.where}
+
+    def levels(factor: str) -> list[Level]:
+        factors = {key: value for key, value in common.items() if key in FACTORS}
+        return sorted(rows(published, factors)[factor].unique().tolist())
+
+    try:
+        terms = terms_of(relation, levels)
+    except NoDataError:
+        return [], []
+    column = "failure_share" if relation.kind == "share" else "total_s"
+    found = [_term(published, {**common, **term}, term, column) for term in terms]
+    values = np.array([_exact(term) for term in found])
+    effects = [float(effect.size(values)) for effect in effects_of(relation, terms)]
+    return (
+        [term for term in found if term is not None],
+        [None if np.isnan(effect) else effect for effect in effects],
+    )
+
+
+def _term(published: pd.DataFrame, where: Where, term: Where, column: str) -> PublishedTerm | None:
+    found = rows(published, where)
+    if len(found) != 1:
+        return None
+    row = found.iloc[0]
+    value = row[column]
+    return PublishedTerm(
+        label=describe(term or where),
+        value=None if pd.isna(value) else float(value),
+        unit="" if column == "failure_share" else "s",
+        error=None if column == "failure_share" else float(row["reading_error_s"]),
+        failure_share=float(row["failure_share"]),
+        provenance="verbatim" if column == "failure_share" else row["provenance"],
+        figure=str(row["figure"]),
+        bound=row["bound"],
+    )
+
+
+def _exact(term: PublishedTerm | None) -> float:
+    """The value to compute with: a bar too small to read has none."""
+    if term is None or term.value is None or term.bound == "at most":
+        return np.nan
+    return term.value

@@ -1,0 +1,76 @@
+"""Why a verdict is what it is, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from discovery.claims.models import Where
+from discovery.claims.select import NoDataError
+from discovery.claims.verdicts import VERDICTS, Judged, Part, Verdict
+from discovery.experiment.cells import Cell, unfold
+from discovery.experiment.models import Experiment, Tier
+
+
+def number(value: float, unit: str) -> str:
+    """Three significant digits with the unit."""
+    text = f"{value:.3g}"
+    return f"{text}×" if unit == "×" else f"{text} {unit}".strip()
+
+
+def bounds(judged: Judged) -> str:
+    """What the effect was held against."""
+    if judged.bound_low is None:
+        return f"≤ {judged.bound_high:g}"
+    if judged.bound_high is None:
+        return f"≥ {judged.bound_low:g}"
+    return f"[{judged.bound_low:g}, {judged.bound_high:g}]"
+
+
+def explain(judged: Sequence[Judged], verdict: Verdict) -> str:
+    """The effect that decided a part."""
+    decisive = next(effect for effect in judged if effect.verdict == verdict)
+    place = {"supported": "inside", "contradicted": "outside"}.get(
+        verdict, "straddling the edge of"
+    )
+    return (
+        f"{decisive.label} is {number(decisive.effect, decisive.unit)} "
+        f"[{decisive.low:.3g}, {decisive.high:.3g}], {place} {bounds(decisive)}"
+    )
+
+
+def explain_parts(parts: Sequence[Part], verdict: Verdict) -> str:
+    """How many parts came out how, and the first of those that decided."""
+    if len(parts) == 1:
+        return parts[0].why
+    if verdict == "not run":
+        return "; ".join(dict.fromkeys(part.why for part in parts))
+    # A claim that is inconclusive as a whole may have no inconclusive part, only missing ones.
+    decisive = next(
+        (part for part in parts if part.verdict == verdict),
+        next((part for part in parts if part.verdict != "supported"), parts[0]),
+    )
+    counts = {each: sum(part.verdict == each for part in parts) for each in VERDICTS}
+    told = ", ".join(f"{count} of {len(parts)} {each}" for each, count in counts.items() if count)
+    return f"{told}; {decisive.label}: {decisive.why}"
+
+
+def not_run(reason: NoDataError, experiment: Experiment, tier: str) -> str:
+    """What the tier lacks, and the tiers that have it."""
+    others: list[Tier] = [name for name in experiment.tiers if name != tier]
+    having = [name for name in others if _would_do(unfold(experiment, name), reason)]
+    text = f"tier {tier} has {reason}"
+    return f"{text} (tier {' and '.join(having)} would do)" if having else text
+
+
+def _would_do(cells: Sequence[Cell], reason: NoDataError) -> bool:
+    if reason.few is not None:
+        factor, needed = reason.few
+        return len({getattr(cell, factor) for cell in cells}) >= needed
+    return any(_has(cell, reason.absent or {}) for cell in cells)
+
+
+def _has(cell: Cell, levels: Where) -> bool:
+    return all(
+        value in cell.scenarios if key == "scenario" else getattr(cell, key, value) == value
+        for key, value in levels.items()
+    )
