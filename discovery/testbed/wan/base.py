@@ -1,0 +1,119 @@
+"""The WAN of a lease as everything else sees it, whatever emulates it."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from discovery.errors import WanError
+from discovery.testbed.wan.measure import Ping, RoundTrip, judge, pings_needed
+from discovery.testbed.wan.sites import Pair, check_delays, crossing_pairs, ordered_pairs
+
+if TYPE_CHECKING:
+    from discovery.experiment.models import WanSettings
+
+Delays = Sequence[Sequence[float]]
+
+
+class Wan(ABC):
+    """The links between the sites of a lease: shaped, measured, cut and healed.
+
+    ``backend`` names what emulates it: ``forwarder``, ``netem`` or ``netem-htb``. A change that
+    cannot be made, and a round trip that is not the one asked for, raise :class:`WanError`.
+    """
+
+    backend: str
+
+    def __init__(self, sites: Sequence[str], ping: Ping | None) -> None:
+        self.sites = list(sites)
+        self._ping = ping
+        self._asked: Delays = [[0.0] * len(self.sites) for _ in self.sites]
+        self._loss_percent = 0.0
+        self._measurements: list[dict[str, Any]] = []
+        self._changes: list[dict[str, Any]] = []
+
+    def shape(self, delays: Delays, settings: WanSettings) -> None:
+        """Gives every link its one-way delay (ms, row = from site, column = to site).
+
+        ``settings`` has what all links share. The whole matrix is in force at once, then every
+        round trip is measured and recorded; a :class:`WanError` tells of the worst that is off.
+        """
+        check_delays(delays, self.sites)
+        when = self._shape(delays, settings)
+        self._asked, self._loss_percent = delays, settings.loss_percent
+        self._changes.append(
+            {
+                "time": when,
+                "action": "shape",
+                "one_way_delay_ms": [list(row) for row in delays],
+                **settings.model_dump(),
+            }
+        )
+        judge(self.measure("shaped"), settings, self.backend)
+
+    def measure(self, when: str) -> list[RoundTrip]:
+        """Measures and records the round trip of every pair of sites; judges nothing.
+
+        ``when`` is ``unshaped``, ``shaped`` or ``after-load``.
+        """
+        if self._ping is None:
+            raise WanError("This lease was opened without its nodes, so nothing can be measured.")
+        number = {name: position for position, name in enumerate(self.sites)}
+        asked = {
+            (a, b): self._asked[number[a]][number[b]] + self._asked[number[b]][number[a]]
+            for a, b in ordered_pairs(self.sites)
+        }
+        started = time.time()
+        timeout_ms = round(1000 + 2 * max(asked.values()))
+        answers = self._ping(pings_needed(self._loss_percent), timeout_ms)
+        trips = [RoundTrip.of(pair, asked[pair], answers[pair]) for pair in asked]
+        self._measurements.append(
+            {"when": when, "time": started, "pairs": [trip.as_record() for trip in trips]}
+        )
+        return trips
+
+    def cut(self, sites: Collection[str]) -> None:
+        """Parts ``sites`` from all the others; among themselves they still reach each other."""
+        pairs = crossing_pairs(sites, self.sites)
+        self._changes.append({"time": self._cut(pairs), "action": "cut", "sites": sorted(sites)})
+
+    def cut_pairs(self, pairs: Collection[Pair]) -> None:
+        """Cuts the ways from a site to another, one way each."""
+        for pair in pairs:
+            if pair not in ordered_pairs(self.sites):
+                raise WanError(f"There is no link {' → '.join(pair)}: name two different sites.")
+        self._changes.append(
+            {"time": self._cut(list(pairs)), "action": "cut", "pairs": [list(p) for p in pairs]}
+        )
+
+    def heal(self) -> None:
+        """Undoes every cut; the delays are what they were."""
+        self._changes.append({"time": self._heal(), "action": "heal"})
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What ``wan.json`` holds: every measurement, and every change with its time (epoch)."""
+        return {
+            "schema_version": 1,
+            "backend": self.backend,
+            "measurements": list(self._measurements),
+            "changes": list(self._changes),
+        }
+
+    @abstractmethod
+    def _shape(self, delays: Delays, settings: WanSettings) -> float:
+        """Shapes; returns when (s since the epoch) it was in force."""
+
+    @abstractmethod
+    def _cut(self, pairs: Sequence[Pair]) -> float:
+        """Takes ordered pairs down; returns when."""
+
+    @abstractmethod
+    def _heal(self) -> float:
+        """Takes every pair up; returns when."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Removes the WAN and whatever it made; done twice, it does nothing."""
