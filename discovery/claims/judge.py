@@ -22,7 +22,6 @@ from discovery.claims.select import (
     NoDataError,
     Sample,
     Tables,
-    TooFewError,
     describe,
     levels,
     sample,
@@ -72,8 +71,6 @@ def judge(
                     part = _judge_part(claim, relation, tables, published)
                 except NoDataError as reason:
                     part = Part(verdict="not run", why=not_run(reason, experiment, tier))
-                except TooFewError as reason:
-                    part = Part(verdict="inconclusive", why=str(reason))
                 theirs, _ = published_part(published, claim, relation)
                 parts.append(
                     part.model_copy(update={"label": describe(chosen), "published": tuple(theirs)})
@@ -99,28 +96,26 @@ def _judge_part(claim: Claim, relation: Relation, tables: Tables, published: pd.
 
     terms = terms_of(relation, ours)
     samples = [sample(tables, relation, {**relation.where, **term}) for term in terms]
-    estimates = [
-        share(each) if relation.kind == "share" else estimate(each, relation.statistic)
-        for each in samples
-    ]
-    effects = effects_of(relation, terms)
-    _, theirs = published_part(published, claim, relation)
-    judged = [
-        _judge_effect(effect, _size(effect, estimates), theirs[index] if theirs else None)
-        for index, effect in enumerate(effects)
-    ]
-    verdict = _worst([effect.verdict for effect in judged])
-    return Part(
-        verdict=verdict,
-        why=explain(judged, verdict),
-        effects=tuple(judged),
-        measured=tuple(
-            _measured(
-                term, each, size, "" if relation.kind == "share" else UNITS.get(relation.column, "")
-            )
-            for term, each, size in zip(terms, samples, estimates, strict=True)
-        ),
+    problem = next((each.problem for each in samples if each.problem), None)
+    estimates = [None if each.problem else _estimate(each, relation) for each in samples]
+    measured = tuple(
+        _measured(term, each, size, relation)
+        for term, each, size in zip(terms, samples, estimates, strict=True)
     )
+    if problem is not None:
+        return Part(verdict="inconclusive", why=problem, measured=measured)
+    _, theirs = published_part(published, claim, relation)
+    sizes = [size for size in estimates if size is not None]
+    judged = tuple(
+        _judge_effect(effect, _size(effect, sizes), theirs[index] if theirs else None)
+        for index, effect in enumerate(effects_of(relation, terms))
+    )
+    verdict = _worst([effect.verdict for effect in judged])
+    return Part(verdict=verdict, why=explain(judged, verdict), effects=judged, measured=measured)
+
+
+def _estimate(sample: Sample, relation: Relation) -> Estimate:
+    return share(sample) if relation.kind == "share" else estimate(sample, relation.statistic)
 
 
 def _size(effect: Effect, estimates: Sequence[Estimate]) -> Estimate:
@@ -155,14 +150,14 @@ def _judge_effect(effect: Effect, size: Estimate, published: float | None) -> Ju
     )
 
 
-def _measured(term: Where, sample: Sample, size: Estimate, unit: str) -> Measured:
+def _measured(term: Where, sample: Sample, size: Estimate | None, relation: Relation) -> Measured:
     return Measured(
         label=describe(term or sample.where),
         levels=sample.where,
-        value=size.value,
-        low=size.low,
-        high=size.high,
-        unit=unit,
+        value=size.value if size else None,
+        low=size.low if size else None,
+        high=size.high if size else None,
+        unit=UNITS.get(relation.column, ""),
         n=sample.n,
         failures=sample.failures,
     )

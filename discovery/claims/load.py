@@ -7,6 +7,7 @@ becomes a verdict.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -153,9 +154,9 @@ def _check_kinds(document: Any, ids: list[str], path: Path) -> None:
 
 
 def _with_id(key: str | None, ids: list[str]) -> str | None:
-    """``claims.3.relation.ratio.low`` as ``C4.relation.low``: what the user wrote."""
-    parts = (key or "").split(".")
-    if parts[0] != "claims" or len(parts) < 2 or not parts[1].isdigit():
+    """``claims[3].relation.ratio.low`` as ``C4.relation.low``: what the user wrote."""
+    found = re.match(r"claims\[(\d+)\]\.?(.*)", key or "")
+    if found is None:
         return key
-    rest = [part for part in parts[2:] if part not in RELATIONS]
-    return ".".join([ids[int(parts[1])], *rest])
+    rest = [part for part in found[2].split(".") if part and part not in RELATIONS]
+    return ".".join([ids[int(found[1])], *rest])

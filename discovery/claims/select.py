@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -33,10 +33,6 @@ class NoDataError(Exception):
         self.few = few
 
 
-class TooFewError(Exception):
-    """What the term asks for was run, but what is left of it decides nothing."""
-
-
 @dataclass(frozen=True)
 class Sample:
     """The values of one term.
@@ -44,14 +40,14 @@ class Sample:
     ``strata`` holds the values of the iterations that succeeded, one array per cell, so that a
     resampling keeps the weight of each cell. ``n`` counts the iterations that were run and
     ``failures`` those of them that failed; a cell that broke before its first iteration counts as
-    one failed iteration.
+    one failed iteration. ``problem`` says why the values decide nothing, if so.
     """
 
     where: Where
     strata: tuple[Floats, ...]
     n: int
     failures: int
-    broken: tuple[str, ...] = field(default=())
+    problem: str | None = None
 
     @property
     def label(self) -> str:
@@ -98,34 +94,31 @@ def levels(tables: Tables, relation: RelationModel, factor: str) -> list[Level]:
 
 
 def sample(tables: Tables, relation: RelationModel, where: Where) -> Sample:
-    """The values of the term ``where`` of a relation.
-
-    Raises :class:`NoDataError` when no cell was run for it, and :class:`TooFewError` when too many
-    of its iterations failed for the others to speak.
-    """
+    """The values of the term ``where``; :class:`NoDataError` when no cell was run for it."""
     cells = _cells(tables["cells"], where)
     broken = cells.loc[cells["status"] == "failed", "cell"].tolist()
     iterations = rows(tables["iterations"], where)
     if iterations.empty and not broken:
         absent = {key: value for key, value in where.items() if key not in FACTORS}
         raise NoDataError(f"no iteration of {describe(absent)}", absent=absent)
-    empty = [cell for cell in broken if cell not in set(iterations["cell"])]
+    empty = set(broken) - set(iterations["cell"])
     failed = int(iterations["error"].notna().sum()) + len(empty)
     n = len(iterations) + len(empty)
     if relation.table == "iterations" and relation.column == "error":
-        return Sample(where, (), n, failed, tuple(broken))
+        return Sample(where, (), n, failed)
+    values = _values(tables, relation, where, iterations)
+    problem = None
     if failed > relation.max_failure_share * n:
-        raise TooFewError(
-            f"{failed} of {n} iterations of {describe(where)} failed{_because(tables, broken)}, "
+        problem = (
+            f"{failed} of {n} iterations of {describe(where)} failed{_because(cells)}, "
             "so the times of the others decide nothing"
         )
-    values = _values(tables, relation, where, iterations)
-    if len(values) < 2:
-        raise TooFewError(f"only {len(values)} value for {describe(where)}, which has no interval")
+    elif len(values) < 2:
+        problem = f"{describe(where)} has only {len(values)} value, hence no interval"
     strata = tuple(
         np.asarray(group, dtype=np.float64) for _, group in values.groupby(level="cell", sort=True)
     )
-    return Sample(where, strata, n, failed, tuple(broken))
+    return Sample(where, strata, n, failed, problem)
 
 
 def _cells(cells: pd.DataFrame, where: Where) -> pd.DataFrame:
@@ -154,8 +147,8 @@ def _values(
     return selected.set_index("cell")[relation.column].dropna().astype(float)
 
 
-def _because(tables: Tables, broken: list[str]) -> str:
-    if not broken:
+def _because(cells: pd.DataFrame) -> str:
+    broken = cells[cells["status"] == "failed"]
+    if broken.empty:
         return ""
-    reasons = tables["cells"].set_index("cell")["failure"]
-    return f" ({broken[0]}: {reasons[broken[0]]})"
+    return f" ({broken['cell'].iloc[0]}: {broken['failure'].iloc[0]})"

@@ -23,13 +23,14 @@ class Measured(Model):
     """A term's measured value with its 95 % interval; ``n`` iterations, ``failures`` of them.
 
     ``levels`` are all the levels that select it, ``label`` those that set it apart in its relation.
+    There is no value where too many iterations failed.
     """
 
     label: str
     levels: Where
-    value: float
-    low: float
-    high: float
+    value: float | None
+    low: float | None
+    high: float | None
     unit: str
     n: int
     failures: int

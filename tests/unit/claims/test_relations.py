@@ -1,0 +1,273 @@
+"""Each relation reaches each verdict, and for the right reason."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from discovery.claims.judge import judge
+from discovery.claims.models import Claims
+from discovery.claims.published import COLUMNS
+from discovery.experiment.load import load_experiment
+from tests.unit.claims.tables import SCENARIO, around, grid, tables
+
+KEYSTONE_2018 = Path(__file__).parents[3] / "experiments" / "keystone-2018"
+NOTHING_PUBLISHED = pd.DataFrame(columns=list(COLUMNS))
+WHERE = {"scenario": SCENARIO}
+
+
+def verdict_of(relation, found, *, tier="laptop", published_table=NOTHING_PUBLISHED, **claim):
+    claims = Claims.model_validate(
+        {
+            "experiment": "keystone-2018",
+            "study": {"title": "t", "authors": "a", "year": 2018, "url": "u"},
+            "claims": [
+                {
+                    "id": "C1",
+                    "title": "t",
+                    "statement": "s",
+                    "source": "f",
+                    "relation": relation,
+                    **claim,
+                }
+            ],
+        }
+    )
+    experiment = load_experiment(KEYSTONE_2018)
+    return judge(claims, experiment, tier, found, published_table).claims[0]
+
+
+RATIO = {
+    "kind": "ratio",
+    "where": {**WHERE, "one_way_delay_ms": 0.0},
+    "numerator": {"backend": "mariadb"},
+    "denominator": {"backend": "galera"},
+    "low": 1.5,
+    "high": 2.5,
+}
+
+
+@pytest.mark.parametrize(
+    ("mariadb", "verdict"), [(2.0, "supported"), (4.0, "contradicted"), (2.5, "inconclusive")]
+)
+def test_the_interval_decides_a_ratio(mariadb, verdict):
+    found = tables(
+        grid(["mariadb", "galera"], [0], lambda backend, _: {"mariadb": mariadb}.get(backend, 1.0))
+    )
+    judgement = verdict_of(RATIO, found)
+    (effect,) = judgement.parts[0].effects
+    assert judgement.verdict == verdict
+    assert effect.effect == pytest.approx(mariadb)
+    assert effect.low < mariadb < effect.high
+    assert (judgement.n, judgement.failures) == (40, 0)
+    assert [term.value for term in judgement.parts[0].measured] == pytest.approx([mariadb, 1.0])
+
+
+def test_verdicts_repeat():
+    found = tables(grid(["mariadb", "galera"], [0], lambda *_: 1.0))
+    assert verdict_of(RATIO, found) == verdict_of(RATIO, found)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"),
+    [
+        ({"galera": 1.0, "mariadb": 1.5, "postgresql": 2.0}, "supported"),
+        ({"galera": 1.0, "mariadb": 3.0, "postgresql": 2.0}, "contradicted"),
+        ({"galera": 1.0, "mariadb": 2.0, "postgresql": 2.0}, "inconclusive"),
+    ],
+)
+def test_an_order_needs_every_pair(seconds, verdict):
+    found = tables(grid(list(seconds), [0], lambda backend, _: seconds[backend]))
+    terms = [{"backend": name} for name in ("galera", "mariadb", "postgresql")]
+    assert verdict_of({"kind": "order", "where": WHERE, "terms": terms}, found).verdict == verdict
+
+
+def test_a_tolerance_lets_equals_be_in_order():
+    found = tables(grid(["galera", "mariadb"], [0], lambda *_: 1.0))
+    terms = [{"backend": "galera"}, {"backend": "mariadb"}]
+    relation = {"kind": "order", "where": WHERE, "terms": terms, "tolerance": 0.1}
+    assert verdict_of(relation, found).verdict == "supported"
+
+
+def slope_tables(trips, bend=0.0):
+    """A time of 0.1 s plus ``trips`` round trips, and ``bend`` s more at the middle delay."""
+    return tables(
+        grid(
+            ["mariadb"],
+            [0, 50, 150],
+            lambda _, delay: 0.1 + trips * 2 * delay / 1000 + bend * (delay == 50),
+        )
+    )
+
+
+SLOPE = {"kind": "slope", "where": {**WHERE, "backend": "mariadb"}, "low": 20.0, "high": 30.0}
+
+
+@pytest.mark.parametrize(("trips", "verdict"), [(25, "supported"), (11, "contradicted")])
+def test_a_slope_counts_round_trips_not_one_way_delays(trips, verdict):
+    judgement = verdict_of(SLOPE, slope_tables(trips))
+    assert judgement.verdict == verdict
+    assert judgement.parts[0].effects[0].effect == pytest.approx(trips)
+
+
+def test_a_bent_line_is_not_linear():
+    relation = {**SLOPE, "residual": 0.1}
+    assert verdict_of(relation, slope_tables(25)).verdict == "supported"
+    bent = verdict_of(relation, slope_tables(25, bend=3.0))
+    assert bent.verdict == "contradicted"
+    assert "furthest from the line" in bent.why
+
+
+def test_linearity_needs_three_delays():
+    found = tables(grid(["mariadb"], [0, 25], lambda _, delay: 0.1 + delay / 20), tier="smoke")
+    judgement = verdict_of({**SLOPE, "residual": 0.1}, found, tier="smoke")
+    assert judgement.verdict == "not run"
+    assert judgement.why == (
+        "tier smoke has 2 of the 3 delays that the relation needs (tier laptop and full would do)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("at_150", "verdict"), [(1.0, "supported"), (1.6, "contradicted"), (1.25, "inconclusive")]
+)
+def test_constant_compares_every_level_with_the_first(at_150, verdict):
+    found = tables(
+        grid(["mariadb"], [0, 50, 150], lambda _, delay: at_150 if delay == 150 else 1.0)
+    )
+    relation = {
+        "kind": "constant",
+        "factor": "one_way_delay_ms",
+        "where": {**WHERE, "backend": "mariadb"},
+        "tolerance": 0.25,
+    }
+    assert verdict_of(relation, found).verdict == verdict
+
+
+HIGH = ("mariadb", 3, 0, "high")
+
+
+@pytest.mark.parametrize(
+    ("errors", "bounds", "verdict"),
+    [
+        (0, {"high": 0.15}, "supported"),
+        (15, {"high": 0.15}, "contradicted"),
+        (3, {"high": 0.15}, "inconclusive"),
+        (30, {"low": 0.8}, "supported"),
+    ],
+)
+def test_a_share_has_a_binomial_interval(errors, bounds, verdict):
+    found = tables({HIGH: around(1.0, n=30)}, errors={HIGH: errors})
+    relation = {"kind": "share", "where": {**WHERE, "backend": "mariadb"}, **bounds}
+    judgement = verdict_of(relation, found)
+    assert judgement.verdict == verdict
+    assert (judgement.n, judgement.failures) == (30, errors)
+    effect = judgement.parts[0].effects[0]
+    assert effect.effect == pytest.approx(errors / 30)
+    assert effect.high > effect.low
+
+
+def test_the_value_of_an_iteration_is_the_sum_of_its_actions():
+    found = tables(grid(["mariadb", "galera"], [0], lambda *_: 1.0))
+    whole = verdict_of(RATIO, found).parts[0].measured[0].value
+    one = {**RATIO, "where": {**RATIO["where"], "action": "fetch"}}
+    assert whole == pytest.approx(1.0)
+    assert verdict_of(one, found).parts[0].measured[0].value == pytest.approx(0.25)
+
+
+def test_failed_iterations_have_no_time_but_are_counted():
+    key = ("mariadb", 3, 0, "light")
+    times = {key: [100.0, *around(2.0, n=19)], ("galera", 3, 0, "light"): around(1.0)}
+    judgement = verdict_of(RATIO, tables(times, errors={key: 1}))
+    assert judgement.parts[0].measured[0].value == pytest.approx(2.0)
+    assert (judgement.n, judgement.failures) == (40, 1)
+
+
+def test_survivors_decide_nothing():
+    key = ("mariadb", 3, 0, "light")
+    found = tables(grid(["mariadb", "galera"], [0], lambda *_: 1.0), errors={key: 5})
+    judgement = verdict_of(RATIO, found)
+    assert judgement.verdict == "inconclusive"
+    assert "5 of 20 iterations of mariadb" in judgement.why
+    assert (judgement.n, judgement.failures) == (40, 5)
+    assert judgement.parts[0].measured[0].value is None
+
+
+def test_a_cell_that_broke_is_a_failure_not_a_gap():
+    key = ("mariadb", 3, 0, "light")
+    found = tables(grid(["mariadb", "galera"], [0], lambda *_: 1.0), failed_cells=[key])
+    judgement = verdict_of(RATIO, found)
+    assert judgement.verdict == "inconclusive"
+    assert "no token from site-2" in judgement.why
+    assert judgement.failures == 1
+
+
+def test_one_value_has_no_interval():
+    found = tables(grid(["mariadb", "galera"], [0], lambda *_: 1.0))
+    relation = {**RATIO, "table": "queries", "column": "queries_per_iteration"}
+    judgement = verdict_of(relation, found)
+    assert judgement.verdict == "inconclusive"
+    assert "only 1 value" in judgement.why
+
+
+def test_what_was_not_run_says_which_tier_would_do():
+    found = tables(grid(["mariadb"], [0], lambda *_: 1.0))
+    relation = {"kind": "share", "where": {"backend": "mariadb", "sites": 45}, "high": 0.5}
+    judgement = verdict_of(relation, found)
+    assert judgement.verdict == "not run"
+    assert judgement.why == "tier laptop has no cell with 45 sites (tier full would do)"
+
+
+def test_a_missing_scenario_is_not_run():
+    found = tables(grid(["mariadb", "galera"], [0], lambda *_: 1.0), tier="smoke")
+    relation = {**RATIO, "where": {"scenario": "get-entities"}}
+    judgement = verdict_of(relation, found, tier="smoke")
+    assert judgement.verdict == "not run"
+    assert judgement.why.startswith("tier smoke has no iteration of get-entities")
+
+
+def test_a_claim_with_parts_holds_only_if_all_do():
+    def seconds(backend, delay):
+        return (4.0 if delay else 2.0) if backend == "mariadb" else 1.0
+
+    found = tables(grid(["mariadb", "galera"], [0, 50], seconds))
+    each = {**RATIO, "where": WHERE, "each": {"one_way_delay_ms": [0.0, 50.0]}}
+    judgement = verdict_of(each, found)
+    assert [part.verdict for part in judgement.parts] == ["supported", "contradicted"]
+    assert judgement.verdict == "contradicted"
+    assert judgement.why.startswith("1 of 2 supported, 1 of 2 contradicted; 50 ms one way: ")
+
+
+def test_parts_that_were_not_run_leave_a_claim_open():
+    found = tables(grid(["mariadb", "galera"], [0], lambda b, _: 2.0 if b == "mariadb" else 1.0))
+    each = {**RATIO, "where": WHERE, "each": {"one_way_delay_ms": [0.0, 50.0]}}
+    assert verdict_of(each, found).verdict == "inconclusive"
+
+
+def published_times(**values):
+    rows = [
+        ["21", SCENARIO, backend, 9, 0.0, "light", value, 0.01, bound, 0.1, 0.0, "digitised"]
+        for backend, (value, bound) in values.items()
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@pytest.mark.parametrize(
+    ("mariadb", "effect"), [((3.0, "exact"), 2.0), ((3.0, "at most"), None), ((None, "none"), None)]
+)
+def test_the_published_effect_comes_from_the_same_relation(mariadb, effect):
+    study = published_times(mariadb=mariadb, galera=(1.5, "exact"))
+    found = tables(grid(["mariadb", "galera"], [0], lambda *_: 1.0))
+    relation = {**RATIO, "where": {**RATIO["where"], "load": "light", "sites": 3}}
+    claim = {"published": {"where": {"sites": 9}}}
+    part = verdict_of(relation, found, published_table=study, **claim).parts[0]
+    assert part.effects[0].published == effect
+    assert [term.label for term in part.published] == ["mariadb", "galera"]
+
+
+def test_a_study_without_such_levels_has_no_published_effect():
+    study = published_times(mariadb=(3.0, "exact"), galera=(1.5, "exact"))
+    found = tables(grid(["mariadb", "galera"], [0], lambda *_: 1.0))
+    relation = {**RATIO, "where": {**RATIO["where"], "sites": 3}}
+    part = verdict_of(relation, found, published_table=study).parts[0]
+    assert part.effects[0].published is None
+    assert part.published == ()
