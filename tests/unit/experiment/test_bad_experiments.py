@@ -1,0 +1,313 @@
+"""Whatever is wrong in an experiment is told in one sentence: file, key, value, what is allowed."""
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from discovery.errors import ConfigError
+from discovery.experiment.load import (
+    load_cell,
+    load_cells,
+    load_experiment,
+    read_yaml,
+    validate,
+)
+from discovery.experiment.models import Experiment
+
+Place = tuple[str | int, ...]
+
+KEYSTONE_2018 = Path("experiments/keystone-2018")
+DOCUMENT = read_yaml(KEYSTONE_2018 / "experiment.yaml")
+FILE = Path("some/experiment.yaml")
+SMOKE = ("tiers", "smoke")
+DELAYS = (*SMOKE, "one_way_delay_ms")
+
+
+def changed(place: Place, value: object) -> dict[str, Any]:
+    """The document of keystone-2018 with ``value`` at ``place``."""
+    document = copy.deepcopy(DOCUMENT)
+    inside = document
+    for part in place[:-1]:
+        inside = inside[part]
+    inside[place[-1]] = value
+    return document
+
+
+def without(place: Place) -> dict[str, Any]:
+    document = changed(place, None)
+    inside = document
+    for part in place[:-1]:
+        inside = inside[part]
+    del inside[place[-1]]
+    return document
+
+
+def refusal(document: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        validate(Experiment, document, FILE)
+    return str(caught.value)
+
+
+def matrix(*rows: list[float]) -> dict[str, object]:
+    return {"name": "europe", "matrix": [list(row) for row in rows]}
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "sentence"),
+    [
+        (
+            (*SMOKE, "backend"),
+            "galera",
+            "tiers.smoke.backend = 'galera': unknown key, did you mean backends?; allowed: "
+            "backends, sites, one_way_delay_ms, load, repetitions, scenarios, times, concurrency",
+        ),
+        (
+            (*SMOKE, "backends", 1),
+            "galara",
+            "tiers.smoke.backends[1] = 'galara': unknown back end, did you mean galera?; "
+            "allowed: mariadb, galera, postgresql",
+        ),
+        (
+            (*DELAYS, 0),
+            -5.0,
+            "tiers.smoke.one_way_delay_ms[0] = -5.0; allowed: a number ≥ 0",
+        ),
+        (
+            (*DELAYS, 1),
+            "fast",
+            "tiers.smoke.one_way_delay_ms[1] = 'fast'; allowed: a number",
+        ),
+        (
+            (*DELAYS, 1),
+            "50",
+            "tiers.smoke.one_way_delay_ms[1] = '50'; allowed: a number",
+        ),
+        (
+            (*DELAYS, 1),
+            float("inf"),
+            "tiers.smoke.one_way_delay_ms[1] = inf; allowed: a finite number",
+        ),
+        (
+            (*DELAYS, 1),
+            1e6,
+            "tiers.smoke.one_way_delay_ms[1] = 1000000.0; allowed: a number ≤ 10000",
+        ),
+        (
+            DELAYS,
+            50.0,
+            "tiers.smoke.one_way_delay_ms = 50.0; allowed: a list",
+        ),
+        (
+            DELAYS,
+            [],
+            "tiers.smoke.one_way_delay_ms: is empty; allowed: at least one",
+        ),
+        (
+            (*DELAYS, 1),
+            matrix([0, 10], [10, 0]),
+            "tiers.smoke.one_way_delay_ms[1].matrix: is 2 x 2, but a cell of this tier has 3 "
+            "sites; allowed: 3 rows of 3 delays",
+        ),
+        (
+            (*DELAYS, 1),
+            matrix([0, 10, 10], [10, 0], [10, 10, 0]),
+            "tiers.smoke.one_way_delay_ms[1].matrix[1]: has 2 delays; "
+            "allowed: 3 in every row, one per site",
+        ),
+        (
+            (*DELAYS, 1),
+            matrix([0, 10, 10], [10, 5, 10], [10, 10, 0]),
+            "tiers.smoke.one_way_delay_ms[1].matrix[1][1] = 5.0: delays a site from itself; "
+            "allowed: 0",
+        ),
+        (
+            (*DELAYS, 1),
+            matrix([0, 10, 10], [10, 0, -1], [10, 10, 0]),
+            "tiers.smoke.one_way_delay_ms[1].matrix[1][2] = -1; allowed: a number ≥ 0",
+        ),
+        (
+            (*DELAYS, 1),
+            {"name": "Europe 1", "matrix": [[0, 1, 1], [1, 0, 1], [1, 1, 0]]},
+            "tiers.smoke.one_way_delay_ms[1].name = 'Europe 1': cannot be part of a file name; "
+            "allowed: a-z, 0-9 and single hyphens between",
+        ),
+        (
+            DELAYS,
+            [50.0, 50],
+            "tiers.smoke.one_way_delay_ms[1] = '50': is there twice; allowed: each level once",
+        ),
+        (
+            (*SMOKE, "backends"),
+            ["galera", "mariadb", "galera"],
+            "tiers.smoke.backends[2] = 'galera': is there twice; allowed: each level once",
+        ),
+        (
+            (*SMOKE, "load", 0),
+            "hihg",
+            "tiers.smoke.load[0] = 'hihg': unknown, did you mean high?; allowed: light or high",
+        ),
+        (
+            (*SMOKE, "sites", 0),
+            1,
+            "tiers.smoke.sites[0] = 1; allowed: a whole number ≥ 2",
+        ),
+        (
+            (*SMOKE, "times"),
+            True,
+            "tiers.smoke.times = True; allowed: a whole number",
+        ),
+        (
+            (*SMOKE, "concurrency"),
+            11,
+            "tiers.smoke.concurrency = 11: more at once than there are iterations (times = 10); "
+            "allowed: a whole number ≤ 10",
+        ),
+        (
+            ("tiers", "smok"),
+            {},
+            "tiers.smok: unknown key, did you mean smoke?; allowed: smoke, laptop or full",
+        ),
+        (("tiers",), {}, "tiers: is empty; allowed: at least one"),
+        (("tiers",), ["smoke"], "tiers: is a list; allowed: a mapping of keys to values"),
+        (("title",), None, "title: is empty; allowed: text"),
+        (
+            ("keystone", "cache"),
+            "memcached",
+            "keystone.cache = 'memcached': unknown; allowed: dict or none",
+        ),
+        (
+            ("wan", "loss_percent"),
+            100.0,
+            "wan.loss_percent = 100.0; allowed: a number < 100",
+        ),
+        (("keystone", 7), 7, "keystone: the key 7 is not text; allowed: names of keys"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(
+    place: Place, value: object, sentence: str
+) -> None:
+    assert refusal(changed(place, value)) == f"{FILE}: {sentence}"
+
+
+def test_a_misspelt_scenario_is_answered_with_the_one_that_was_meant() -> None:
+    said = refusal(changed((*SMOKE, "scenarios", 0), "autenticate-user-and-validate-token"))
+    assert said.startswith(
+        f"{FILE}: tiers.smoke.scenarios[0] = 'autenticate-user-and-validate-token': unknown "
+        "scenario, did you mean authenticate-user-and-validate-token?; allowed: "
+    )
+    assert said.endswith("create-and-list-users")
+
+
+def test_a_missing_key_is_named() -> None:
+    said = refusal(without(("keystone", "cache")))
+    assert said == f"{FILE}: keystone.cache: this key is missing"
+
+
+@pytest.mark.parametrize("document", [None, [], "text", 3])
+def test_a_file_that_is_no_mapping_is_refused(document: object) -> None:
+    assert refusal(document) == f"{FILE}: is not a mapping of keys to values"
+
+
+def mappings(value: object, place: Place = ()) -> Iterator[Place]:
+    """Where the document has a mapping."""
+    if isinstance(value, dict):
+        yield place
+        for key, inside in value.items():
+            yield from mappings(inside, (*place, key))
+
+
+WITH_MATRIX = changed((*DELAYS, 1), matrix([0, 10, 10], [10, 0, 10], [10, 10, 0]))
+MAPPINGS = [*mappings(WITH_MATRIX), (*DELAYS, 1)]
+
+
+@given(place=st.sampled_from(MAPPINGS), key=st.text(min_size=1), value=st.integers() | st.text())
+def test_any_unknown_key_anywhere_is_refused_and_named(
+    place: Place, key: str, value: object
+) -> None:
+    document = copy.deepcopy(WITH_MATRIX)
+    inside: Any = document
+    for part in place:
+        inside = inside[part]
+    assume(key not in inside and key != "rate_mbit")
+    inside[key] = value
+    said = refusal(document)
+    assert key in said
+    assert "unknown key" in said
+    assert "; allowed: " in said
+
+
+@given(
+    value=st.none() | st.booleans() | st.text() | st.lists(st.integers()) | st.floats(max_value=-1)
+)
+def test_no_delay_but_a_number_from_zero_up_is_taken(value: object) -> None:
+    assert "tiers.smoke.one_way_delay_ms[0]" in refusal(changed((*DELAYS, 0), value))
+
+
+def write(folder: Path, text: str) -> Path:
+    folder.mkdir()
+    (folder / "experiment.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "twice", "id: twice\ntitle: one\nid: other\n")
+    with pytest.raises(ConfigError, match=r"not valid YAML at line 3: the key id stands twice"):
+        load_experiment(folder)
+
+
+def test_a_merge_key_may_overrule_what_it_merges(tmp_path: Path) -> None:
+    path = tmp_path / "merge.yaml"
+    path.write_text("base: &base {a: 1, b: 2}\nhere: {<<: *base, b: 3}\n", encoding="utf-8")
+    assert read_yaml(path)["here"] == {"a": 1, "b": 3}
+
+
+def test_what_is_not_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
+    folder = write(tmp_path / "broken", "id: broken\ntiers: {smoke: [\n")
+    with pytest.raises(ConfigError, match=r"broken/experiment\.yaml: not valid YAML at line 3"):
+        load_experiment(folder)
+
+
+def test_what_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "experiment.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not valid YAML: not text"):
+        load_experiment(tmp_path)
+
+
+def test_a_folder_without_an_experiment_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"experiment\.yaml: no such file"):
+        load_experiment(tmp_path)
+
+
+def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "experiment.yaml").mkdir()
+    with pytest.raises(ConfigError, match=r"experiment\.yaml: cannot be read: Is a directory"):
+        load_experiment(tmp_path)
+
+
+def test_an_experiment_is_called_like_its_folder(tmp_path: Path) -> None:
+    folder = write(tmp_path / "other", (KEYSTONE_2018 / "experiment.yaml").read_text("utf-8"))
+    with pytest.raises(ConfigError, match=r"id = 'keystone-2018': differs .*; allowed: other"):
+        load_experiment(folder)
+
+
+def test_a_tier_that_does_not_exist_is_refused_with_those_that_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_cells(KEYSTONE_2018, "tiny")
+    assert str(caught.value) == (
+        f"{KEYSTONE_2018}/experiment.yaml: tiers = 'tiny': no such tier; "
+        "allowed: one of full, laptop, smoke"
+    )
+    folder = write(tmp_path / "keystone-2018", yaml.safe_dump(without(("tiers", "full"))))
+    with pytest.raises(ConfigError, match=r"tiers = 'full': .*one of laptop, smoke"):
+        load_cells(folder, "full")
+
+
+def test_a_cell_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(ConfigError, match=r"tiers\.smoke = 'nope': no such cell; .*galera-s3-d25"):
+        load_cell(KEYSTONE_2018, "smoke", "nope")

@@ -1,0 +1,121 @@
+"""Unfolding an experiment into cells, and their delays."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from discovery.deploy.backends import BACKENDS
+from discovery.experiment.cells import Cell, unfold
+from discovery.experiment.models import (
+    DelayMatrix,
+    Experiment,
+    KeystoneSettings,
+    TierSettings,
+    WanSettings,
+)
+from discovery.workload.scenarios import SCENARIOS
+
+
+def levels(of: st.SearchStrategy[object]) -> st.SearchStrategy[list[object]]:
+    return st.lists(of, min_size=1, max_size=3, unique=True)
+
+
+DELAYS = st.integers(0, 400).map(lambda quarter: quarter / 4)
+
+
+@st.composite
+def experiments(draw: st.DrawFn) -> Experiment:
+    settings = TierSettings.model_validate(
+        {
+            "backends": draw(levels(st.sampled_from(list(BACKENDS)))),
+            "sites": draw(levels(st.integers(2, 45))),
+            "one_way_delay_ms": draw(levels(DELAYS)),
+            "load": draw(levels(st.sampled_from(["light", "high"]))),
+            "repetitions": draw(st.integers(1, 4)),
+            "scenarios": draw(levels(st.sampled_from(list(SCENARIOS)))),
+            "times": 10,
+            "concurrency": 5,
+        }
+    )
+    return Experiment(
+        id="some",
+        title="Some",
+        service="keystone",
+        keystone=KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=10),
+        wan=WanSettings(jitter_ms=draw(DELAYS)),
+        warm_up_iterations=3,
+        tiers={"smoke": settings},
+    )
+
+
+@given(experiments())
+def test_every_combination_is_one_cell_with_an_id_of_its_own(experiment: Experiment) -> None:
+    settings = experiment.tiers["smoke"]
+    cells = unfold(experiment, "smoke")
+    expected = settings.repetitions * math.prod(
+        len(factor)
+        for factor in (settings.backends, settings.sites, settings.one_way_delay_ms, settings.load)
+    )
+    assert len(cells) == expected
+    assert len({cell.id for cell in cells}) == expected
+
+
+@given(experiments())
+def test_whole_repetitions_come_first_and_back_ends_take_turns(experiment: Experiment) -> None:
+    cells = unfold(experiment, "smoke")
+    assert [cell.repetition for cell in cells] == sorted(cell.repetition for cell in cells)
+    backends = experiment.tiers["smoke"].backends
+    assert [cell.backend for cell in cells] == list(backends) * (len(cells) // len(backends))
+
+
+@given(experiments())
+def test_a_cell_survives_its_own_json(experiment: Experiment) -> None:
+    for cell in unfold(experiment, "smoke"):
+        assert Cell.model_validate_json(cell.model_dump_json()) == cell
+
+
+def cell(delay: float | DelayMatrix, sites: int) -> Cell:
+    return Cell(
+        experiment="some",
+        tier="smoke",
+        backend="galera",
+        sites=sites,
+        one_way_delay_ms=delay,
+        load="high",
+        repetition=2,
+        scenarios=("get-entities",),
+        times=10,
+        concurrency=5,
+        warm_up_iterations=0,
+        keystone=KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1),
+        wan=WanSettings(),
+    )
+
+
+def test_a_number_delays_every_pair_but_no_site_from_itself() -> None:
+    one = cell(12.5, sites=3)
+    assert one.id == "galera-s3-d12.5-high-r2"
+    assert one.delays == ((0, 12.5, 12.5), (12.5, 0, 12.5), (12.5, 12.5, 0))
+    assert one.mean_one_way_delay_ms == 12.5
+
+
+def test_a_matrix_is_taken_as_it_is_and_counts_with_its_mean() -> None:
+    matrix = DelayMatrix(name="europe", matrix=((0, 10, 40), (20, 0, 5), (40, 5, 0)))
+    one = cell(matrix, sites=3)
+    assert one.id == "galera-s3-deurope-high-r2"
+    assert one.delays == matrix.matrix
+    assert one.mean_one_way_delay_ms == 20
+
+
+@given(st.integers(2, 9), st.data())
+def test_a_square_matrix_of_any_size_unfolds(size: int, data: st.DataObject) -> None:
+    rows = [
+        [0.0 if row == column else data.draw(DELAYS) for column in range(size)]
+        for row in range(size)
+    ]
+    matrix = DelayMatrix.model_validate({"name": "some", "matrix": rows})
+    one = cell(matrix, sites=size)
+    assert [list(row) for row in one.delays] == rows
+    pairs = [rows[a][b] for a in range(size) for b in range(size) if a != b]
+    assert math.isclose(one.mean_one_way_delay_ms, sum(pairs) / len(pairs))
