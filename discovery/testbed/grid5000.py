@@ -1,0 +1,95 @@
+"""The ``grid5000`` provider: nodes of Grid'5000, reserved and deployed by EnOSlib's ``G5k``."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from discovery.experiment.models import Model
+from discovery.testbed.config import Testbed
+from discovery.testbed.ledger import Held, Thing
+from discovery.testbed.request import Opened, Request
+
+
+def _walltime(value: object) -> object:
+    """YAML 1.1 reads an unquoted ``12:30:00`` as a number of seconds; take it back."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value // 3600:02}:{value // 60 % 60:02}:{value % 60:02}"
+    return value
+
+
+class ClusterShare(Model):
+    """How many of the experiment's sites are put on ``cluster``; more than one is emulation."""
+
+    cluster: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    count: Annotated[int, Field(ge=1, le=99)] = 1
+
+
+class Grid5000Testbed(Testbed):
+    """A testbed file of provider ``grid5000``; site-1 is on the first cluster, and so on.
+
+    ``walltime`` is ``HH:MM:SS``, below a day. ``reservation`` is when the jobs start, in Paris time
+    as everywhere on Grid'5000; without it they start when the nodes are free, at the latest
+    ``wait_hours`` from now. ``public_key`` is let in on the nodes, all those of ``~/.ssh`` if not
+    given. ``jump`` says whether SSH goes through access.grid5000.fr: false on its VPN, and found by
+    this machine's name if not given.
+    """
+
+    provider: Literal["grid5000"]
+    sites: Annotated[tuple[ClusterShare, ...], Field(min_length=1)]
+    walltime: Annotated[
+        str, BeforeValidator(_walltime), Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$")
+    ]
+    env_name: str = "debian12-min"
+    job_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = "discovery"
+    queue: Literal["default", "production", "testing", "besteffort", "admin"] = "default"
+    project: str | None = None
+    reservation: datetime | None = None
+    wait_hours: Annotated[float, Field(ge=0, le=168)] = 2.0
+    public_key: Path | None = None
+    jump: bool | None = None
+
+    @model_validator(mode="after")
+    def _paris_time(self) -> Grid5000Testbed:
+        if self.reservation is not None and self.reservation.tzinfo is not None:
+            raise ValueError("reservation has a time zone; allowed: Paris time without one")
+        return self
+
+    @property
+    def clusters(self) -> list[str]:
+        """The cluster of site-1, site-2, …"""
+        return [share.cluster for share in self.sites for _ in range(share.count)]
+
+
+def open_grid5000(testbed: Grid5000Testbed, request: Request) -> Opened:
+    """Plan, reserve, wait, deploy; the jobs' name is in the ledger before they are asked for."""
+    from discovery.testbed import reservation  # noqa: PLC0415 (it imports EnOSlib, which takes 1.5 s)
+    from discovery.testbed.wan.attach import attach_remote  # noqa: PLC0415
+
+    name = f"{testbed.job_name}-{request.lease}"
+    conf = reservation.configure(testbed, sites=len(request.sites), job_name=name)
+    plan = reservation.plan(testbed, conf)
+    _tell(plan.sentence())
+    details = {"provider": testbed.provider, "sites": sorted(conf.sites)}
+    request.recorder.hold(Thing("reservation", name, details))
+    jobs = reservation.reserve(conf, plan.start)
+    request.recorder.hold(Thing("reservation", name, {**details, "jobs": jobs}))
+    roles, networks, nodes = reservation.take(testbed, conf, jobs, request.sites, _tell)
+    return Opened(roles, networks, nodes, attach_remote(nodes, roles, networks))
+
+
+def cancel_grid5000(held: Held) -> None:
+    """Delete the jobs of a reservation, found by their name: their ids may not have been noted."""
+    from discovery.testbed import oar  # noqa: PLC0415 (it imports EnOSlib, which takes 1.5 s)
+
+    oar.require_credentials()
+    with oar.api_errors(f"deleting the jobs named {held.name}"):
+        oar.delete_jobs(held.name, held.details["sites"])
+
+
+def _tell(sentence: str) -> None:
+    print(f"Grid'5000: {sentence}", file=sys.stderr, flush=True)
