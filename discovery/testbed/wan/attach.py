@@ -8,7 +8,7 @@ from pathlib import Path
 from enoslib import Networks, Roles
 
 from discovery.errors import WanError
-from discovery.testbed.lease import Node
+from discovery.testbed.leases import Node
 from discovery.testbed.ledger import Recorder
 from discovery.testbed.wan.base import Wan
 from discovery.testbed.wan.local import CONFIG, ForwarderWan

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import enoslib as en
 
 from discovery.errors import WanError
-from discovery.testbed.lease import Node
+from discovery.testbed.leases import Node
 from discovery.testbed.wan.measure import parse_pings, ping_command
 from discovery.testbed.wan.sites import Pair, ordered_pairs
 

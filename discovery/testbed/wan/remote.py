@@ -12,7 +12,7 @@ import enoslib as en
 
 from discovery.errors import WanError
 from discovery.experiment.models import WanSettings
-from discovery.testbed.lease import Node
+from discovery.testbed.leases import Node
 from discovery.testbed.wan.base import Delays, Wan
 from discovery.testbed.wan.measure import Ping
 from discovery.testbed.wan.sites import Pair, ordered_pairs

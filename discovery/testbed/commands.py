@@ -1,0 +1,142 @@
+"""What ``discovery testbed …`` does, as functions that return the lines to show."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NoReturn
+
+from discovery.errors import TestbedError
+from discovery.testbed import down as ledger_side
+from discovery.testbed.access import Access, read_access
+from discovery.testbed.config import Testbed
+from discovery.testbed.down import HeldLease
+from discovery.testbed.factory import keep
+from discovery.testbed.home import lease_folder, ledger_path
+from discovery.testbed.ledger import Ledger, Recorder
+from discovery.testbed.wan.attach import connect
+
+WORKERS = 8
+
+
+def up(testbed: Testbed, sites: int) -> Iterator[str]:
+    """Lease ``sites`` sites and keep them until ``down``; one line per node."""
+    started = time.monotonic()
+    lease = keep(testbed, sites=sites, purpose="discovery testbed up")
+    for node in lease.nodes:
+        yield f"{node.alias:<18} {node.address:<15} {node.site}"
+    yield (
+        f"lease {lease.id}: {len(lease.nodes)} nodes in {time.monotonic() - started:.1f} s; "
+        "`discovery testbed down` releases them"
+    )
+
+
+def list_held() -> list[str]:
+    """One line per lease that is held, and one below it per node."""
+    lines: list[str] = []
+    for item in ledger_side.held():
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(item.since))
+        whose = f" by process {item.pid}" if item.state == "running" else ""
+        lines.append(
+            f"{item.id}  {item.provider}  {item.state}{whose}  since {since}  {item.purpose}  "
+            f"({item.things} things)"
+        )
+        if item.state != "stale":
+            lines += [f"    {node.alias:<18} {node.address}" for node in _nodes_if_whole(item)]
+    return lines or ["nothing is held"]
+
+
+def ssh(alias: str) -> NoReturn:
+    """Become an ssh to the node ``alias`` of the newest lease."""
+    folder, nodes = _current()
+    (node,) = _choose(nodes, alias, exactly_one=True)
+    # No shared connection: its master would stay in the foreground of this terminal.
+    os.execvp("ssh", node.command(folder, "-o", "ControlMaster=no", "-o", "BatchMode=no"))
+
+
+def run(command: str, on: str = "all") -> Iterator[str]:
+    """Run ``command`` on a node, a site, a role or ``all``; each node's output, as it ends.
+
+    Raises a :class:`TestbedError` at the end if it failed anywhere.
+    """
+    folder, nodes = _current()
+    failed: list[str] = []
+
+    def on_node(node: Access) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*node.command(folder), command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    chosen = _choose(nodes, on)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for node, done in zip(chosen, pool.map(on_node, chosen), strict=True):
+            yield from (f"{node.alias}: {line}" for line in done.stdout.splitlines())
+            if done.returncode:
+                failed.append(f"{node.alias} (exit code {done.returncode})")
+    if failed:
+        raise TestbedError(f"`{command}` failed on {', '.join(failed)}.")
+
+
+def cut(sites: Sequence[str]) -> None:
+    """Part ``sites`` from all the others, in the newest lease."""
+    folder, _ = _current()
+    connect(folder, _recorder(folder)).cut(sites)
+
+
+def heal() -> None:
+    """Undo every cut of the newest lease."""
+    folder, _ = _current()
+    connect(folder, _recorder(folder)).heal()
+
+
+def down(*, every: bool = False, stale: bool = False) -> list[str]:
+    """Release what no living run uses; ``stale``: only what dead runs left; ``every``: all."""
+    if every:
+        released = ledger_side.release_all()
+    elif stale:
+        released = ledger_side.release_idle({"stale"})
+    else:
+        released = ledger_side.release_idle({"kept", "stale"})
+    lines = [f"released {item.id}  {item.state}  {item.purpose}" for item in released]
+    return lines or ["nothing to release"]
+
+
+def _current() -> tuple[Path, list[Access]]:
+    leases = [item for item in ledger_side.held() if item.state != "stale"]
+    if not leases:
+        raise TestbedError("No lease is held; lease nodes with `discovery testbed up`.")
+    folder = lease_folder(leases[-1].id)
+    return folder, read_access(folder)
+
+
+def _choose(nodes: list[Access], on: str, *, exactly_one: bool = False) -> list[Access]:
+    for chosen in (
+        [node for node in nodes if node.alias == on],
+        [node for node in nodes if not exactly_one and on in (node.site, node.role, "all")],
+    ):
+        if chosen:
+            return chosen
+    known = [node.alias for node in nodes]
+    if not exactly_one:
+        known += [*dict.fromkeys(node.site for node in nodes), "control", "client", "all"]
+    raise TestbedError(f"There is no {on!r} in this lease; there are {', '.join(known)}.")
+
+
+def _nodes_if_whole(item: HeldLease) -> list[Access]:
+    try:
+        return read_access(lease_folder(item.id))
+    except TestbedError:
+        return []
+
+
+def _recorder(folder: Path) -> Recorder:
+    return Recorder(Ledger(ledger_path()), folder.name)

@@ -1,0 +1,70 @@
+"""EnOSlib and Ansible, configured once for the process that holds a lease.
+
+Whatever they leave behind lives in the lease's folder and is removed with it: connection sockets,
+temporary playbooks, Ansible's temporary files.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from discovery.testbed.processes import LEASE_VARIABLE
+
+FORKS = 8
+# A node that was killed says no good-bye, so ssh must notice by itself.
+SSH_OPTIONS = (
+    *("-o", "ControlMaster=auto", "-o", "ControlPersist=60s"),
+    *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+    *("-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),
+    *("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"),
+)
+
+
+def sockets_folder(folder: Path) -> Path:
+    """Where ssh's connection sockets of the lease in ``folder`` are."""
+    return folder / "ssh"
+
+
+def configure(folder: Path) -> None:
+    """Point EnOSlib and Ansible, and every program started from now on, to the lease ``folder``."""
+    sockets_folder(folder).mkdir(mode=0o700, exist_ok=True)
+    os.environ.update(
+        {
+            LEASE_VARIABLE: str(folder),
+            "ANSIBLE_PIPELINING": "True",
+            "ANSIBLE_HOST_KEY_CHECKING": "False",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets_folder(folder)),
+            "ANSIBLE_SSH_ARGS": " ".join(SSH_OPTIONS),
+        }
+    )
+    import enoslib  # noqa: PLC0415 (takes 1.5 s, and reads the environment)
+    import enoslib.api  # noqa: PLC0415
+    from ansible import constants  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    enoslib.set_config(ansible_stdout="noop", ansible_forks=FORKS, display="raw")
+
+    def in_lease(**_: Any) -> Any:
+        return tempfile.NamedTemporaryFile(dir=folder)
+
+    # EnOSlib writes the playbook of `actions` into the current folder, which may be the user's
+    # repository, and a killed run leaves it there.
+    enoslib.api.NamedTemporaryFile = in_lease
+    _ansible_temporary(constants, folder / "ansible")
+
+
+def forget(folder: Path) -> None:
+    """Programs started from now on do not belong to the lease ``folder`` any more."""
+    if os.environ.get(LEASE_VARIABLE) == str(folder):
+        del os.environ[LEASE_VARIABLE]
+
+
+def _ansible_temporary(constants: Any, folder: Path) -> None:
+    """Move Ansible's folder for temporary files, which it makes at import in the user's home."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    made_at_import = Path(constants.DEFAULT_LOCAL_TMP)
+    constants.DEFAULT_LOCAL_TMP = str(folder)
+    if made_at_import.name.startswith("ansible-local-") and made_at_import.is_dir():
+        made_at_import.rmdir()

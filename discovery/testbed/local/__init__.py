@@ -1,0 +1,1 @@
+"""The local provider: nodes are booted systemd-nspawn machines in network namespaces."""

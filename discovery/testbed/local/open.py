@@ -1,0 +1,65 @@
+"""How the factory leases local nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from discovery.testbed.leases import ROLES, Node, alias
+from discovery.testbed.local.config import LocalTestbed
+from discovery.testbed.local.layout import Layout
+from discovery.testbed.local.network import NAMESPACES
+from discovery.testbed.request import Opened, Request
+from discovery.testbed.wan.sites import SiteNetwork
+
+if TYPE_CHECKING:
+    from discovery.testbed.local.provider import LocalConf
+
+
+def open_local(testbed: LocalTestbed, request: Request) -> Opened:
+    """Boot two nodes per site on this machine and join the sites by a WAN without delay."""
+    from discovery.testbed.local.provider import LocalProvider  # noqa: PLC0415 (EnOSlib: 1.5 s)
+    from discovery.testbed.wan.attach import attach  # noqa: PLC0415 (loads EnOSlib too)
+
+    conf = _configuration(testbed, request)
+    roles, networks = LocalProvider(conf).init()
+    hosts = {host.alias: host for site in request.sites for host in roles[site]}
+    nodes = [
+        Node(name, site, role, hosts[name].address, hosts[name])
+        for site in request.sites
+        for role in ROLES
+        for name in [alias(site, role)]
+    ]
+    wan = attach(site_networks(conf.layout), request.folder, request.recorder, nodes)
+    return Opened(roles, networks, nodes, wan)
+
+
+def site_networks(layout: Layout) -> list[SiteNetwork]:
+    """The sites of ``layout`` as the WAN knows them."""
+    return [
+        SiteNetwork(
+            layout.sites[site - 1],
+            NAMESPACES / layout.site_namespace(site),
+            layout.network(site),
+            layout.gateway(site),
+        )
+        for site in layout.numbers
+    ]
+
+
+def _configuration(testbed: LocalTestbed, request: Request) -> LocalConf:
+    from discovery.testbed.local.provider import LocalConf  # noqa: PLC0415 (EnOSlib: 1.5 s)
+
+    conf = LocalConf()
+    conf.lease, conf.prefix = request.lease, testbed.prefix
+    conf.image = str((testbed.image or _baked()).absolute())
+    for site in request.sites:
+        for role in ROLES:
+            conf.add_machine(roles=[role], site=site, alias=alias(site, role))
+    return conf
+
+
+def _baked() -> Path:
+    from discovery.deploy.image import rootfs  # noqa: PLC0415 (only where no image is given)
+
+    return rootfs()

@@ -1,0 +1,96 @@
+"""Releasing what the ledger says is held, whoever made it and however far it came."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from discovery.errors import DiscoveryError, TestbedError
+from discovery.testbed import processes
+from discovery.testbed.home import lease_folder, ledger_path
+from discovery.testbed.ledger import Held, Ledger, Thing
+from discovery.testbed.local import cgroups, network
+
+# Nothing may be made any more while things are removed, so what runs goes first: a program that
+# was started a moment before its run was killed may still be at work.
+ORDER = ("process", "cgroup", "link", "namespace", "mount", "folder", "reservation", "lease")
+
+
+def release_lease(lease: str) -> None:
+    """Remove everything that ``lease`` holds, from the ledger alone; nothing held is no error.
+
+    Goes on with the rest if a thing resists, which then stays in the ledger, and raises a
+    :class:`TestbedError` at the end.
+    """
+    ledger = Ledger(ledger_path())
+    processes.kill_all_of(lease_folder(lease))
+    failures: list[str] = []
+    held = ledger.held(lease)
+    for kind in ORDER:
+        if kind == "lease" and failures:
+            break
+        gone: list[Thing] = []
+        for thing in held:
+            if thing.kind != kind:
+                continue
+            try:
+                _REMOVE[kind](thing)
+            except (DiscoveryError, OSError) as error:
+                failures.append(str(error))
+            else:
+                gone.append(Thing(thing.kind, thing.name))
+        ledger.release(lease, gone)
+    if failures:
+        raise TestbedError(
+            f"Lease {lease} could not be released whole; `discovery testbed down {lease}` tries "
+            f"again: {'; '.join(failures)}"
+        )
+
+
+def _remove_process(thing: Held) -> None:
+    if thing.details["boot"] == processes.boot_id():
+        processes.kill(int(thing.name), thing.details["start"])
+
+
+def _remove_cgroup(thing: Held) -> None:
+    cgroups.kill(Path(thing.name))
+    cgroups.remove(Path(thing.name))
+
+
+def _remove_mount(thing: Held) -> None:
+    if Path(thing.name).is_mount():
+        done = subprocess.run(
+            ["umount", "--lazy", thing.name], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise TestbedError(f"{thing.name} cannot be unmounted ({done.stderr.strip()})")
+
+
+def _remove_folder(thing: Held) -> None:
+    try:
+        shutil.rmtree(thing.name)
+    except FileNotFoundError:
+        if Path(thing.name).exists():  # something in it went while we looked: another `down`
+            shutil.rmtree(thing.name)
+
+
+def _remove_reservation(thing: Held) -> None:
+    from discovery.testbed.providers import PROVIDERS  # noqa: PLC0415 (providers release through us)
+
+    cancel = PROVIDERS[thing.details["provider"]].cancel
+    if cancel is not None:
+        cancel(thing)
+
+
+_REMOVE: dict[str, Callable[[Held], None]] = {
+    "process": _remove_process,
+    "cgroup": _remove_cgroup,
+    "link": lambda thing: network.remove_link(thing.name),
+    "namespace": lambda thing: network.remove_namespace(thing.name),
+    "mount": _remove_mount,
+    "folder": _remove_folder,
+    "reservation": _remove_reservation,
+    "lease": lambda thing: None,
+}
