@@ -1,0 +1,68 @@
+"""Every command and every option is documented, and a user's mistake is one sentence."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import typer.main
+
+from discovery import cli
+from discovery.errors import ConfigError
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
+
+
+def commands(group: click.Group, prefix: str = "discovery") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        path = f"{prefix} {name}"
+        if hasattr(command, "commands"):
+            yield from commands(command, path)
+        else:
+            yield path, command
+
+
+COMMANDS = dict(commands(typer.main.get_command(cli.app)))
+
+
+def sections() -> dict[str, str]:
+    parts = DOCUMENT.read_text(encoding="utf-8").split("\n### ")[1:]
+    return {part.partition("\n")[0].strip("`"): part for part in parts}
+
+
+def test_the_document_has_a_section_for_every_command_and_no_other():
+    assert list(sections()) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_a_section_says_what_help_says_and_names_every_parameter(path):
+    section, command = sections()[path], COMMANDS[path]
+    assert command.help
+    assert command.help.splitlines()[0] in section
+    for parameter in command.params:
+        name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.name.upper()
+        assert f"`{name}`" in section, f"{path} {name} is not documented"
+
+
+def test_an_error_of_ours_is_one_sentence_with_its_exit_code(monkeypatch, capsys):
+    def refuse() -> None:
+        raise ConfigError("unknown key", file="experiment.yaml", key="tier", allowed=["smoke"])
+
+    monkeypatch.setattr(cli, "app", refuse)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == ConfigError.exit_code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        "discovery: experiment.yaml: tier: unknown key; allowed: one of smoke\n"
+    )
+
+
+def test_the_command_starts_without_the_testbeds_libraries():
+    code = (
+        "import sys, discovery.cli; sys.exit('enoslib' in sys.modules or 'pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
