@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import subprocess
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from discovery.errors import MachineError, WanError
 from discovery.testbed.ledger import Recorder, Thing
-from discovery.testbed.processes import alive, start_time, wait_until
+from discovery.testbed.processes import alive, kill, start_time, wait_until
 from discovery.testbed.wan.base import Delays, Wan
 from discovery.testbed.wan.control import request
 from discovery.testbed.wan.measure import Ping
@@ -37,7 +38,7 @@ class ForwarderWan(Wan):
         super().__init__([site["name"] for site in document["sites"]], ping)
         self.folder = folder
         self._recorder = recorder
-        self._process: subprocess.Popen[str] | None = None
+        self._pid = 0
 
     @classmethod
     def start(
@@ -55,30 +56,24 @@ class ForwarderWan(Wan):
         check_sites(networks)
         _write_config(networks, folder)
         self = cls(folder, ping, recorder)
+        ready_to_go, go = os.pipe()
+        said, say = os.pipe()
         try:
-            with (folder / LOG).open("w", encoding="utf-8") as log:
-                self._process = subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-m",
-                        "discovery.testbed.wan.forwarder",
-                        str(folder / CONFIG),
-                    ],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    text=True,
-                    start_new_session=True,
-                )
-            recorder.record_process(self._process.pid, "WAN forwarder")
-            answer = _go(self._process)
+            self._pid = _spawn(folder, ready_to_go, say)
         except OSError as error:
             raise MachineError(f"The WAN forwarder cannot be started: {error}.") from None
-        if answer != "ready\n":
-            self._process.wait()
-            said = (folder / LOG).read_text(encoding="utf-8").strip().splitlines()
+        finally:
+            os.close(ready_to_go)
+            os.close(say)
+        with os.fdopen(go, "w") as order, os.fdopen(said) as answer:
+            recorder.record_process(self._pid, "WAN forwarder")
+            order.write("go\n")
+            order.flush()
+            ready = answer.readline() == "ready\n"
+        if not ready:
+            message = _last_line(folder / LOG) or "The WAN forwarder ended before it was ready."
             self.close()
-            raise WanError(said[-1] if said else "The WAN forwarder ended before it was ready.")
+            raise WanError(message)
         return self
 
     def status(self) -> dict[str, Any]:
@@ -90,19 +85,18 @@ class ForwarderWan(Wan):
         if not (self.folder / CONFIG).exists():
             return
         try:
-            pid = self._process.pid if self._process else int(self.status()["pid"])
-            started = start_time(pid)
+            self._pid = int(self.status()["pid"])
+            started = start_time(self._pid)
             self._tell({"do": "stop"})
+            if not wait_until(lambda: not alive(self._pid, started), timeout=STOP_SECONDS):
+                kill(self._pid, started)
         except WanError:
-            pid, started = (self._process.pid, None) if self._process else (0, None)
-        (self.folder / CONFIG).unlink(missing_ok=True)
-        if self._process:
-            _end(self._process)
-        elif not wait_until(lambda: not alive(pid, started), timeout=STOP_SECONDS):
-            raise WanError(f"The WAN forwarder (process {pid}) does not stop; end it by hand.")
-        if self._recorder and pid:
-            self._recorder.release(Thing("process", str(pid)))
-        for name in (SOCKET, LOG):
+            pass  # it has ended already, and left its files
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self._pid, os.WNOHANG)
+        if self._recorder and self._pid:
+            self._recorder.release(Thing("process", str(self._pid)))
+        for name in (CONFIG, SOCKET, LOG):
             (self.folder / name).unlink(missing_ok=True)
 
     def _shape(self, delays: Delays, settings: WanSettings) -> float:
@@ -119,11 +113,9 @@ class ForwarderWan(Wan):
         try:
             answer = request(self.folder, SOCKET, message)
         except OSError as error:
-            log = self.folder / LOG
-            said = log.read_text(encoding="utf-8").strip() if log.exists() else ""
             raise WanError(
                 f"The WAN forwarder of {self.folder} does not answer ({error}); "
-                f"release the lease and take a new one. {said}".strip()
+                f"release the lease and take a new one. {_last_line(self.folder / LOG)}".strip()
             ) from None
         if not answer["ok"]:
             raise WanError(f"The WAN forwarder refused to {message['do']}: {answer['error']}.")
@@ -148,18 +140,22 @@ def _write_config(networks: Sequence[SiteNetwork], folder: Path) -> None:
     temporary.replace(folder / CONFIG)
 
 
-def _go(process: subprocess.Popen[str]) -> str:
-    if process.stdin is None or process.stdout is None:
-        raise ValueError("the forwarder is started with pipes")
-    with process.stdin as stdin, process.stdout as stdout:
-        stdin.write("go\n")
-        stdin.flush()
-        return stdout.readline()
+def _spawn(folder: Path, stdin: int, stdout: int) -> int:
+    """Starts the forwarder in a session of its own; it outlives us, so no handle of it is kept."""
+    log_flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-m", "discovery.testbed.wan.forwarder", str(folder / CONFIG)],
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, stdin, 0),
+            (os.POSIX_SPAWN_DUP2, stdout, 1),
+            (os.POSIX_SPAWN_OPEN, 2, str(folder / LOG), log_flags, 0o600),
+        ],
+        setsid=True,
+    )
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else ""
