@@ -56,8 +56,9 @@ class Forwarder:
     """The links between every two sites, the devices they end in, and the loop over them."""
 
     def __init__(self, config: Path) -> None:
-        self.config = config
         document = json.loads(config.read_text(encoding="utf-8"))
+        # An open device keeps its namespace alive, so a namespace has gone when its name has.
+        self.lease = [config, *(Path(site["namespace"]) for site in document["sites"])]
         self.names: list[str] = [site["name"] for site in document["sites"]]
         self.networks = [IPv4Network(site["cidr"]) for site in document["sites"]]
         self.links = {
@@ -119,7 +120,7 @@ class Forwarder:
             now = monotonic()
             if now > next_check:
                 next_check = now + LEASE_CHECK
-                if not self.config.exists():
+                if not all(path.exists() for path in self.lease):
                     return
             if due and due[0][0] <= now:
                 self._release(now)
@@ -165,7 +166,7 @@ class Forwarder:
             size = len(packet) - VNET_HEADER
             segments = 1
             if packet[1]:
-                headers = packet[2] | packet[3] << 8
+                headers = _header_bytes(packet)
                 segments = -((headers - size) // (packet[4] | packet[5] << 8))
                 size += (segments - 1) * headers
             arrives = link.enter(now, packet, size, segments)
@@ -207,6 +208,12 @@ class Forwarder:
             number = next((n for n, lan in enumerate(self.networks) if wanted in lan), -1)
             self._site_of[address] = number
         return number
+
+
+def _header_bytes(packet: bytes) -> int:
+    """The IPv4 and TCP headers of a super-packet (its ``hdr_len`` is a hint, often too large)."""
+    ipv4 = (packet[VNET_HEADER] & 15) * 4
+    return ipv4 + (packet[VNET_HEADER + ipv4 + 12] >> 4) * 4
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
