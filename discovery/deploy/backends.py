@@ -5,10 +5,15 @@ A new back end is a role in ``ansible/roles/``, a URL template, and one entry he
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Placement = Literal["first-site", "every-site"]
+
+# A control node with a Keystone of one process, and a client node with Rally at work.
+_CONTROL_MB = 200
+_CLIENT_MB = 250
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,10 @@ class Backend:
     ``placement`` says which sites run a server of it. ``url`` is the SQLAlchemy URL template of a
     service's database; ``{host}`` becomes the address the service connects to (the server of its
     own site where there is one, else site 1's) and ``{database}`` the service's database.
+    ``dump`` is the back end whose bootstrapped databases this one starts from. ``units`` are the
+    systemd units of its server. ``counters`` says how the server's own counters are read on its
+    node, as root: ``driver`` and ``connect`` (its arguments), ``queries`` (per counter, a statement
+    whose last column is the number), and whether the server ``counts_itself`` such a statement.
     ``memory_mb`` is what one server adds to its node, measured under load.
     """
 
@@ -26,8 +35,44 @@ class Backend:
     role: str
     placement: Placement
     url: str
+    dump: str
+    units: tuple[str, ...]
+    counters: Mapping[str, Any]
     memory_mb: int
 
+
+# A session of its own kind: a status must not wait for what the cluster has yet to apply.
+_MARIADB_COUNTERS: dict[str, Any] = {
+    "driver": "pymysql",
+    "connect": {
+        "unix_socket": "/run/discovery-mariadb/mariadb.sock",
+        "user": "root",
+        "init_command": "SET SESSION wsrep_sync_wait = 0",
+    },
+    "queries": {
+        "queries": "SHOW GLOBAL STATUS LIKE 'Questions'",
+        "commits": "SHOW GLOBAL STATUS LIKE 'Com_commit'",
+        "rollbacks": "SHOW GLOBAL STATUS LIKE 'Com_rollback'",
+    },
+    "counts_itself": True,
+}
+
+# Statements of the services' databases, not of the one this connects to. The statistics views
+# (pg_stat_database) lag by up to ten seconds; these do not.
+_CALLS = (
+    "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements{arguments} JOIN pg_database d"
+    " ON d.oid = dbid WHERE d.datname <> 'postgres'"
+)
+_POSTGRESQL_COUNTERS: dict[str, Any] = {
+    "driver": "psycopg2",
+    "connect": {"host": "/run/discovery-postgresql", "user": "root", "dbname": "postgres"},
+    "queries": {
+        "queries": _CALLS.format(arguments="(false)"),
+        "commits": _CALLS.format(arguments="") + " AND query = 'COMMIT'",
+        "rollbacks": _CALLS.format(arguments="") + " AND query = 'ROLLBACK'",
+    },
+    "counts_itself": False,
+}
 
 BACKENDS: dict[str, Backend] = {
     backend.name: backend
@@ -38,6 +83,9 @@ BACKENDS: dict[str, Backend] = {
             role="mariadb",
             placement="first-site",
             url="mysql+pymysql://openstack:openstack@{host}/{database}?charset=utf8mb3",
+            dump="mariadb",
+            units=("discovery-mariadb",),
+            counters=_MARIADB_COUNTERS,
             memory_mb=250,
         ),
         Backend(
@@ -46,6 +94,9 @@ BACKENDS: dict[str, Backend] = {
             role="galera",
             placement="every-site",
             url="mysql+pymysql://openstack:openstack@{host}/{database}?charset=utf8mb3",
+            dump="mariadb",
+            units=("discovery-mariadb",),
+            counters=_MARIADB_COUNTERS,
             memory_mb=350,
         ),
         Backend(
@@ -54,7 +105,16 @@ BACKENDS: dict[str, Backend] = {
             role="postgresql",
             placement="first-site",
             url="postgresql+psycopg2://openstack:openstack@{host}/{database}",
+            dump="postgresql",
+            units=("discovery-postgresql",),
+            counters=_POSTGRESQL_COUNTERS,
             memory_mb=200,
         ),
     )
 }
+
+
+def memory_mb(backend: str, sites: int) -> int:
+    """What a deployment of ``backend`` on ``sites`` sites takes under load, all nodes together."""
+    servers = sites if BACKENDS[backend].placement == "every-site" else 1
+    return sites * (_CONTROL_MB + _CLIENT_MB) + servers * BACKENDS[backend].memory_mb

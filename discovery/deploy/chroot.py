@@ -14,10 +14,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import enoslib as en
+from typing import TYPE_CHECKING
 
 from discovery.errors import MachineError
+
+if TYPE_CHECKING:
+    import enoslib as en
 
 # $1 the folder, $2 the port, $3 a file of authorised keys, $4 the machine's CA certificates.
 _SERVE = """
@@ -51,6 +53,8 @@ CONTAINED = (
 @contextmanager
 def served(root: Path, work: Path) -> Iterator[en.Host]:
     """Serve ``root`` over SSH and yield it as an EnOSlib host; keys and log go to ``work``."""
+    import enoslib as en  # noqa: PLC0415  (1.5 s, and registries are read often)
+
     key = work / "key"
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "image", "-f", str(key)], check=True

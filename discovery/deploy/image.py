@@ -59,11 +59,6 @@ rm -f var/lib/dbus/machine-id
 """
 
 
-def discovery_home() -> Path:
-    """Where this machine's images, leases and ledger are: ``$DISCOVERY_HOME``."""
-    return Path(os.environ.get("DISCOVERY_HOME", "/var/lib/discovery"))
-
-
 def image_hash() -> str:
     """The name of the image: 16 hexadecimal digits over every input of a bake."""
     digest = hashlib.sha256(" ".join((*_BASE_COMMAND, _SEAL)).encode())
@@ -76,7 +71,10 @@ def image_hash() -> str:
 
 def image_folder() -> Path:
     """The folder of the image: ``rootfs`` and, beside it, ``dumps/<back end>``."""
-    return discovery_home() / "images" / image_hash()
+    # Not at the top: the testbed's package imports this module for the image of its nodes.
+    from discovery.testbed.home import home  # noqa: PLC0415
+
+    return home() / "images" / image_hash()
 
 
 def rootfs() -> Path:
@@ -99,7 +97,6 @@ def bake(progress: Callable[[str], None]) -> Path:
     """
     _check_machine()
     images = image_folder().parent
-    images.mkdir(parents=True, exist_ok=True)
     with _alone(images, progress):
         for stale in images.glob(".bake-*"):
             shutil.rmtree(stale)
@@ -139,12 +136,12 @@ def _check_machine() -> None:
             f"{', '.join(missing)} missing:"
             " apt-get install mmdebstrap util-linux openssh-client debian-archive-keyring"
         )
-    home = discovery_home()
-    home.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(home).free / 1e9
+    images = image_folder().parent
+    images.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(images).free / 1e9
     if free < _FREE_GB:
         raise MachineError(
-            f"{home} has {free:.1f} GB free, and the node image needs {_FREE_GB} GB while it is"
+            f"{images} has {free:.1f} GB free, and the node image needs {_FREE_GB} GB while it is"
             " baked: free some, or set DISCOVERY_HOME to a larger disk"
         )
 
@@ -181,7 +178,7 @@ def _install(root: Path, work: Path, progress: Callable[[str], None]) -> None:
     denied = root / "usr/sbin/policy-rc.d"  # Debian's way to forbid starting services
     denied.write_text("#!/bin/sh\nexit 101\n")
     denied.chmod(0o755)
-    log = discovery_home() / "images" / "install.jsonl"
+    log = image_folder().parent / "install.jsonl"
     log.unlink(missing_ok=True)
     certificates = dict.fromkeys(
         ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), chroot.CA_CERTIFICATES

@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import enoslib as en
-from enoslib.config import config_context
-
 from discovery.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import enoslib as en
 
 ANSIBLE = Path(__file__).parent / "ansible"
 
@@ -38,6 +37,8 @@ def run(
     Every task's result is written to ``log``, one JSON object a line. A task that fails, or a node
     that cannot be reached, is a :class:`DeployError` naming node, task, message and ``log``.
     """
+    import enoslib as en  # noqa: PLC0415  (1.5 s, and registries are read often)
+
     with _quiet():
         results = en.run_ansible(
             [str(playbook)],
@@ -85,6 +86,8 @@ def _write(results: en.Results, log: Path) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep EnOSlib's spinner and its dump of failed hosts out of the user's terminal."""
+    from enoslib.config import config_context  # noqa: PLC0415
+
     logger = logging.getLogger("enoslib.api")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

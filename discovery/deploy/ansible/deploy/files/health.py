@@ -1,0 +1,81 @@
+"""Issue a token at this node's own site and validate it at every site: ``health.py QUESTION``.
+
+The question is JSON: ``{"own": site, "urls": {site: URL}, "admin": credentials}``. Prints JSON:
+``{"failures": [[site, what was asked of it, what it said], …]}``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from typing import Any
+
+TIMEOUT_S = 30
+
+
+def call(
+    method: str, url: str, headers: dict[str, str] | None = None, body: object = None
+) -> tuple[Any, Any]:
+    """One request; the answer's headers and JSON."""
+    request = urllib.request.Request(
+        url,
+        method=method,
+        headers={"Content-Type": "application/json", **(headers or {})},
+        data=json.dumps(body).encode() if body else None,
+    )
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+        return answer.headers, json.load(answer)
+
+
+def said(error: Exception) -> str:
+    """What is behind ``error``: the server's own words, where it has some."""
+    if isinstance(error, urllib.error.HTTPError):
+        try:
+            return str(json.load(error)["error"]["message"])
+        except (ValueError, KeyError, OSError):
+            return f"HTTP {error.code}"
+    return str(getattr(error, "reason", error))
+
+
+def main(question: dict[str, Any]) -> None:
+    """Ask, and print what failed."""
+    own, urls, admin = question["own"], question["urls"], question["admin"]
+    password = {
+        "user": {
+            "name": admin["username"],
+            "domain": {"id": "default"},
+            "password": admin["password"],
+        }
+    }
+    scope = {"project": {"name": admin["project_name"], "domain": {"id": "default"}}}
+    body = {"auth": {"identity": {"methods": ["password"], "password": password}, "scope": scope}}
+    failures = []
+    try:
+        headers, issued = call("POST", urls[own] + "/auth/tokens", body=body)
+        token = headers["X-Subject-Token"]
+        endpoints = {
+            endpoint["url"]
+            for service in issued["token"]["catalog"]
+            for endpoint in service["endpoints"]
+            if service["type"] == "identity"
+        }
+        if endpoints != {urls[own]}:
+            failures.append((own, "issue a token", f"its catalog names {sorted(endpoints)}"))
+    except (OSError, ValueError) as error:
+        print(json.dumps({"failures": [(own, "issue a token", said(error))]}))
+        return
+    for site, url in urls.items():
+        try:
+            headers = {"X-Auth-Token": token, "X-Subject-Token": token}
+            _, seen = call("GET", url + "/auth/tokens", headers)
+            if seen["token"]["user"]["name"] != admin["username"]:
+                failures.append((site, f"validate {own}'s token", "it named another user"))
+        except (OSError, ValueError) as error:
+            failures.append((site, f"validate {own}'s token", said(error)))
+    print(json.dumps({"failures": failures}))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

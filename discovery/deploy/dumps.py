@@ -1,0 +1,86 @@
+"""Dumps: databases, keys and users of a back end, made once and restored by every deployment.
+
+``$DISCOVERY_HOME/images/<hash>/dumps/<back end>/bcrypt-<rounds>/`` holds ``dump.tar.zst``, the
+server's own files packed while it was down, and ``keys.tar``, Keystone's keys. They lie beside the
+image since they are files of its very server; the rounds are in the name since a stored password
+costs, at every login, what it was hashed with.
+"""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from discovery.deploy import playbook
+from discovery.deploy.backends import BACKENDS, Backend
+from discovery.deploy.credentials import ADMIN, LOAD_USERS, REGION
+from discovery.deploy.image import image_folder
+
+if TYPE_CHECKING:
+    from discovery.experiment.models import KeystoneSettings
+    from discovery.testbed import Node
+
+
+SERVICES = ("keystone",)
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A back end's bootstrapped databases, in ``folder``."""
+
+    folder: Path
+
+    @property
+    def databases(self) -> Path:
+        """The server's files, packed."""
+        return self.folder / "dump.tar.zst"
+
+    @property
+    def keystone_keys(self) -> str:
+        """Fernet and credential keys, a tar archive in base64."""
+        return base64.b64encode((self.folder / "keys.tar").read_bytes()).decode()
+
+    def exists(self) -> bool:
+        """Whether it has been made."""
+        return self.folder.is_dir()
+
+
+def dump_of(backend: Backend, settings: KeystoneSettings) -> Dump:
+    """Where the dump is that ``backend`` starts from."""
+    dumps = image_folder() / "dumps" / backend.dump
+    return Dump(dumps / f"bcrypt-{settings.bcrypt_rounds}")
+
+
+def bootstrap(
+    dump: Dump, backend: Backend, node: Node, settings: KeystoneSettings, log: Path
+) -> None:
+    """Make ``dump`` on ``node``: an empty server, tables, administrator, users, then pack it."""
+    source = BACKENDS[backend.dump]
+    dump.folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".bootstrap-", dir=dump.folder.parent))
+    try:
+        playbook.run(
+            playbook.ANSIBLE / "deploy" / "bootstrap.yml",
+            {"nodes": [node.host]},
+            {
+                "backend_role": source.role,
+                "services": list(SERVICES),
+                "addresses": {node.alias: node.address},
+                "keystone_databases": {
+                    node.alias: source.url.format(host="127.0.0.1", database="keystone")
+                },
+                "keystone": settings.model_dump(),
+                "admin": asdict(ADMIN),
+                "users": [asdict(user) for user in LOAD_USERS],
+                "region": REGION,
+                "dump_folder": str(work),
+            },
+            log,
+        )
+        work.rename(dump.folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
