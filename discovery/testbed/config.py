@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import PrivateAttr
 
@@ -12,9 +13,13 @@ from discovery.experiment.models import Model
 
 
 class Testbed(Model):
-    """Where nodes come from; every provider has a model of its own below this one."""
+    """Where nodes come from; every provider has a model of its own below this one.
+
+    ``on_this_machine`` says that the nodes take this machine's memory and processors.
+    """
 
     __test__ = False  # not a pytest class, whatever its name says
+    on_this_machine: ClassVar[bool] = False
     provider: str
     _file: Path = PrivateAttr(Path("the testbed file"))
 

@@ -72,7 +72,7 @@ def keep(testbed: Testbed, *, sites: int, purpose: str) -> Lease:
 def _acquire(testbed: Testbed, sites: int, purpose: str, memory_mb: int | None) -> Lease:
     if sites < 2:
         raise TestbedError(f"A testbed has at least two sites, not {sites}.")
-    if testbed.provider == "local":
+    if testbed.on_this_machine:
         refuse_memory(sites, memory_mb or NODE_MB * len(ROLES) * sites)
     lease_id = secrets.token_hex(3)
     names = site_names(sites)

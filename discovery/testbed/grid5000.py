@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -14,11 +15,15 @@ from discovery.testbed.config import Testbed
 from discovery.testbed.ledger import Held, Thing
 from discovery.testbed.request import Opened, Request
 
+# A day is also the most that EnOSlib can handle when a start is given.
+_WALLTIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d")
 
-def _walltime(value: object) -> object:
-    """YAML 1.1 reads an unquoted ``12:30:00`` as a number of seconds; take it back."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value // 3600:02}:{value // 60 % 60:02}:{value % 60:02}"
+
+def _walltime(value: object) -> str:
+    if isinstance(value, int):  # YAML 1.1 reads an unquoted 12:30:00 as a number of seconds
+        value = f"{value // 3600:02}:{value // 60 % 60:02}:{value % 60:02}"
+    if not isinstance(value, str) or not _WALLTIME.fullmatch(value) or value == "00:00:00":
+        raise ValueError("is no duration; allowed: HH:MM:SS below 24:00:00")
     return value
 
 
@@ -41,9 +46,7 @@ class Grid5000Testbed(Testbed):
 
     provider: Literal["grid5000"]
     sites: Annotated[tuple[ClusterShare, ...], Field(min_length=1)]
-    walltime: Annotated[
-        str, BeforeValidator(_walltime), Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$")
-    ]
+    walltime: Annotated[str, BeforeValidator(_walltime)]
     env_name: str = "debian12-min"
     job_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = "discovery"
     queue: Literal["default", "production", "testing", "besteffort", "admin"] = "default"

@@ -7,7 +7,7 @@ by name, would silently reserve anew what was killed meanwhile.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from enoslib.config import config_context
 from enoslib.errors import NoSlotError
 from enoslib.infra.enos_g5k.g5k_api_utils import get_all_clusters_sites, get_clusters_status
 from enoslib.infra.providers import find_slot
+from enoslib.utils import generate_ssh_option_gateway
 
 from discovery.errors import ConfigError, TestbedError
 from discovery.testbed import oar
@@ -52,7 +53,7 @@ def configure(testbed: Grid5000Testbed, *, sites: int, job_name: str) -> en.G5kC
             raise ConfigError(
                 "Grid'5000 has no such cluster",
                 file=testbed.file,
-                key=f"sites.{number}.cluster",
+                key=f"sites[{number}].cluster",
                 value=share.cluster,
                 allowed=sorted(known),
             )
@@ -156,22 +157,18 @@ def _clock(seconds: float) -> str:
 def reserve(conf: en.G5kConf, start: int | None) -> list[Job]:
     """Submit one job per Grid'5000 site and return them as (site, id), without waiting.
 
-    With a ``start``, the jobs start together; without, a single one as soon as possible. If one is
-    refused, those that were made are deleted.
+    With a ``start``, the jobs start together; without, a single one as soon as possible. Some of
+    the jobs may have been made when it raises.
     """
     sites: list[str] = sorted(conf.sites)
     with oar.api_errors("reserving nodes"):
-        try:
-            if start is None:
-                en.G5k(conf).async_init()
-            else:
-                # Per site, and not G5k's own way to several sites, which reads the start as this
-                # machine's local time where OAR means that of Paris.
-                providers = [en.G5k(conf.restrict_to(site)) for site in sites]
-                en.Providers(providers).async_init(start_time=start, time_window=0)
-        except BaseException:
-            oar.delete_jobs(conf.job_name, sites)
-            raise
+        if start is None:
+            en.G5k(conf).async_init()
+        else:
+            # Per site, and not G5k's own way to several sites, which reads the start as this
+            # machine's local time where OAR means that of Paris.
+            providers = [en.G5k(conf.restrict_to(site)) for site in sites]
+            en.Providers(providers).async_init(start_time=start, time_window=0)
         return [(job.site, job.uid) for job in oar.jobs_named(conf.job_name, sites)]
 
 
@@ -208,11 +205,25 @@ def take(
             given = [host for host in roles[site] if host in roles[role]]
             if len(given) != 1:
                 raise TestbedError(_missing(alias(site, role), testbed, oar.ended(jobs)))
+            name = alias(site, role)
             host = en.Host(
-                given[0].address, alias=alias(site, role), user="root", extra=given[0].get_extra()
+                given[0].address, alias=name, user="root", extra=_variables(given[0].get_extra())
             )
-            nodes.append(Node(alias(site, role), site, role, addresses[host.address], host))
+            nodes.append(Node(name, site, role, addresses[host.address], host))
     return _roles(nodes), _networks(networks, sites), nodes
+
+
+def _variables(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """A host's Ansible variables; EnOSlib's own words for a gateway become arguments of ssh."""
+    arguments = ["-o StrictHostKeyChecking=no", "-o UserKnownHostsFile=/dev/null"]
+    if "gateway" in extra:
+        arguments.append(
+            generate_ssh_option_gateway([(extra["gateway"], extra["gateway_user"], None)])
+        )
+    return {
+        "ansible_ssh_common_args": " ".join(arguments),
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
 
 
 def _roles(nodes: Sequence[Node]) -> en.Roles:

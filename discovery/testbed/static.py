@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from discovery.errors import ConfigError
+from discovery.errors import ConfigError, TestbedError
 from discovery.experiment.models import Model
 from discovery.testbed.config import Testbed
 from discovery.testbed.leases import ROLES, Node, Role, alias
@@ -195,5 +196,12 @@ def _hand_out(testbed: StaticTestbed, request: Request) -> Opened:
 
 
 def cancel_static(held: Held) -> None:
-    """Put the machine back: stop what was started there since it was leased, unshape it."""
-    put_back(Machine(**held.details["machine"]), Found(**held.details["found"]))
+    """Put the machine back: stop what was started there since it was leased, unshape it.
+
+    One that does not answer is given up with a sentence: nothing more can be done for it from
+    here, and no other lease should have to wait until it is back.
+    """
+    try:
+        put_back(Machine(**held.details["machine"]), Found(**held.details["found"]))
+    except TestbedError as error:
+        print(f"{error} What was started there is not stopped.", file=sys.stderr, flush=True)

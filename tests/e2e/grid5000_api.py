@@ -183,6 +183,8 @@ class Grid5000Api:
                 return 200, _items([_cluster(name) for name in self.sites[site].clusters])
             case ("GET", ["clusters", cluster, *more]):
                 return self._cluster_answer(site, cluster, more)
+            case ("GET", ["servers", "dns"]):
+                return 200, {"uid": "dns", **self._site(site)["servers"]["dns"]}
             case ("POST", ["jobs"]):
                 return 201, self._job(self._submit(site, data))
             case ("GET", ["jobs"]):

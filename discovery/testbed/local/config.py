@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -19,6 +19,7 @@ class LocalTestbed(Testbed):
     side need one each.
     """
 
+    on_this_machine: ClassVar[bool] = True
     provider: Literal["local"]
     image: Path | None = None
     prefix: str = "10.77"
