@@ -18,7 +18,7 @@ from discovery.testbed.down import HeldLease
 from discovery.testbed.factory import keep
 from discovery.testbed.home import lease_folder, ledger_path
 from discovery.testbed.ledger import Ledger, Recorder
-from discovery.testbed.wan.attach import connect
+from discovery.testbed.wan.base import Wan
 
 WORKERS = 8
 
@@ -88,14 +88,12 @@ def run(command: str, on: str = "all") -> Iterator[str]:
 
 def cut(sites: Sequence[str]) -> None:
     """Part ``sites`` from all the others, in the newest lease."""
-    folder, _ = _current()
-    connect(folder, _recorder(folder)).cut(sites)
+    _wan().cut(sites)
 
 
 def heal() -> None:
     """Undo every cut of the newest lease."""
-    folder, _ = _current()
-    connect(folder, _recorder(folder)).heal()
+    _wan().heal()
 
 
 def down(*, every: bool = False, stale: bool = False) -> list[str]:
@@ -138,5 +136,8 @@ def _nodes_if_whole(item: HeldLease) -> list[Access]:
         return []
 
 
-def _recorder(folder: Path) -> Recorder:
-    return Recorder(Ledger(ledger_path()), folder.name)
+def _wan() -> Wan:
+    from discovery.testbed.wan.attach import connect  # noqa: PLC0415 (loads EnOSlib: 1.5 s)
+
+    folder, _ = _current()
+    return connect(folder, Recorder(Ledger(ledger_path()), folder.name))

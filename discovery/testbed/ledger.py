@@ -17,7 +17,9 @@ from typing import Any, Literal, get_args
 
 from discovery.testbed.processes import boot_id, start_time
 
-Kind = Literal["lease", "process", "namespace", "link", "mount", "cgroup", "folder", "reservation"]
+Kind = Literal[
+    "lease", "process", "namespace", "link", "mount", "cgroup", "folder", "lockfile", "reservation"
+]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,7 +17,10 @@ from discovery.testbed.local import cgroups, network
 
 # Nothing may be made any more while things are removed, so what runs goes first: a program that
 # was started a moment before its run was killed may still be at work.
-ORDER = ("process", "cgroup", "link", "namespace", "mount", "folder", "reservation", "lease")
+ORDER = (
+    *("process", "cgroup", "link", "namespace", "mount", "folder", "lockfile", "reservation"),
+    "lease",
+)
 
 
 def release_lease(lease: str) -> None:
@@ -76,6 +81,21 @@ def _remove_folder(thing: Held) -> None:
             shutil.rmtree(thing.name)
 
 
+def _remove_lockfile(thing: Held) -> None:
+    """Remove a file of which the lock counts, unless another program has that lock."""
+    try:
+        descriptor = os.open(thing.name, os.O_RDWR)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        Path(thing.name).unlink(missing_ok=True)
+    except (BlockingIOError, PermissionError):  # POSIX lets a system say either
+        return  # another lease's, which will remove it
+    finally:
+        os.close(descriptor)
+
+
 def _remove_reservation(thing: Held) -> None:
     from discovery.testbed.providers import PROVIDERS  # noqa: PLC0415 (providers release through us)
 
@@ -91,6 +111,7 @@ _REMOVE: dict[str, Callable[[Held], None]] = {
     "namespace": lambda thing: network.remove_namespace(thing.name),
     "mount": _remove_mount,
     "folder": _remove_folder,
+    "lockfile": _remove_lockfile,
     "reservation": _remove_reservation,
     "lease": lambda thing: None,
 }

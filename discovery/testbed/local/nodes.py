@@ -15,8 +15,9 @@ from discovery.testbed.local import cgroups
 from discovery.testbed.local.layout import Layout, LocalNode
 from discovery.testbed.local.network import NAMESPACES
 
-# nspawn makes a folder per machine here, and does not remove it when it is killed.
+# nspawn makes a folder per machine and a file per image here, and leaves them when it is killed.
 PROPAGATE = Path("/run/systemd/nspawn/propagate")
+LOCKS = Path("/run/systemd/nspawn/locks")
 BOOT_TIMEOUT = 90.0
 RETRY = 0.03
 # How long (s) a node may take to enter its cgroup, before an empty one means that it has ended.
@@ -33,6 +34,7 @@ def boot(layout: Layout, image: Path, folder: Path, recorder: Recorder) -> None:
     recorder.hold(
         *(Thing("cgroup", str(group)) for group in groups),
         *(Thing("folder", str(PROPAGATE / layout.node_namespace(node))) for node in layout.nodes),
+        Thing("lockfile", str(_image_lock(image))),
     )
     for group in groups:
         for node in layout.nodes:
@@ -62,6 +64,12 @@ def _start(
     enter = "; ".join(f"echo 0 > {shlex.quote(str(group / 'cgroup.procs'))}" for group in groups)
     console = shlex.quote(str(console_file(folder, node.alias)))
     return f"({enter}; exec {shlex.join(command)}) </dev/null >{console} 2>&1 &"
+
+
+def _image_lock(image: Path) -> Path:
+    """The file that nspawn locks while a machine runs from ``image``."""
+    status = image.stat()
+    return LOCKS / f"inode-{status.st_dev}:{status.st_ino}"
 
 
 def console_file(folder: Path, alias: str) -> Path:
