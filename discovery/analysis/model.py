@@ -1,0 +1,131 @@
+"""Time as round trips: time ≈ base + k · RTT, and how many queries that is.
+
+``k`` is the number of round trips that an iteration waits for one after the other. A client of a
+one-server back end that asks it ``q`` queries in sequence should have ``k ≈ q``; a Galera node
+answers reads itself and should wait for its commits alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from discovery.analysis.statistics import CONFIDENCE, RESAMPLES, SEED
+from discovery.analysis.summary import GROUP, in_order
+from discovery.deploy.backends import BACKENDS
+
+Tables = Mapping[str, pd.DataFrame]
+
+FIT = ["sites", "load", "scenario", "backend"]
+
+
+def path_rtt(tables: Tables) -> pd.DataFrame:
+    """The round trip that a client site's Keystone waits for, as ``rtt_ms``, per cell and site.
+
+    Measured after shaping. To the server of a one-server back end it is that of the pair with
+    site 1, and 0 on site 1 itself. A back end with a server on every site needs an answer of all
+    of them to commit: it is the longest.
+    """
+    shaped = tables["wan"][tables["wan"]["when"] == "shaped"]
+    rows = []
+    for (cell, backend, site), pairs in shaped.groupby(["cell", "backend", "source"]):
+        if BACKENDS[str(backend)].placement == "every-site":
+            rtt = pairs["measured_rtt_ms"].max(skipna=False)
+        elif site == "site-1":
+            rtt = 0.0
+        else:
+            rtt = pairs.loc[pairs["destination"] == "site-1", "measured_rtt_ms"].mean()
+        rows.append((cell, site, rtt))
+    return pd.DataFrame(rows, columns=["cell", "client_site", "rtt_ms"])
+
+
+def with_rtt(iterations: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    """The successful iterations whose round trip was measured, with ``rtt_ms``."""
+    done = iterations[iterations["error"].isna()]
+    joined = done.merge(path_rtt(tables), on=["cell", "client_site"], how="left")
+    return joined[joined["rtt_ms"].notna()]
+
+
+def fit(tables: Tables, *, column: str = "duration_s") -> pd.DataFrame:
+    """Per back end, scenario, load and number of sites: ``round_trips`` (k) and ``base_s``.
+
+    Least squares of ``column`` (s) of the successful iterations on the measured round trip (s).
+    ``round_trips_low`` and ``_high`` hold 95 %: a percentile bootstrap within each cell and client
+    site, since the scatter grows with the delay. ``levels`` distinct delays, ``n`` iterations;
+    missing where there is one delay only.
+    """
+    samples = with_rtt(tables["iterations"], tables)
+    rows = []
+    for key, part in samples.groupby(FIT):
+        levels = part["one_way_delay_ms"].nunique()
+        k = base = low = high = math.nan
+        if levels > 1:
+            k, base, low, high = _slope(part, column)
+        rows.append((*key, k, low, high, base, levels, len(part)))
+    names = ["round_trips", "round_trips_low", "round_trips_high", "base_s", "levels", "n"]
+    return in_order(pd.DataFrame(rows, columns=[*FIT, *names]))
+
+
+def _slope(part: pd.DataFrame, column: str) -> tuple[float, float, float, float]:
+    groups = [group for _, group in part.groupby(["cell", "client_site"])]
+    rtt = np.array([group["rtt_ms"].iloc[0] / 1e3 for group in groups])
+    size = np.array([len(group) for group in groups], dtype=float)
+    means = np.array([group[column].mean() for group in groups])
+    rng = np.random.default_rng(SEED)
+    drawn = np.empty((RESAMPLES, len(groups)))
+    for number, group in enumerate(groups):
+        values = group[column].to_numpy(dtype=float)
+        index = rng.integers(len(values), size=(RESAMPLES, len(values)))
+        drawn[:, number] = values[index].mean(axis=1)
+    # The round trip is the same for all of a group, so that least squares needs its mean alone.
+    centred = rtt - np.average(rtt, weights=size)
+    weights = size * centred / (size * centred**2).sum()
+    k = float(means @ weights)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn @ weights, [tail, 1 - tail])
+    base = float(np.average(means, weights=size) - k * np.average(rtt, weights=size))
+    return k, base, float(low), float(high)
+
+
+def predict(tables: Tables) -> pd.DataFrame:
+    """Per group and client site: ``predicted_s`` = queries per iteration · RTT, and ``measured_s``.
+
+    ``measured_s`` is the mean of whole successful iterations, since the servers' counters cannot
+    tell Rally's own login from the rest. ``commits_s`` = commits per iteration · RTT. Groups
+    whose queries were not counted are absent.
+    """
+    measured = (
+        with_rtt(tables["iterations"], tables)
+        .groupby([*GROUP, "cell", "client_site"], as_index=False)
+        .agg(measured_s=("duration_s", "mean"), rtt_ms=("rtt_ms", "first"), n=("iteration", "size"))
+    )
+    counts = tables["queries"][
+        ["cell", "scenario", "queries_per_iteration", "commits_per_iteration"]
+    ]
+    joined = measured.merge(counts, on=["cell", "scenario"], how="inner")
+    joined = joined[joined["queries_per_iteration"].notna()]
+    joined["predicted_s"] = joined["queries_per_iteration"] * joined["rtt_ms"] / 1e3
+    joined["commits_s"] = joined["commits_per_iteration"] * joined["rtt_ms"] / 1e3
+    return in_order(joined)
+
+
+def queries_per_iteration(tables: Tables) -> pd.DataFrame:
+    """``queries`` and ``commits`` per iteration, over all cells of a back end, scenario and load.
+
+    Means weighted by iterations. Cells on a LAN are left out where there are others: a load that
+    lasts for a few samples of the counters is known less well.
+    """
+    known = tables["queries"][tables["queries"]["queries_per_iteration"].notna()]
+    wan = known[known["one_way_delay_ms"] > 0]
+    rows = []
+    for key, part in known.groupby(FIT):
+        slow = wan[(wan[FIT] == pd.Series(key, index=FIT)).all(axis=1)]
+        used = slow if len(slow) else part
+        n = int(used["iterations"].sum())
+        queries = float((used["queries_per_iteration"] * used["iterations"]).sum() / n)
+        commits = float((used["commits_per_iteration"] * used["iterations"]).sum() / n)
+        rows.append((*key, queries, commits, n))
+    return in_order(pd.DataFrame(rows, columns=[*FIT, "queries", "commits", "n_counted"]))

@@ -1,0 +1,108 @@
+"""Resource use: CPU, memory and network of each kind of node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from discovery.analysis.resources import KINDS, METRICS, usage
+from discovery.analysis.style import (
+    COLOURS,
+    DOUBLE_IN,
+    GREY,
+    NAMES,
+    backend_order,
+    delay_label,
+    figure_style,
+    present,
+)
+
+Tables = Mapping[str, pd.DataFrame]
+
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def resource_figure(tables: Tables, *, sites: int) -> Figure:
+    """A row per load, a panel per resource: each kind of node, back end and delay.
+
+    A mark is the mean over the nodes of its kind and the repetitions; the thin line spans the
+    nodes.
+    """
+    nodes = usage(tables)
+    nodes = nodes[nodes["sites"] == sites]
+    loads = present(nodes["load"], ["light", "high"])
+    backends = present(nodes["backend"], backend_order())
+    levels = nodes[["one_way_delay_ms", "delay"]].drop_duplicates()
+    delays = list(levels.sort_values(["one_way_delay_ms", "delay"])["delay"])
+    kinds = present(nodes["kind"], list(KINDS))
+    with figure_style():
+        rows = max(1, len(loads))
+        figure = Figure(figsize=(DOUBLE_IN, 0.45 + 1.75 * rows))
+        axes = figure.subplots(rows, len(METRICS), squeeze=False, sharex=True, sharey="col")
+        for row, load in enumerate(loads):
+            for column, (metric, label) in enumerate(METRICS.items()):
+                panel = axes[row][column]
+                part = nodes[nodes["load"] == load]
+                _marks(panel, part, metric, kinds, backends, delays)
+                if row == 0:
+                    panel.set_title(label, loc="left")
+                panel.set_ylim(bottom=0)
+            axes[row][0].set_ylabel(f"{load} load")
+        handles: list[Patch | Line2D] = [
+            Patch(color=COLOURS[name], label=NAMES[name]) for name in backends
+        ]
+        handles.extend(
+            Line2D([], [], color=GREY, marker=_marker(rank), linestyle="", label=_words(delay))
+            for rank, delay in enumerate(delays)
+        )
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=len(handles),
+            title=f"{sites} sites, while Rally ran. A mark: mean over nodes; its line: all of them.",
+            title_fontsize=6.5,
+        )
+    return figure
+
+
+def _words(delay: str) -> str:
+    return "LAN" if delay_label(delay) == "LAN" else f"{delay} ms one way"
+
+
+def _marker(rank: int) -> str:
+    return _MARKERS[rank % len(_MARKERS)]
+
+
+def _marks(
+    panel: Axes,
+    nodes: pd.DataFrame,
+    metric: str,
+    kinds: list[str],
+    backends: list[str],
+    delays: list[str],
+) -> None:
+    last = max(1, len(backends) * (len(delays) + 1) - 2)
+    for place, kind in enumerate(kinds):
+        for group, backend in enumerate(backends):
+            for rank, delay in enumerate(delays):
+                chosen = nodes[
+                    (nodes["kind"] == kind)
+                    & (nodes["backend"] == backend)
+                    & (nodes["delay"] == delay)
+                ][metric].dropna()
+                if chosen.empty:
+                    continue
+                # A gap of one slot's width between back ends.
+                slot = group * (len(delays) + 1) + rank
+                x = place + (slot / last - 0.5) * 0.8
+                colour = COLOURS[backend]
+                panel.vlines(x, chosen.min(), chosen.max(), color=colour, linewidth=0.8)
+                panel.plot(x, chosen.mean(), marker=_marker(rank), color=colour, markersize=3.0)
+    panel.set_xticks(range(len(kinds)), [kind.replace(" + ", "\n+ ") for kind in kinds])
+    panel.set_xlim(-0.55, len(kinds) - 0.45)
+    panel.tick_params(axis="x", length=0)

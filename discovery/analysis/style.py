@@ -1,0 +1,120 @@
+"""How every figure looks: colours, sizes, order, labels; and how it is saved.
+
+Colours are those of Okabe and Ito, which people with any colour vision tell apart, also in grey.
+A back end has the same one everywhere, and the same mark where back ends are scattered.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from discovery.deploy.backends import BACKENDS
+from discovery.workload.scenarios import SCENARIOS
+
+COLUMN_IN = 3.35
+DOUBLE_IN = 7.0
+DPI = 200
+
+COLOURS: dict[str, str] = {"mariadb": "#0072B2", "galera": "#D55E00", "postgresql": "#009E73"}
+MARKERS: dict[str, str] = {"mariadb": "o", "galera": "s", "postgresql": "^"}
+NAMES: dict[str, str] = {"mariadb": "MariaDB", "galera": "Galera", "postgresql": "PostgreSQL"}
+GREY = "#6E6E6E"
+
+# Neutral tints for what is not a back end (phases, steps), light enough for black text.
+NEUTRALS = ("#BBBBBB", "#88CCEE", "#DDCC77", "#CC6677", "#44AA99", "#AA4499", "#999933", "#332288")
+
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.0,
+    "axes.titlesize": 7.0,
+    "axes.labelsize": 7.0,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 4.0,
+    "hatch.linewidth": 0.5,
+    "pdf.fonttype": 42,
+    "figure.dpi": DPI,
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """The body draws in the workbench's style; matplotlib's own is back afterwards."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def backend_order() -> list[str]:
+    """Back ends in the order they are shown in: that of the registry."""
+    return list(BACKENDS)
+
+
+def scenario_order() -> list[str]:
+    """Scenarios in the order they are shown in: that of the registry."""
+    return list(SCENARIOS)
+
+
+def present(values: object, order: list[str]) -> list[str]:
+    """Those of ``order`` that occur in ``values``."""
+    found = set(values)  # type: ignore[call-overload]
+    return [name for name in order if name in found]
+
+
+def action_label(action: str) -> str:
+    """``keystone_v3.create_user`` → ``create_user``."""
+    return action.rpartition(".")[2]
+
+
+def tint(colour: str, share: float) -> tuple[float, float, float]:
+    """``colour`` mixed with white: 1 leaves it, 0 is white."""
+    red, green, blue = (1 - share * (1 - part) for part in to_rgb(colour))
+    return red, green, blue
+
+
+def delay_label(delay: str) -> str:
+    """A delay level on an axis: ``0`` is the LAN."""
+    return "LAN" if delay == "0" else delay
+
+
+def save(figure: Figure, out: Path, name: str) -> Path:
+    """Write ``out/figures/<name>.pdf`` and ``.png`` (200 dpi), each whole; the PNG's path.
+
+    The same figure gives the same bytes: no date and no version goes in.
+    """
+    folder = out / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata: dict[str, dict[str, str | None]] = {
+        "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+        "png": {"Software": None},
+    }
+    with figure_style(), tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as temporary:
+        for kind, entries in metadata.items():
+            partial = Path(temporary) / f"{name}.{kind}"
+            figure.savefig(partial, dpi=DPI, metadata=entries)
+            partial.replace(folder / partial.name)
+    return folder / f"{name}.png"

@@ -1,0 +1,132 @@
+"""The testbed itself: round trips asked for and measured, and what the phases of a cell take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from discovery.analysis.style import (
+    COLUMN_IN,
+    GREY,
+    NAMES,
+    NEUTRALS,
+    backend_order,
+    figure_style,
+    present,
+)
+from discovery.analysis.testbed import TOLERANCE_MS, TOLERANCE_SHARE, phase_means, wan_errors
+
+Tables = Mapping[str, pd.DataFrame]
+
+_WHEN = {"shaped": ("o", "black", "after shaping"), "after-load": ("x", GREY, "after the load")}
+
+
+def wan_figure(tables: Tables) -> Figure:
+    """Measured minus asked round trip of every pair of sites, and the band it must stay in."""
+    pairs = wan_errors(tables)
+    levels = sorted(pairs["asked_rtt_ms"].unique())
+    with figure_style():
+        figure = Figure(figsize=(COLUMN_IN, 2.2))
+        panel = figure.subplots()
+        for place, asked in enumerate(levels):
+            allowed = max(TOLERANCE_SHARE * asked, TOLERANCE_MS)
+            panel.fill_between(
+                [place - 0.42, place + 0.42], -allowed, allowed, color="#E8EEF4", linewidth=0
+            )
+            at_level = pairs[pairs["asked_rtt_ms"] == asked]
+            for side, (when, (marker, colour, _)) in enumerate(_WHEN.items()):
+                errors = at_level.loc[at_level["when"] == when, "error_ms"].dropna()
+                spread = np.linspace(-0.15, 0.15, len(errors)) if len(errors) > 1 else [0.0]
+                x = place + (side - 0.5) * 0.4 + np.asarray(spread)[: len(errors)]
+                panel.plot(x, errors, linestyle="", marker=marker, color=colour, ms=2.2, mew=0.6)
+            _worst(panel, place, at_level)
+        panel.axhline(0, color="black", linewidth=0.6)
+        panel.set_xticks(range(len(levels)), [f"{asked:g}" for asked in levels])
+        panel.tick_params(axis="x", length=0)
+        panel.set_xlabel("round trip asked for (ms)")
+        panel.set_ylabel("measured − asked (ms)")
+        widest = max(pairs["error_ms"].abs().max(), pairs["allowed_ms"].max(), TOLERANCE_MS)
+        panel.set_ylim(-1.9 * widest, 1.15 * widest)  # room for the numbers at the bottom
+        handles = [
+            *(
+                panel.plot([], [], linestyle="", marker=marker, color=colour, ms=3, label=label)[0]
+                for marker, colour, label in _WHEN.values()
+            ),
+            Patch(color="#E8EEF4", label="allowed"),
+        ]
+        figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return figure
+
+
+def _worst(panel: Axes, place: int, pairs: pd.DataFrame) -> None:
+    known = pairs["error_ms"].dropna()
+    if known.empty:
+        return
+    worst = max(known, key=abs)
+    lost, sent = int(pairs["lost"].sum()), int(pairs["sent"].sum())
+    words = f"worst {worst:+.2f}\nn = {len(known)}" + (f"\nlost {lost}/{sent}" if lost else "")
+    panel.annotate(
+        words,
+        (place, 0.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=6.0,
+    )
+
+
+def phase_figure(tables: Tables, *, steps_of: str | None = None) -> Figure:
+    """Mean seconds of each phase, a bar per back end; of a phase's steps if ``steps_of`` names it.
+
+    Without ``steps_of``, the load is left out: it is the measurement, all else is its price.
+    """
+    means = phase_means(tables, steps_of=steps_of)
+    backends = present(means["backend"], backend_order())
+    phases = list(means.groupby("phase")["place"].mean().sort_values(kind="stable").index)
+    with figure_style():
+        rows = max(1, len(backends))
+        figure = Figure(figsize=(COLUMN_IN, 0.95 + 0.36 * rows + 0.14 * ((len(phases) + 2) // 3)))
+        panel = figure.subplots()
+        longest = float(means.groupby("backend")["seconds"].sum().max()) if len(means) else 1.0
+        for row, backend in enumerate(backends):
+            part = means[means["backend"] == backend].set_index("phase")
+            left = 0.0
+            for rank, phase in enumerate(phases):
+                seconds = float(part["seconds"].get(phase, 0.0))
+                panel.barh(row, seconds, 0.62, left, color=_neutral(rank), ec="white", lw=0.4)
+                if seconds > 0.09 * longest:
+                    panel.text(
+                        left + seconds / 2,
+                        row,
+                        f"{seconds:.1f}",
+                        ha="center",
+                        va="center",
+                        size=6.0,
+                    )
+                left += seconds
+            cells = int(part["cells"].max())
+            panel.text(left + 0.01 * longest, row, f"{left:.1f} s, n = {cells}", va="center")
+        panel.set_yticks(range(len(backends)), [NAMES[name] for name in backends])
+        panel.set_ylim(rows - 0.5, -0.5)
+        panel.set_xlim(0, longest * 1.42)
+        panel.tick_params(axis="y", length=0)
+        panel.grid(visible=True, axis="x")
+        panel.grid(visible=False, axis="y")
+        panel.set_xlabel("mean seconds per cell")
+        handles = [
+            Patch(color=_neutral(rank), label=phase.rpartition(":")[2])
+            for rank, phase in enumerate(phases)
+        ]
+        figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return figure
+
+
+def _neutral(rank: int) -> str:
+    return NEUTRALS[rank % len(NEUTRALS)]
