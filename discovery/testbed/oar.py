@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import yaml
 from enoslib.errors import (
     EnosError,
     InvalidReservationCritical,
@@ -42,10 +43,21 @@ def require_credentials() -> None:
     Only inside Grid'5000 does the API know its user without a password.
     """
     path = credentials_path()
-    if not path.exists() and not inside_g5k():
+    if not path.exists() and inside_g5k():
+        return
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found, problem = None, "There are no Grid'5000 credentials"
+    except (OSError, ValueError, yaml.YAMLError):
+        found, problem = None, f"{path} cannot be read"
+    else:
+        problem = f"{path} has no username and password"
+    # python-grid5000 would go on as nobody, and be refused much later.
+    if not isinstance(found, dict) or not {"username", "password"} <= found.keys():
         raise MachineError(
-            f"There are no Grid'5000 credentials: write `username: …` and `password: …` into "
-            f"{path} and make it readable by you alone (chmod 600)."
+            f"{problem}: write `username: …` and `password: …` into {path} and make it readable "
+            "by you alone (chmod 600)."
         )
 
 

@@ -168,7 +168,7 @@ class Grid5000Api:
         if authorization != wanted:
             raise RefusedError(401, "Unauthorized")
 
-    def _route(  # noqa: PLR0911 (a table of routes)
+    def _route(  # noqa: PLR0911, PLR0912 (a table of routes)
         self, verb: str, words: list[str], query: dict[str, str], data: dict[str, Any]
     ) -> Answer:
         if words == ["sites"]:
