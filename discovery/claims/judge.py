@@ -95,7 +95,7 @@ def _judge_part(claim: Claim, relation: Relation, tables: Tables, published: pd.
         return levels(tables, relation, factor)
 
     terms = terms_of(relation, ours)
-    samples = [sample(tables, relation, {**relation.where, **term}) for term in terms]
+    samples = [sample(tables, relation, term) for term in terms]
     problem = next((each.problem for each in samples if each.problem), None)
     estimates = [None if each.problem else _estimate(each, relation) for each in samples]
     measured = tuple(

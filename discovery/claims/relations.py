@@ -104,10 +104,10 @@ def _slope_effects(relation: Slope, terms: Sequence[Where]) -> list[Effect]:
         distance = np.abs(values - values.mean(axis=-1, keepdims=True) - rise).max(axis=-1)
         return np.asarray(distance / np.abs(np.ptp(rise, axis=-1)))
 
-    effects = [Effect("growth per round trip", "round trips", slope, relation.low, relation.high)]
+    effects = [Effect("growth in round trips", "", slope, relation.low, relation.high)]
     if relation.residual is not None:
         effects.append(
-            Effect("furthest from the line / rise", "×", residual, None, relation.residual)
+            Effect("furthest from the line / its rise", "×", residual, None, relation.residual)
         )
     return effects
 

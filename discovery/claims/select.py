@@ -93,8 +93,9 @@ def levels(tables: Tables, relation: RelationModel, factor: str) -> list[Level]:
     return sorted(_cells(tables["cells"], relation.where)[factor].unique().tolist())
 
 
-def sample(tables: Tables, relation: RelationModel, where: Where) -> Sample:
-    """The values of the term ``where``; :class:`NoDataError` when no cell was run for it."""
+def sample(tables: Tables, relation: RelationModel, term: Where) -> Sample:
+    """The values of a ``term`` of ``relation``; :class:`NoDataError` if no cell was run for it."""
+    where = {**relation.where, **term}
     cells = _cells(tables["cells"], where)
     broken = cells.loc[cells["status"] == "failed", "cell"].tolist()
     iterations = rows(tables["iterations"], where)
@@ -110,11 +111,11 @@ def sample(tables: Tables, relation: RelationModel, where: Where) -> Sample:
     problem = None
     if failed > relation.max_failure_share * n:
         problem = (
-            f"{failed} of {n} iterations of {describe(where)} failed{_because(cells)}, "
+            f"{failed} of {n} iterations of {describe(term or where)} failed{_because(cells)}, "
             "so the times of the others decide nothing"
         )
     elif len(values) < 2:
-        problem = f"{describe(where)} has only {len(values)} value, hence no interval"
+        problem = f"{describe(term or where)} has only {len(values)} value, hence no interval"
     strata = tuple(
         np.asarray(group, dtype=np.float64) for _, group in values.groupby(level="cell", sort=True)
     )

@@ -12,9 +12,15 @@ from discovery.experiment.models import Experiment, Tier
 
 
 def number(value: float, unit: str) -> str:
-    """Three significant digits with the unit."""
-    text = f"{value:.3g}"
+    """Three significant digits, or three decimals of what is nearly nothing; with the unit."""
+    text = f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.3f}".rstrip("0").rstrip(".")
+    text = "0" if text == "-0" else text
     return f"{text}×" if unit == "×" else f"{text} {unit}".strip()
+
+
+def interval(judged: Judged) -> str:
+    """The effect's interval."""
+    return f"[{number(judged.low, '')}, {number(judged.high, '')}]"
 
 
 def bounds(judged: Judged) -> str:
@@ -34,7 +40,7 @@ def explain(judged: Sequence[Judged], verdict: Verdict) -> str:
     )
     return (
         f"{decisive.label} is {number(decisive.effect, decisive.unit)} "
-        f"[{decisive.low:.3g}, {decisive.high:.3g}], {place} {bounds(decisive)}"
+        f"{interval(decisive)}, {place} {bounds(decisive)}"
     )
 
 

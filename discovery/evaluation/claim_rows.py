@@ -1,0 +1,52 @@
+"""A claim in one line of a table: what decided it, published beside measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from discovery.claims.verdicts import Judged, Judgement, Part
+from discovery.claims.wording import bounds, interval, number
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """What a table shows of a judged claim, as text.
+
+    The effect is the one that decided: of a claim with several parts, the first part with the
+    claim's verdict; ``part`` names it, and ``parts`` says how many parts share its verdict.
+    """
+
+    claim: Judgement
+    part: str
+    parts: str
+    effect: str
+    asked: str
+    published: str
+    measured: str
+    interval: str
+
+
+def claim_row(claim: Judgement) -> ClaimRow:
+    """The row of ``claim``; one that was not run has only its reason."""
+    part = next((part for part in claim.parts if part.verdict == claim.verdict), None)
+    part = part or next((part for part in claim.parts if part.effects), None)
+    effect = _decisive(part) if part else None
+    same = sum(one.verdict == claim.verdict for one in claim.parts)
+    return ClaimRow(
+        claim=claim,
+        part=part.label if part else "",
+        parts=f"{same} of {len(claim.parts)}" if len(claim.parts) > 1 else "",
+        effect=effect.label if effect else "",
+        asked=bounds(effect) if effect else "",
+        published=_or_dash(effect.published if effect else None, effect.unit if effect else ""),
+        measured=_or_dash(effect.effect if effect else None, effect.unit if effect else ""),
+        interval=interval(effect) if effect else "",
+    )
+
+
+def _decisive(part: Part) -> Judged | None:
+    return next((one for one in part.effects if one.verdict == part.verdict), None)
+
+
+def _or_dash(value: float | None, unit: str) -> str:
+    return "–" if value is None else number(value, unit)

@@ -1,0 +1,172 @@
+"""The generated LaTeX of the paper: numbers as macros, figures, and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from discovery.analysis.style import NAMES
+from discovery.claims.verdicts import Verdicts
+from discovery.evaluation.claim_rows import claim_row
+from discovery.evaluation.figures import Figure
+from discovery.evaluation.outcome import Outcome
+from discovery.evaluation.summaries import phase_seconds, queries_per_iteration, wan_accuracy
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "^": r"\textasciicircum{}",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "%": r"\%",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "×": r"\texttimes{}",
+    "≤": r"\ensuremath{\le}",
+    "≥": r"\ensuremath{\ge}",
+    "±": r"\textpm{}",
+    "…": r"\dots{}",
+    "–": "--",
+}
+
+
+def escape(text: str) -> str:
+    """``text`` as LaTeX; a character that no font of the paper has becomes a question mark."""
+    return "".join(_SPECIAL.get(sign, sign if ord(sign) < 0x180 else "?") for sign in text)
+
+
+def macros(numbers: Mapping[str, str]) -> str:
+    r"""``\setresult{key}{value}`` for every number; ``\result{key}`` prints it in the text."""
+    lines = [f"\\setresult{{{key}}}{{{escape(value)}}}" for key, value in sorted(numbers.items())]
+    return "\n".join(lines) + "\n"
+
+
+def figure_blocks(figures: Iterable[Figure]) -> str:
+    """A float for every figure that was made."""
+    blocks = []
+    for figure in figures:
+        if figure.pdf is None:
+            continue
+        kind, width = ("figure*", r"\textwidth") if figure.wide else ("figure", r"\columnwidth")
+        blocks.append(
+            f"\\begin{{{kind}}}[tbp]\n\\centering\n"
+            f"\\includegraphics[width={width},height=0.75\\textheight,keepaspectratio]"
+            f"{{figures/{figure.pdf.name}}}\n"
+            f"\\caption{{\\textbf{{{escape(figure.title)}.}} {escape(figure.text)}}}\n"
+            f"\\label{{fig:{figure.name}}}\n\\end{{{kind}}}\n"
+        )
+    return "\n".join(blocks) or "\\notrunblock{No figure was made for this tier.}\n"
+
+
+def judged_table(verdicts: Verdicts) -> str:
+    """The claims that were judged: asked, published, measured with its interval, n, verdict."""
+    rows = []
+    for row in map(claim_row, verdicts.claims):
+        claim = row.claim
+        if claim.verdict == "not run":
+            continue
+        where = f" ({row.part}; {row.parts} parts)" if row.parts else ""
+        what = f"{row.effect}{where}" if row.effect else claim.why
+        rows.append(
+            [
+                claim.id,
+                f"{escape(claim.title)}. {{\\color{{muted}}{escape(what)}}}",
+                escape(row.asked),
+                escape(row.published),
+                f"{escape(row.measured)} {escape(row.interval)}".strip(),
+                f"{claim.n}/{claim.failures}",
+                f"\\verdict{{{claim.verdict}}}",
+            ]
+        )
+    return _table(
+        "@{}lXllllr@{}",
+        [
+            "",
+            "Claim and effect",
+            "Asked",
+            "Published",
+            "Measured [95\\,\\%]",
+            "$n$/fail.",
+            "Verdict",
+        ],
+        rows,
+    )
+
+
+def not_run_table(verdicts: Verdicts) -> str:
+    """The claims that were not run, and why."""
+    rows = [
+        [claim.id, escape(claim.title), escape(claim.why)]
+        for claim in verdicts.claims
+        if claim.verdict == "not run"
+    ]
+    return _table("@{}lXX@{}", ["", "Claim", "Why it was not run"], rows)
+
+
+def wan_table(outcome: Outcome) -> str:
+    """Round trips asked for and measured."""
+    rows = [
+        [
+            f"{row.asked_rtt_ms:g}",
+            f"{row.median_rtt_ms:.2f}",
+            f"{row.worst_error_ms:.2f}",
+            f"{row.measurements}",
+            f"{row.lost}/{row.sent}",
+        ]
+        for row in wan_accuracy(outcome.tables).itertuples()
+    ]
+    heads = ["Asked (ms)", "Median (ms)", "Worst error (ms)", "Pairs", "Lost"]
+    return _table("@{}rrrrX@{}", heads, rows)
+
+
+def phases_table(outcome: Outcome) -> str:
+    """Median seconds of the phases of a cell, by back end."""
+    phases = phase_seconds(outcome.tables).T
+    rows = [
+        [escape(str(phase))] + [_cell(value, 1) for value in values]
+        for phase, values in zip(phases.index, phases.to_numpy(), strict=True)
+    ]
+    return _plain_table("l" + "r" * len(phases.columns), _backend_heads(phases.columns), rows)
+
+
+def queries_table(outcome: Outcome) -> str:
+    """Queries per iteration by scenario and back end."""
+    queries = queries_per_iteration(outcome.tables)
+    rows = [
+        [escape(str(scenario))] + [_cell(value, 1) for value in values]
+        for scenario, values in zip(queries.index, queries.to_numpy(), strict=True)
+    ]
+    return _plain_table("l" + "r" * len(queries.columns), _backend_heads(queries.columns), rows)
+
+
+def _backend_heads(names: Iterable[object]) -> list[str]:
+    return ["", *(escape(NAMES.get(str(name), str(name))) for name in names)]
+
+
+def _cell(value: float, digits: int) -> str:
+    return "--" if value != value else f"{value:.{digits}f}"  # noqa: PLR0124  (NaN is not itself)
+
+
+def _table(columns: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as wide as the text around it; ``X`` columns take the room that is left."""
+    return _tabular(f"\\begin{{tabularx}}{{\\linewidth}}{{{columns}}}", "tabularx", heads, rows)
+
+
+def _plain_table(columns: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of its natural width, shrunk where the column is narrower."""
+    begin = (
+        f"\\begin{{adjustbox}}{{max width=\\linewidth}}\n\\begin{{tabular}}{{@{{}}{columns}@{{}}}}"
+    )
+    text = _tabular(begin, "tabular", heads, rows)
+    return text.rstrip("\n") + "\n\\end{adjustbox}\n" if rows else text
+
+
+def _tabular(begin: str, kind: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return "\\notrun\n"
+    lines = [begin, "\\toprule", " & ".join(heads) + r" \\", "\\midrule"]
+    lines += [" & ".join(row) + r" \\" for row in rows]
+    return "\n".join([*lines, "\\bottomrule", f"\\end{{{kind}}}"]) + "\n"

@@ -1,0 +1,139 @@
+"""Every number that the paper's text names, by key, as text; made from a run's own tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import pandas as pd
+
+from discovery.analysis.summary import completion
+from discovery.claims.verdicts import VERDICTS, Judgement
+from discovery.claims.wording import interval, number
+from discovery.evaluation.outcome import Outcome
+from discovery.evaluation.summaries import phase_seconds, queries_per_iteration, wan_accuracy
+
+AUTHENTICATE = "authenticate-user-and-validate-token"
+
+
+def numbers(outcome: Outcome) -> dict[str, str]:
+    """The numbers of ``outcome``; what it cannot give has no key, and reads "not run"."""
+    return {
+        **_design(outcome.tables["cells"]),
+        **_size(outcome),
+        **_environment(outcome.tables["cells"]),
+        **_wan(outcome),
+        **_times(outcome),
+        **_verdicts(outcome.verdicts.claims),
+    }
+
+
+def _design(cells: pd.DataFrame) -> dict[str, str]:
+    scenarios = {name for names in cells["scenarios"] for name in names.split(",")}
+    delays = sorted(cells["one_way_delay_ms"].unique())
+    return {
+        "experiment": cells["experiment"].iloc[0],
+        "tier": cells["tier"].iloc[0],
+        "backends": str(cells["backend"].nunique()),
+        "sites": _listed(sorted(cells["sites"].unique())),
+        "delays": _listed(f"{delay:g}" for delay in delays),
+        "round trips": _listed(f"{2 * delay:g}" for delay in delays),
+        "loads": _listed(sorted(cells["load"].unique(), reverse=True)),
+        "scenarios": str(len(scenarios)),
+        "repetitions": str(cells["repetition"].nunique()),
+        "times": _listed(sorted(cells["times"].unique())),
+        "concurrency": _listed(sorted(cells["concurrency"].unique())),
+        "cache": _listed(sorted(cells["keystone_cache"].unique())),
+        "bcrypt rounds": _listed(sorted(cells["keystone_bcrypt_rounds"].unique())),
+        "processes": _listed(sorted(cells["keystone_processes"].unique())),
+        "threads": _listed(sorted(cells["keystone_threads"].unique())),
+    }
+
+
+def _size(outcome: Outcome) -> dict[str, str]:
+    cells, iterations = outcome.tables["cells"], outcome.tables["iterations"]
+    queries = outcome.tables["queries"]["queries"].sum()
+    return {
+        "cells": str(len(cells)),
+        "failed cells": str(int((cells["status"] == "failed").sum())),
+        "iterations": f"{len(iterations):,}",
+        "failed iterations": f"{int(iterations['error'].notna().sum()):,}",
+        "queries": f"{queries:,.0f}",
+        "date": str(cells["started"].min())[:10],
+    }
+
+
+def _environment(cells: pd.DataFrame) -> dict[str, str]:
+    newest = cells.sort_values("started").iloc[-1]
+    commit = newest["commit"]
+    packages: dict[str, str] = json.loads(newest["packages"])
+    return {
+        "commit": (commit[:10] if isinstance(commit, str) else "unknown")
+        + (" with changes" if newest["dirty"] else ""),
+        "image": str(newest["image"])[:12],
+        "provider": newest["provider"],
+        "wan back end": newest["wan"],
+        "kernel": newest["kernel"],
+        "cpu": newest["cpu"],
+        "cores": str(newest["cores"]),
+        "memory": f"{newest['memory_mb'] / 1000:.0f}",
+        **{f"version {name}": version for name, version in packages.items()},
+    }
+
+
+def _wan(outcome: Outcome) -> dict[str, str]:
+    accuracy = wan_accuracy(outcome.tables)
+    if accuracy.empty:
+        return {}
+    return {
+        "wan measurements": f"{int(accuracy['measurements'].sum()):,}",
+        "wan worst error": f"{accuracy['worst_error_ms'].max():.2f}",
+        "wan probes": f"{int(accuracy['sent'].sum()):,}",
+        "wan lost": f"{int(accuracy['lost'].sum()):,}",
+    }
+
+
+def _times(outcome: Outcome) -> dict[str, str]:
+    found: dict[str, str] = {}
+    phases = phase_seconds(outcome.tables)
+    for phase in phases.columns:
+        found |= {f"{phase} {backend}": f"{s:.1f}" for backend, s in phases[phase].items()}
+    queries = queries_per_iteration(outcome.tables)
+    queries = queries.loc[queries.index == AUTHENTICATE]
+    for backend in queries.columns:
+        found |= {f"queries {backend}": f"{value:.1f}" for value in queries[backend].dropna()}
+    iterations = completion(outcome.tables)
+    light = iterations[
+        (iterations["scenario"] == AUTHENTICATE)
+        & (iterations["load"] == "light")
+        & iterations["error"].isna()
+    ]
+    longest = light["one_way_delay_ms"].max()
+    for name, delay in (("lan", 0.0), ("wan", longest)):
+        means = light[light["one_way_delay_ms"] == delay].groupby("backend")["actions_s"].mean()
+        found |= {f"authenticate {name} {backend}": f"{s:.3g}" for backend, s in means.items()}
+    if longest > 0:
+        found["longest delay"] = f"{longest:g}"
+    return found
+
+
+def _verdicts(claims: Iterable[Judgement]) -> dict[str, str]:
+    judged = list(claims)
+    found = {"claims": str(len(judged))}
+    for verdict in VERDICTS:
+        found[f"claims {verdict}"] = str(sum(claim.verdict == verdict for claim in judged))
+    for claim in judged:
+        found[f"verdict {claim.id}"] = claim.verdict
+        effects = [effect for part in claim.parts for effect in part.effects]
+        if effects:
+            first = effects[0]
+            found[f"effect {claim.id}"] = number(first.effect, "")
+            found[f"interval {claim.id}"] = interval(first)
+            if first.published is not None:
+                found[f"published {claim.id}"] = number(first.published, "")
+    return found
+
+
+def _listed(values: Iterable[object]) -> str:
+    words = [str(value) for value in values]
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

@@ -1,0 +1,37 @@
+"""A tier's results as the report and the paper read them: tables, verdicts, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from discovery.claims.verdicts import Verdicts, read_verdicts
+from discovery.errors import ResultError
+from discovery.evaluation.figures import Figure, figures_in
+from discovery.results.tables import read_tables
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of one tier left behind in ``folder`` (``results/<tier>``)."""
+
+    folder: Path
+    verdicts: Verdicts
+    tables: Mapping[str, pd.DataFrame]
+    figures: tuple[Figure, ...]
+
+
+def read_outcome(folder: Path) -> Outcome:
+    """The results in ``folder``; a :class:`~discovery.errors.ResultError` if they do not fit."""
+    verdicts = read_verdicts(folder / "claims.json")
+    tables = read_tables(folder / "tidy" / verdicts.experiment)
+    tiers = tables["cells"]["tier"].unique().tolist()
+    if tiers != [verdicts.tier]:
+        raise ResultError(
+            f"{folder}: claims.json judges tier {verdicts.tier}, but the tidy tables are of "
+            f"{', '.join(tiers) or 'no tier'}; judge the claims again"
+        )
+    return Outcome(folder, verdicts, tables, figures_in(folder / "figures"))
