@@ -1,0 +1,96 @@
+"""The report: one self-contained page, verdicts first.
+
+Styles and figures are inside the page; it asks no network and needs no script.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from discovery.analysis.style import NAMES
+from discovery.claims.verdicts import VERDICTS
+from discovery.claims.wording import bounds, interval, number
+from discovery.evaluation.archive import environments
+from discovery.evaluation.claim_rows import claim_row
+from discovery.evaluation.figures import Figure
+from discovery.evaluation.outcome import Outcome, read_outcome
+from discovery.evaluation.summaries import (
+    failures,
+    phase_seconds,
+    queries_per_iteration,
+    wan_accuracy,
+)
+from discovery.experiment.load import load_cells, load_experiment
+
+
+def write_report(experiment_folder: Path, results: Path, out: Path) -> None:
+    """Write the page on the tier in ``results`` (``results/<tier>``) to ``out``."""
+    outcome = read_outcome(results)
+    page = render(experiment_folder, outcome)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.partial")
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(out)
+
+
+def render(experiment_folder: Path, outcome: Outcome) -> str:
+    """The page on ``outcome``, a run of the experiment in ``experiment_folder``."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("discovery.evaluation"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"number": number, "bounds": bounds, "interval": interval}
+    environment.globals["zip"] = zip
+    environment.filters["backend"] = lambda name: NAMES.get(name, name)
+    tables, verdicts = outcome.tables, outcome.verdicts
+    cells = tables["cells"]
+    planned = [cell.id for cell in load_cells(experiment_folder, verdicts.tier)]
+    page = environment.get_template("report.html.j2").render(
+        experiment=load_experiment(experiment_folder),
+        verdicts=verdicts,
+        counts={verdict: verdicts.count(verdict) for verdict in VERDICTS},
+        rows=[claim_row(claim) for claim in verdicts.claims],
+        cells=cells,
+        scenarios=sorted({name for names in cells["scenarios"] for name in names.split(",")}),
+        iterations=len(tables["iterations"]),
+        failed=int(tables["iterations"]["error"].notna().sum()),
+        figures=[_picture(figure) for figure in outcome.figures if _shown(figure)],
+        missing_figures=[figure.title for figure in outcome.figures if not _shown(figure)],
+        wan=_records(wan_accuracy(tables)),
+        phases=phase_seconds(tables),
+        queries=queries_per_iteration(tables),
+        failures=_records(failures(tables)),
+        missing_cells=[cell for cell in planned if cell not in set(cells["cell"])],
+        environments=environments(cells),
+    )
+    return page + "\n"
+
+
+def _shown(figure: Figure) -> bool:
+    return figure.png is not None
+
+
+def _picture(figure: Figure) -> dict[str, Any]:
+    """What the template needs of a figure, its PNG as a data URI."""
+    content = figure.png.read_bytes() if figure.png else b""
+    return {
+        "title": figure.title,
+        "text": figure.text,
+        "uri": f"data:image/png;base64,{base64.b64encode(content).decode()}",
+    }
+
+
+def _records(table: pd.DataFrame) -> Iterable[dict[str, Any]]:
+    """The rows of ``table`` as plain Python values."""
+    records: list[dict[str, Any]] = json.loads(table.to_json(orient="records"))
+    return records
