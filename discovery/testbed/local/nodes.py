@@ -34,7 +34,7 @@ def boot(layout: Layout, image: Path, folder: Path, recorder: Recorder) -> None:
     recorder.hold(
         *(Thing("cgroup", str(group)) for group in groups),
         *(Thing("folder", str(PROPAGATE / layout.node_namespace(node))) for node in layout.nodes),
-        Thing("lockfile", str(_image_lock(image))),
+        Thing("lockfile", str(image_lock(image))),
     )
     for group in groups:
         for node in layout.nodes:
@@ -66,7 +66,7 @@ def _start(
     return f"({enter}; exec {shlex.join(command)}) </dev/null >{console} 2>&1 &"
 
 
-def _image_lock(image: Path) -> Path:
+def image_lock(image: Path) -> Path:
     """The file that nspawn locks while a machine runs from ``image``."""
     status = image.stat()
     return LOCKS / f"inode-{status.st_dev}:{status.st_ino}"
