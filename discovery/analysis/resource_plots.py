@@ -64,7 +64,7 @@ def resource_figure(tables: Tables, *, sites: int) -> Figure:
             handles=handles,
             loc="outside lower center",
             ncols=len(handles),
-            title=f"{sites} sites, while Rally ran. A mark: mean over nodes; its line: all of them.",
+            title=f"{sites} sites, while Rally ran. A mark: mean over nodes; its line: all.",
             title_fontsize=6.5,
         )
     return figure

@@ -130,3 +130,12 @@ def mean_actions(tables: Tables) -> pd.DataFrame:
 
 
 _FACTORS = [name for name in GROUP if name != "scenario"]
+
+
+def conditions(tables: Tables) -> list[tuple[int, str]]:
+    """The numbers of sites and the loads that were asked for, ``light`` first."""
+    cells = in_order(tables["cells"])
+    return [
+        (int(sites), str(load))
+        for sites, load in cells[["sites", "load"]].drop_duplicates().itertuples(index=False)
+    ]

@@ -1,0 +1,177 @@
+"""Tables for the paper: LaTeX (booktabs) to read, CSV to compute with; each written whole."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from discovery.analysis.model import FIT, fit, queries_per_iteration
+from discovery.analysis.resources import usage
+from discovery.analysis.style import NAMES, backend_order, delay_label, present
+from discovery.analysis.summary import in_order, summarise
+from discovery.analysis.testbed import phase_means, wan_errors
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text`` to ``path``, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def write_table(out: Path, name: str, shown: pd.DataFrame, computed: pd.DataFrame) -> None:
+    """Write ``out/tables/<name>.tex``, a tabular of ``shown``, and ``<name>.csv``, ``computed``."""
+    numeric = [pd.api.types.is_numeric_dtype(shown[column]) for column in shown.columns]
+    latex = (
+        shown.style.hide(axis="index")
+        .format(escape="latex", na_rep="--", precision=2)
+        .format_index(escape="latex", axis="columns")
+        .to_latex(hrules=True, column_format="".join("r" if right else "l" for right in numeric))
+    )
+    write_whole(out / "tables" / f"{name}.tex", latex)
+    write_whole(out / "tables" / f"{name}.csv", computed.to_csv(index=False))
+
+
+def completion_table(tables: Tables, *, sites: int, load: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scenario and delay by back end: mean (s) with its interval, and failures; and all numbers."""
+    summary = summarise(tables)
+    chosen = summary[(summary["sites"] == sites) & (summary["load"] == load)]
+    backends = present(chosen["backend"], backend_order())
+    rows = []
+    keys = ["scenario", "one_way_delay_ms", "delay"]
+    for key, part in chosen.groupby(keys, sort=False):
+        scenario, _, delay = key
+        row = {"scenario": scenario, "one-way delay (ms)": delay_label(str(delay))}
+        by_backend = {str(item["backend"]): item for item in part.to_dict("records")}
+        for name in backends:
+            row[f"{NAMES[name]} (s)"] = (
+                _completion_cell({str(k): v for k, v in by_backend[name].items()})
+                if name in by_backend
+                else "not run"
+            )
+        rows.append(row)
+    shown = pd.DataFrame(rows)
+    return shown, chosen.reset_index(drop=True)
+
+
+def _completion_cell(row: dict[str, float]) -> str:
+    n, failures = int(row["n"]), int(row["failures"])
+    if n == 0:
+        return "cell failed" if row["failed_cells"] else "no iteration"
+    if failures == n:
+        return f"all {n} failed"
+    words = with_interval(row["mean_s"], row["mean_s_low"], row["mean_s_high"])
+    return words if not failures else f"{words}, {failures}/{n} failed"
+
+
+def with_interval(value: float, low: float, high: float) -> str:
+    """``1.23 [1.20, 1.26]``, or the value alone where there is no interval."""
+    if math.isnan(value):
+        return "--"
+    if math.isnan(low) or math.isnan(high):
+        return f"{value:.2f}"
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def round_trip_table(tables: Tables, *, sites: int, load: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scenario and back end: queries and commits counted, round trips waited for, LAN time."""
+    joined = fit(tables).merge(queries_per_iteration(tables), on=FIT, how="outer")
+    chosen = in_order(joined[(joined["sites"] == sites) & (joined["load"] == load)])
+    shown = pd.DataFrame(
+        {
+            "scenario": chosen["scenario"],
+            "back end": chosen["backend"].map(NAMES),
+            "queries": chosen["queries"].map("{:.1f}".format),
+            "commits": chosen["commits"].map("{:.1f}".format),
+            "round trips waited for": [
+                with_interval(row["round_trips"], row["round_trips_low"], row["round_trips_high"])
+                for row in chosen.to_dict("records")
+            ],
+            "base (s)": chosen["base_s"].map("{:.3f}".format),
+            "n": chosen["n"],
+        }
+    ).replace("nan", "--")
+    return shown, chosen
+
+
+def wan_table(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Round trip asked for: measured median, smallest and largest error of a pair, packets lost."""
+    pairs = wan_errors(tables)
+    computed = (
+        pairs.groupby(["when", "asked_rtt_ms"], as_index=False)
+        .agg(
+            pairs=("source", "size"),
+            measured_rtt_ms=("measured_rtt_ms", "median"),
+            lowest_error_ms=("error_ms", "min"),
+            highest_error_ms=("error_ms", "max"),
+            allowed_ms=("allowed_ms", "max"),
+            sent=("sent", "sum"),
+            lost=("lost", "sum"),
+        )
+        .sort_values(["when", "asked_rtt_ms"], ascending=[False, True])
+    )
+    shown = computed.rename(
+        columns={
+            "when": "measured",
+            "asked_rtt_ms": "asked (ms)",
+            "measured_rtt_ms": "median (ms)",
+            "lowest_error_ms": "lowest error (ms)",
+            "highest_error_ms": "highest error (ms)",
+            "allowed_ms": "allowed (ms)",
+        }
+    )
+    return shown, computed
+
+
+def phase_table(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Phases and the steps of the deployment by back end: mean seconds of a cell."""
+    computed = pd.concat(
+        [phase_means(tables), phase_means(tables, steps_of="deploy")], ignore_index=True
+    )
+    order = list(dict.fromkeys(computed["phase"]))
+    wide = computed.pivot_table(index="phase", columns="backend", values="seconds", observed=True)
+    wide = wide.reindex(index=order, columns=present(computed["backend"], backend_order()))
+    wide = wide.rename(columns={name: f"{NAMES[name]} (s)" for name in wide.columns})
+    return wide.reset_index().rename_axis(columns=None), computed
+
+
+def resource_table(tables: Tables, *, sites: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Load, back end and kind of node: CPU and network (means), memory (largest)."""
+    nodes = usage(tables)
+    keys = ["load", "backend", "kind", "one_way_delay_ms", "delay"]
+    computed = in_order(
+        nodes[nodes["sites"] == sites]
+        .groupby(keys, as_index=False)
+        .agg(
+            cpu_cores=("cpu_cores", "mean"),
+            memory_mb=("memory_mb", "max"),
+            network_mb_s=("network_mb_s", "mean"),
+            nodes=("node", "size"),
+        )
+    )
+    shown = pd.DataFrame(
+        {
+            "load": computed["load"],
+            "back end": computed["backend"].map(NAMES),
+            "node": computed["kind"],
+            "one-way delay (ms)": computed["delay"].map(delay_label),
+            "CPU (cores)": computed["cpu_cores"].astype(float),
+            "memory (MB)": computed["memory_mb"].map("{:.0f}".format),
+            "network (MB/s)": computed["network_mb_s"].map("{:.3f}".format),
+            "n": computed["nodes"],
+        }
+    )
+    return shown, computed
