@@ -32,5 +32,7 @@ class LocalTestbed(Testbed):
         except ValueError:
             network = None
         if network is None or not network.is_private or network.is_loopback:
-            raise ValueError("is not two numbers of a private range such as 10.77 or 192.168")
+            raise ValueError(
+                "is no private range; allowed: two numbers of one, such as 10.77 or 192.168"
+            )
         return prefix

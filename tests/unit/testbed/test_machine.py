@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from discovery.errors import MachineError, TestbedError
+from discovery.testbed import factory
+from discovery.testbed.home import home
+from discovery.testbed.local import cgroups, network, provider
+from discovery.testbed.release import release_lease
+
+
+def test_memory_is_refused_with_what_would_fit(monkeypatch):
+    class Memory:
+        available = 1000 * 2**20
+
+    monkeypatch.setattr(factory.psutil, "virtual_memory", Memory)
+    factory.refuse_memory(3, 999)
+    with pytest.raises(
+        MachineError,
+        match="9 sites need 3000 MB of memory and this machine has 1000 MB free: 3 of them",
+    ):
+        factory.refuse_memory(9, 3000)
+
+
+def test_no_root_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(MachineError, match="needs root"):
+        provider.refuse_machine(tmp_path)
+
+
+def test_missing_programs_are_told_with_how_to_get_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MachineError, match=r"needs ip, systemd-nspawn, .*apt-get install"):
+        provider.refuse_machine(tmp_path)
+
+
+def test_a_missing_image_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(provider, "PROGRAMS", ())
+    with pytest.raises(MachineError, match=r"no node image at .*discovery image bake"):
+        provider.refuse_machine(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "routes", "free"),
+    [
+        ([("eth0", "192.168.1.5", 24)], ["default", "192.168.1.0/24"], True),
+        ([("dw-x", "10.77.3.254", 24)], [], False),
+        ([], ["10.77.9.0/24"], False),
+        ([], ["10.0.0.0/8"], True),  # wider: our own routes are more specific
+    ],
+)
+def test_a_prefix_in_use_is_refused(monkeypatch, addresses, routes, free):
+    answers = {
+        "address": [
+            {"ifname": name, "addr_info": [{"local": local, "prefixlen": length}]}
+            for name, local, length in addresses
+        ],
+        "route": [{"dst": destination, "dev": "eth9"} for destination in routes],
+    }
+
+    def answer(command, **_):
+        return subprocess.CompletedProcess(command, 0, json.dumps(answers[command[-1]]), "")
+
+    monkeypatch.setattr(network.subprocess, "run", answer)
+    if free:
+        network.refuse_prefix_in_use("10.77")
+    else:
+        with pytest.raises(TestbedError, match=r"The address prefix 10\.77 is in use: interface"):
+            network.refuse_prefix_in_use("10.77")
+
+
+def test_the_cgroup_hierarchies_of_hybrid_and_version_2(tmp_path):
+    with pytest.raises(MachineError, match="No cgroup hierarchy"):
+        cgroups.hierarchies(tmp_path)
+    for name in ("systemd", "unified", "cpu"):
+        (tmp_path / name).mkdir()
+    assert cgroups.hierarchies(tmp_path) == [tmp_path / "systemd", tmp_path / "unified"]
+    (tmp_path / "cgroup.controllers").touch()
+    assert cgroups.hierarchies(tmp_path) == [tmp_path]
+
+
+def test_a_state_folder_too_long_for_sockets_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path / ("x" * 80)))
+    with pytest.raises(MachineError, match="too long for the sockets"):
+        home()
+
+
+def test_releasing_what_is_not_held_is_no_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
+    release_lease("abcdef")
