@@ -139,21 +139,23 @@ def throughput(ends: Ends, wan: ForwarderWan, seconds: float, *options: str) -> 
 def cut_and_heal(ends: Ends, wan: ForwarderWan, delay: float) -> dict[str, float]:
     """How long (ms) after the order the last packet came, and after healing the first."""
     python = (sys.executable, str(STREAM))
-    taker = subprocess.Popen(
-        ends.far(*python, "receive", ends.address, "5009", "2.6"),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with taker:
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    taking = ends.far(*python, "receive", ends.address, "5009")
+    sending = ends.near(*python, "send", ends.address, "5009", "2.0")
+    with subprocess.Popen(taking, **pipes) as taker:
+        assert taker.stdin is not None
         assert taker.stdout is not None
         taker.stdout.readline()
-        with subprocess.Popen(ends.near(*python, "send", ends.address, "5009", "2.0")):
+        with subprocess.Popen(sending, **pipes) as sender:
+            assert sender.stdout is not None
+            sender.stdout.readline()
             time.sleep(0.7)
             ordered_cut = time.time()
             wan.cut(["site-2"])
             time.sleep(0.5)
             ordered_heal = time.time()
             wan.heal()
+        taker.stdin.close()
         arrivals = [arrived for _, _, arrived in json.loads(taker.stdout.read())]
     middle = (ordered_cut + ordered_heal) / 2
     return {
@@ -226,7 +228,7 @@ def measure(repetitions: int, seconds: float, prefix: str) -> dict[str, Any]:
 def show(result: dict[str, Any]) -> None:
     """Prints the tables."""
     median = result["median"]
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 130)
     trips = Table(title=f"Round trips in ms, forwarder with {result['scheduling']} priority")
     for column in (
         "one-way delay",

@@ -41,16 +41,8 @@ class Wan(ABC):
         round trip is measured and recorded; a :class:`WanError` tells of the worst that is off.
         """
         check_delays(delays, self.sites)
-        when = self._shape(delays, settings)
+        self._shape(delays, settings)
         self._asked, self._loss_percent = delays, settings.loss_percent
-        self._changes.append(
-            {
-                "time": when,
-                "action": "shape",
-                "one_way_delay_ms": [list(row) for row in delays],
-                **settings.model_dump(),
-            }
-        )
         judge(self.measure("shaped"), settings, self.backend)
 
     def measure(self, when: str) -> list[RoundTrip]:
@@ -76,25 +68,28 @@ class Wan(ABC):
 
     def cut(self, sites: Collection[str]) -> None:
         """Parts ``sites`` from all the others; among themselves they still reach each other."""
-        pairs = crossing_pairs(sites, self.sites)
-        self._changes.append({"time": self._cut(pairs), "action": "cut", "sites": sorted(sites)})
+        when = self._cut(crossing_pairs(sites, self.sites))
+        self._changed(when, "cut", sorted(sites))
 
     def cut_pairs(self, pairs: Collection[Pair]) -> None:
-        """Cuts the ways from a site to another, one way each."""
+        """Cuts ways from a site to another, one direction each; recorded as ``cut-one-way``."""
         for pair in pairs:
             if pair not in ordered_pairs(self.sites):
                 raise WanError(f"There is no link {' → '.join(pair)}: name two different sites.")
-        self._changes.append(
-            {"time": self._cut(list(pairs)), "action": "cut", "pairs": [list(p) for p in pairs]}
-        )
+        when = self._cut(list(pairs))
+        for pair in pairs:
+            self._changed(when, "cut-one-way", pair)
 
     def heal(self) -> None:
         """Undoes every cut; the delays are what they were."""
-        self._changes.append({"time": self._heal(), "action": "heal"})
+        self._changed(self._heal(), "heal", self.sites)
+
+    def _changed(self, when: float, action: str, sites: Sequence[str]) -> None:
+        self._changes.append({"time": when, "action": action, "sites": list(sites)})
 
     @property
     def record(self) -> dict[str, Any]:
-        """What ``wan.json`` holds: every measurement, and every change with its time (epoch)."""
+        """What ``wan.json`` holds: every measurement, every cut and its healing."""
         return {
             "schema_version": 1,
             "backend": self.backend,
@@ -103,12 +98,12 @@ class Wan(ABC):
         }
 
     @abstractmethod
-    def _shape(self, delays: Delays, settings: WanSettings) -> float:
-        """Shapes; returns when (s since the epoch) it was in force."""
+    def _shape(self, delays: Delays, settings: WanSettings) -> None:
+        """Shapes; returns when it is in force."""
 
     @abstractmethod
     def _cut(self, pairs: Sequence[Pair]) -> float:
-        """Takes ordered pairs down; returns when."""
+        """Takes ordered pairs down; returns when (s since the epoch) they were."""
 
     @abstractmethod
     def _heal(self) -> float:

@@ -99,9 +99,9 @@ class ForwarderWan(Wan):
         for name in (CONFIG, SOCKET, LOG):
             (self.folder / name).unlink(missing_ok=True)
 
-    def _shape(self, delays: Delays, settings: WanSettings) -> float:
+    def _shape(self, delays: Delays, settings: WanSettings) -> None:
         message = {"do": "shape", "delays_ms": [list(row) for row in delays]}
-        return float(self._tell({**message, **settings.model_dump()})["time"])
+        self._tell({**message, **settings.model_dump()})
 
     def _cut(self, pairs: Sequence[Pair]) -> float:
         return float(self._tell({"do": "cut", "pairs": [list(pair) for pair in pairs]})["time"])

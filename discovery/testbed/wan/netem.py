@@ -80,10 +80,9 @@ class NetemWan(Wan):
             self._recorder.release(Thing("namespace", self.backbone))
         (self.folder / STATE).unlink()
 
-    def _shape(self, delays: Delays, settings: WanSettings) -> float:
+    def _shape(self, delays: Delays, settings: WanSettings) -> None:
         self._asked, self._settings = [list(row) for row in delays], settings
         self._apply_all()
-        return time.time()
 
     def _cut(self, pairs: Sequence[Pair]) -> float:
         self._change(dict.fromkeys(pairs, False))

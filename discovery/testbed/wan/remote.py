@@ -44,10 +44,9 @@ class RemoteWan(Wan):
             self._service.destroy()
             self._service = None
 
-    def _shape(self, delays: Delays, settings: WanSettings) -> float:
+    def _shape(self, delays: Delays, settings: WanSettings) -> None:
         self._apply(delays, settings, self._down)
         self._settings = settings
-        return time.time()
 
     def _cut(self, pairs: Sequence[Pair]) -> float:
         down = self._down | set(pairs)

@@ -15,6 +15,7 @@ import pytest
 
 from discovery.errors import WanError
 from discovery.experiment.models import WanSettings
+from discovery.results.manifest import Wan as RecordedWan
 from discovery.testbed.ledger import Recorder
 from discovery.testbed.processes import alive, start_time, wait_until
 from discovery.testbed.wan.bare import BareSites
@@ -72,21 +73,16 @@ def test_each_direction_of_each_pair_has_its_own_delay(wan, sites):
 
 def stream(sites, source, destination, seconds, meanwhile):
     """What arrives of a packet a millisecond: [[number, sent, arrived], …]."""
-    port = "5009"
-    address = sites.address(destination)
     python = [sys.executable, str(STREAM)]
-    taker = subprocess.Popen(
-        sites.command(destination, *python, "receive", address, port, str(seconds + 1.0)),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with taker:
+    place = [sites.address(destination), "5009"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(sites.command(destination, *python, "receive", *place), **pipes) as taker:
         assert taker.stdout.readline() == "ready\n"
-        sender = subprocess.Popen(
-            sites.command(source, *python, "send", address, port, str(seconds))
-        )
-        with sender:
+        send = sites.command(source, *python, "send", *place, str(seconds))
+        with subprocess.Popen(send, **pipes) as sender:
+            assert sender.stdout.readline() == "ready\n"
             meanwhile()
+        taker.stdin.close()
         return json.loads(taker.stdout.read())
 
 
@@ -101,7 +97,10 @@ def test_a_cut_is_visible_within_20_ms_and_healing_takes_the_paths_delay(wan, si
 
     arrivals = stream(sites, "site-1", "site-2", 2.0, cut_and_heal)
     cut, heal = (change["time"] for change in wan.record["changes"][-2:])
-    assert wan.record["changes"][-2]["sites"] == ["site-2"]
+    assert [(change["action"], change["sites"]) for change in wan.record["changes"]] == [
+        ("cut", ["site-2"]),
+        ("heal", ["site-1", "site-2", "site-3"]),
+    ]
     before = [arrived for _, _, arrived in arrivals if arrived < (cut + heal) / 2]
     after = [(sent, arrived) for _, sent, arrived in arrivals if arrived > (cut + heal) / 2]
     assert before[-1] - cut <= CUT_SECONDS
@@ -128,6 +127,25 @@ def test_a_pair_can_be_cut_one_way(wan, sites):
     assert len(stream(sites, "site-2", "site-1", 0.1, lambda: None)) == 100
     with pytest.raises(WanError, match="no link site-1 → site-9"):
         wan.cut_pairs([("site-1", "site-9")])
+
+
+def test_the_record_is_what_results_read(wan):
+    wan.measure("unshaped")
+    wan.shape(uniform(1), PLAIN)
+    wan.cut(["site-1", "site-3"])
+    wan.heal()
+    wan.cut_pairs([("site-2", "site-1")])
+    wan.measure("after-load")
+    read = RecordedWan.model_validate_json(json.dumps(wan.record))
+    assert [measurement.when for measurement in read.measurements] == [
+        "unshaped",
+        "shaped",
+        "after-load",
+    ]
+    lost = {(pair.source, pair.destination): pair for pair in read.measurements[-1].pairs}
+    assert lost["site-1", "site-2"].measured_rtt_ms is None
+    assert lost["site-1", "site-2"].asked_rtt_ms == 2
+    assert read.changes[-1].sites == ("site-2", "site-1")
 
 
 def test_a_cut_outlives_a_new_shape(wan, sites):
