@@ -28,6 +28,11 @@ class Run(Model):
         return Path("experiments") / self.experiment
 
     @property
+    def archive(self) -> Path:
+        """Where the experiment's archived results are."""
+        return self.folder / "archive"
+
+    @property
     def name(self) -> str:
         """The folder of this run under ``results/``: its tier's, or ``archive``."""
         return self.tier if self.source == "measure" else "archive"

@@ -5,7 +5,7 @@
 rule notebook:
     input:
         notebook="notebooks/{notebook}.ipynb",
-        tables=tidy_tables,
+        tables=TIDY_TABLES,
         code=sources("analysis"),
     output:
         f"{RESULTS}/notebooks/{{notebook}}.ipynb",
@@ -24,7 +24,8 @@ rule notebook:
 rule claims:
     input:
         claims=f"{RUN.folder}/claims.yaml",
-        tables=tidy_tables,
+        published=sorted(map(str, RUN.folder.glob("published/*.csv"))),
+        tables=TIDY_TABLES,
         code=sources("claims", "analysis"),
     output:
         report(CLAIMS, caption="../report/claims.rst", category="Claims"),

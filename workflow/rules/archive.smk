@@ -3,16 +3,17 @@
 
 rule unpack:
     input:
-        tables=expand(f"{RUN.folder}/archive/{{table}}.parquet", table=TABLES),
+        # It holds the checksum of every table; the command proves each one.
+        manifest=f"{RUN.archive}/manifest.json",
         code=sources("results"),
     output:
-        expand(f"{TIDY}/{{table}}.parquet", table=TABLES),
+        TIDY_TABLES,
     log:
         f"{LOGS}/unpack.log",
     conda:
         "../envs/workbench.yaml"
     params:
-        archive=subpath(input[0], parent=True),
+        archive=RUN.archive,
         folder=subpath(output[0], parent=True),
     shell:
         "discovery archive unpack {params.archive} {params.folder} 2> {log}"

@@ -1,16 +1,26 @@
-# Reads and checks everything the user wrote, before any rule; and holds every input function.
+# Reads and checks everything the user wrote, before any rule, and names every file of the run.
 import sys
 from pathlib import Path
 
+from discovery.claims.load import load_claims
 from discovery.errors import DiscoveryError
+from discovery.evaluation.archive import read_manifest
 from discovery.experiment.load import load_cells
 from discovery.experiment.run import read_run
+from discovery.results.schema import TABLES
 
 try:
     RUN = read_run(config, Path("workflow/config/config.yaml"))
-    CELLS = {}
+    load_claims(RUN.folder)
     if RUN.source == "measure":
+        from discovery.evaluation.plan import check_memory
+        from discovery.testbed.config import load_testbed
+
         CELLS = {cell.id: cell for cell in load_cells(RUN.folder, RUN.tier)}
+        check_memory(CELLS.values(), load_testbed(RUN.testbed), RUN)
+    else:
+        CELLS = {}
+        read_manifest(RUN.archive)
 except DiscoveryError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)
@@ -21,8 +31,12 @@ RAW = f"{RESULTS}/raw/{RUN.experiment}"
 TIDY = f"{RESULTS}/tidy/{RUN.experiment}"
 LOGS = f"{RESULTS}/logs"
 
-TABLES = ["cells", "iterations", "actions", "wan", "system", "phases", "queries"]
 NOTEBOOKS = sorted(path.stem for path in Path("notebooks").glob("*.ipynb"))
+
+MANIFESTS = expand(f"{RAW}/{{cell}}/cell.json", cell=CELLS)
+TIDY_TABLES = expand(f"{TIDY}/{{table}}.parquet", table=TABLES)
+# An executed notebook stands for the figures and tables that it wrote.
+EXECUTED = expand(f"{RESULTS}/notebooks/{{notebook}}.ipynb", notebook=NOTEBOOKS)
 CLAIMS = f"{RESULTS}/claims.json"
 PAPER = f"{RESULTS}/paper.pdf"
 REPORT = f"{RESULTS}/report/index.html"
@@ -40,25 +54,13 @@ def sources(*rooms):
     seconds, while it must not redo cells, which take hours (see profiles/default).
     """
     return sorted(
-        str(path) for room in rooms for path in Path("discovery", room).glob("*.py")
+        str(path)
+        for room in rooms
+        for path in Path("discovery", room).rglob("*.*")
+        if path.suffix in (".py", ".j2")
     )
-
-
-def cell_manifests(wildcards):
-    """The manifests of all cells of the tier; each is written last, when its cell is whole."""
-    return expand(f"{RAW}/{{cell}}/cell.json", cell=CELLS)
 
 
 def parameters(wildcards):
     """Everything that decides how a cell is run, so that an edit of it measures the cell again."""
     return CELLS[wildcards.cell].model_dump_json()
-
-
-def tidy_tables(wildcards):
-    """The experiment's tables, measured or archived."""
-    return expand(f"{TIDY}/{{table}}.parquet", table=TABLES)
-
-
-def executed_notebooks(wildcards):
-    """One executed notebook per figure group; it stands for the figures and tables it wrote."""
-    return expand(f"{RESULTS}/notebooks/{{notebook}}.ipynb", notebook=NOTEBOOKS)

@@ -31,10 +31,10 @@ rule cell:
 
 rule tidy:
     input:
-        cells=cell_manifests,
+        cells=MANIFESTS,
         code=sources("results"),
     output:
-        expand(f"{TIDY}/{{table}}.parquet", table=TABLES),
+        TIDY_TABLES,
     log:
         f"{LOGS}/tidy.log",
     conda:

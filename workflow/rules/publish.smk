@@ -3,9 +3,10 @@
 
 rule paper:
     input:
-        notebooks=executed_notebooks,
+        notebooks=EXECUTED,
         claims=CLAIMS,
         text=sorted(map(str, Path("paper").glob("*.*"))),
+        code=sources("evaluation"),
     output:
         report(PAPER, caption="../report/paper.rst", category="Paper"),
     log:
@@ -21,9 +22,9 @@ rule paper:
 rule report:
     input:
         experiment=f"{RUN.folder}/experiment.yaml",
-        notebooks=executed_notebooks,
+        notebooks=EXECUTED,
         claims=CLAIMS,
-        tables=tidy_tables,
+        tables=TIDY_TABLES,
         code=sources("evaluation"),
     output:
         report(REPORT, caption="../report/page.rst", category="Report"),

@@ -1,0 +1,211 @@
+"""What a tier would take, said before anything is leased: cells, nodes, time, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from discovery.deploy.backends import memory_mb
+from discovery.errors import ConfigError
+from discovery.evaluation.times import Estimate, estimate, measured_times, read_times
+from discovery.experiment.cells import Cell
+from discovery.experiment.load import load_cells
+from discovery.experiment.run import Run
+from discovery.testbed.config import Testbed, load_testbed
+from discovery.testbed.leases import ROLES
+
+_KEPT_FREE_MB = 500  # a margin for Snakemake, Ansible and whatever else runs here
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One cell: its nodes, the memory they need, and what is known of it.
+
+    ``estimate`` is ``None`` where no earlier run of its back end and load is known. ``done`` says
+    that its result is there; ``why_not`` why it cannot run here, if it cannot.
+    """
+
+    cell: Cell
+    nodes: int
+    memory_mb: int
+    estimate: Estimate | None
+    done: bool
+    why_not: str | None
+
+    @property
+    def to_run(self) -> bool:
+        """Whether it would be measured now."""
+        return not self.done and self.why_not is None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a tier on a testbed. ``memory_mb`` is what this machine has, where it counts."""
+
+    experiment: str
+    tier: str
+    provider: str
+    cells: tuple[PlannedCell, ...]
+    memory_mb: int | None
+
+    @property
+    def to_run(self) -> list[PlannedCell]:
+        """The cells that would be measured now."""
+        return [planned for planned in self.cells if planned.to_run]
+
+    @property
+    def minutes(self) -> float | None:
+        """Wall time of the cells to run, one after the other; ``None`` if one is unknown."""
+        seconds = [planned.estimate.seconds for planned in self.to_run if planned.estimate]
+        return sum(seconds) / 60 if len(seconds) == len(self.to_run) else None
+
+    @property
+    def node_hours(self) -> float | None:
+        """Nodes times the hours they are held; ``None`` if a cell's time is unknown."""
+        known = [(planned.nodes, planned.estimate) for planned in self.to_run]
+        if any(expected is None for _, expected in known):
+            return None
+        return sum(nodes * expected.seconds for nodes, expected in known if expected) / 3600
+
+
+def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
+    """What ``tier`` of the experiment in folder ``experiment`` would take on ``testbed``.
+
+    ``results`` is the folder of all tiers' results: what is there is not measured again, and says
+    how long cells take here; else the experiment's ``times.csv`` says it. Leases nothing. Raises
+    :class:`ConfigError`.
+    """
+    cells = load_cells(experiment, tier)
+    held = load_testbed(testbed)
+    here = measured_times(results.glob(f"*/raw/{experiment.resolve().name}/*/cell.json"))
+    elsewhere = read_times(experiment / "times.csv")
+    raw = results / tier / "raw" / experiment.resolve().name
+    there = memory_there_mb() if held.on_this_machine else None
+    return Plan(
+        experiment=experiment.resolve().name,
+        tier=tier,
+        provider=held.provider,
+        cells=tuple(
+            PlannedCell(
+                cell=cell,
+                nodes=cell.sites * len(ROLES),
+                memory_mb=memory_mb(cell.backend, cell.sites),
+                estimate=_first(
+                    estimate(cell, here, "measured here"),
+                    estimate(cell, elsewhere, f"{experiment.name}/times.csv"),
+                ),
+                done=(raw / cell.id / "cell.json").is_file(),
+                why_not=_why_not(cell, there),
+            )
+            for cell in cells
+        ),
+        memory_mb=there,
+    )
+
+
+def check_memory(cells: Iterable[Cell], testbed: Testbed, run: Run) -> None:
+    """Refuse a tier with more sites than this machine's memory holds; a :class:`ConfigError`.
+
+    Only the local testbed's nodes live in this machine.
+    """
+    if not testbed.on_this_machine:
+        return
+    there = memory_there_mb()
+    for cell in cells:
+        why_not = _why_not(cell, there)
+        if why_not is not None:
+            fits = [sites for sites in range(2, cell.sites) if not _lacks(cell, sites, there)]
+            raise ConfigError(
+                why_not,
+                file=run.folder / "experiment.yaml",
+                key=f"tiers.{run.tier}.sites",
+                value=cell.sites,
+                allowed=f"at most {max(fits)} sites here, or another testbed"
+                if fits
+                else "another testbed: this machine is too small for one",
+            )
+
+
+def memory_there_mb() -> int:
+    """MB that nodes may take on this machine: what is available now, less what stays free."""
+    return max(0, psutil.virtual_memory().available // 10**6 - _KEPT_FREE_MB)
+
+
+def progress(planned: Plan, cell_id: str) -> str:
+    """One line for whoever watches: which cell of how many this is, and the time left."""
+    number = sum(one.done for one in planned.cells) + 1
+    line = f"cell {number} of {len(planned.cells)}: {cell_id}"
+    this = next((one for one in planned.cells if one.cell.id == cell_id), None)
+    if this is not None and this.estimate is not None:
+        line += f", about {_minutes(this.estimate.seconds / 60)}"
+    if planned.minutes is not None and len(planned.to_run) > 1:
+        line += f"; {_minutes(planned.minutes)} left in all"
+    return line
+
+
+def render(planned: Plan) -> None:
+    """Print the plan."""
+    console = Console()
+    table = Table(title=f"{planned.experiment}, {planned.tier} tier, {planned.provider} testbed")
+    for heading in ("cell", "nodes", "memory", "time", "known from"):
+        numeric = heading in ("nodes", "memory", "time")
+        table.add_column(heading, justify="right" if numeric else "left")
+    for one in planned.cells:
+        expected = one.estimate
+        table.add_row(
+            one.cell.id,
+            str(one.nodes),
+            f"{one.memory_mb / 1000:.1f} GB",
+            "done" if one.done else _minutes(expected.seconds / 60) if expected else "?",
+            one.why_not or (expected.source if expected else "no earlier run"),
+        )
+    console.print(table)
+    console.print(summary(planned), highlight=False)
+
+
+def summary(planned: Plan) -> str:
+    """The plan in a few sentences: what would run, for how long, on how much."""
+    run, cells = planned.to_run, planned.cells
+    lines = [f"{len(run)} of {len(cells)} cells to run"]
+    if any(one.done for one in cells):
+        lines[0] += f", {sum(one.done for one in cells)} done"
+    if run:
+        lines[0] += f"; up to {max(one.nodes for one in run)} nodes at once"
+        if planned.minutes is not None and planned.node_hours is not None:
+            lines[0] += f", {_minutes(planned.minutes)}, {planned.node_hours:.1f} node-hours"
+        else:
+            unknown = sum(one.estimate is None for one in run)
+            lines[0] += f"; the time of {unknown} is unknown until a cell like it has run"
+    if planned.memory_mb is not None:
+        most = max(one.memory_mb for one in cells)
+        lines.append(f"memory: {most / 1000:.1f} GB needed, {planned.memory_mb / 1000:.1f} GB free")
+    for why in dict.fromkeys(one.why_not for one in cells if one.why_not):
+        count = sum(one.why_not == why for one in cells)
+        lines.append(f"will not run: {count} cells, each of which {why}")
+    return ".\n".join(lines) + "."
+
+
+def _first(*estimates: Estimate | None) -> Estimate | None:
+    """The first that is of the very kind of cell; else the first there is."""
+    known = [one for one in estimates if one is not None]
+    return next(iter([one for one in known if one.exact] or known), None)
+
+
+def _why_not(cell: Cell, there_mb: int | None) -> str | None:
+    if there_mb is None or not _lacks(cell, cell.sites, there_mb):
+        return None
+    need = memory_mb(cell.backend, cell.sites) / 1000
+    return f"needs {need:.1f} GB of memory and {there_mb / 1000:.1f} GB are free"
+
+
+def _lacks(cell: Cell, sites: int, there_mb: int) -> bool:
+    return memory_mb(cell.backend, sites) > there_mb
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes * 60:.0f} s" if minutes < 1.5 else f"{minutes:.0f} min"

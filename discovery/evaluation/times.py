@@ -1,0 +1,196 @@
+"""How long cells took: read from earlier runs, kept as a table, and used to foresee others.
+
+``python -m discovery.evaluation.times results/laptop/raw/keystone-2018`` prints the table of the
+cells measured there; an experiment keeps one as ``times.csv``, for machines that have no runs yet.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from statistics import median
+from typing import TextIO
+
+from pydantic import ValidationError
+
+from discovery.errors import ConfigError, ResultError
+from discovery.experiment.cells import Cell
+
+# Those that grow with the work and the delay; the others are the price of having a testbed.
+_LOADED = {"warm-up", "load"}
+
+
+@dataclass(frozen=True)
+class Time:
+    """What cells of one kind took, in seconds: medians over ``cells`` of them.
+
+    ``delay_ms`` is one way, a matrix's mean. ``iterations`` is what each client was asked for, over
+    all scenarios; ``concurrency`` how many of them at once. ``loaded_s`` is the warm-up and load,
+    ``testbed_s`` all the rest: lease, deployment, shaping, health, collection, release.
+    """
+
+    backend: str
+    sites: int
+    delay_ms: float
+    load: str
+    iterations: int
+    concurrency: int
+    testbed_s: float
+    loaded_s: float
+    cells: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """The whole cell."""
+        return self.testbed_s + self.loaded_s
+
+    @property
+    def kind(self) -> tuple[str, int, float, str, int, int]:
+        """What must be equal for two cells to take the same time, but for noise."""
+        return astuple(self)[:6]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The seconds that a cell is going to take, and what makes us think so.
+
+    ``exact`` says that cells of its very kind were measured, and not only similar ones.
+    """
+
+    seconds: float
+    source: str
+    exact: bool
+
+
+def kind(cell: Cell) -> Time:
+    """A cell as a row without times; its ``kind`` is that of the cells like it."""
+    iterations = len(cell.scenarios) * cell.times
+    return Time(
+        cell.backend,
+        cell.sites,
+        cell.mean_one_way_delay_ms,
+        cell.load,
+        iterations,
+        cell.concurrency,
+        testbed_s=0.0,
+        loaded_s=0.0,
+    )
+
+
+def measured_times(manifests: Iterable[Path]) -> list[Time]:
+    """The times of earlier cells, from their ``cell.json``; a row per kind of cell.
+
+    A file that cannot be read as one is passed over: an estimate is no reason to stop.
+    """
+    found: dict[tuple[object, ...], list[Time]] = defaultdict(list)
+    for path in manifests:
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            row = kind(Cell.model_validate(manifest["cell"]))
+            phases = [phase for phase in manifest["phases"] if ":" not in phase["phase"]]
+            loaded = sum(phase["seconds"] for phase in phases if phase["phase"] in _LOADED)
+            whole = sum(phase["seconds"] for phase in phases)
+        except (OSError, ValueError, KeyError, TypeError, ValidationError):
+            continue
+        found[row.kind].append(Time(*row.kind, testbed_s=whole - loaded, loaded_s=loaded))
+    return [
+        Time(
+            *rows[0].kind,
+            testbed_s=round(median(row.testbed_s for row in rows), 1),
+            loaded_s=round(median(row.loaded_s for row in rows), 1),
+            cells=len(rows),
+        )
+        for rows in found.values()
+    ]
+
+
+def read_times(path: Path) -> list[Time]:
+    """The table in ``path``, empty if there is none; a :class:`ConfigError` if it is no such."""
+    if not path.is_file():
+        return []
+    names = [field.name for field in fields(Time)]
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        if reader.fieldnames != names:
+            raise ConfigError("has other columns", file=path, allowed=", ".join(names))
+        rows = []
+        for row in reader:
+            try:
+                rows.append(
+                    Time(
+                        row["backend"],
+                        int(row["sites"]),
+                        float(row["delay_ms"]),
+                        row["load"],
+                        int(row["iterations"]),
+                        int(row["concurrency"]),
+                        float(row["testbed_s"]),
+                        float(row["loaded_s"]),
+                        int(row["cells"]),
+                    )
+                )
+            except (TypeError, ValueError):
+                raise ConfigError(
+                    "is not a row of measured times",
+                    file=path,
+                    key=f"line {reader.line_num}",
+                    allowed=", ".join(names),
+                ) from None
+        return rows
+
+
+def write_times(times: Iterable[Time], stream: TextIO) -> None:
+    """Write ``times`` as CSV, in an order that does not depend on the order of reading."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(field.name for field in fields(Time))
+    writer.writerows(astuple(row) for row in sorted(times, key=lambda row: row.kind))
+
+
+def estimate(cell: Cell, times: Iterable[Time], where: str) -> Estimate | None:
+    """How long ``cell`` will take, judging by ``times`` (which come from ``where``).
+
+    The same kind of cell is taken as it is. Otherwise the nearest cell of the same back end and
+    load is: nearest in delay, then in sites, its loaded part in proportion to the rounds of
+    concurrent iterations and its testbed part to the sites. ``None`` if there is none.
+    """
+    wanted = kind(cell)
+    alike = [row for row in times if (row.backend, row.load) == (wanted.backend, wanted.load)]
+    if not alike:
+        return None
+    nearest = min(
+        alike,
+        key=lambda row: (
+            row.kind != wanted.kind,
+            abs(row.delay_ms - wanted.delay_ms),
+            abs(row.sites - wanted.sites),
+            abs(_rounds(row) - _rounds(wanted)),
+        ),
+    )
+    if nearest.kind == wanted.kind:
+        return Estimate(nearest.seconds, where, exact=True)
+    seconds = nearest.testbed_s * max(1.0, wanted.sites / nearest.sites)
+    seconds += nearest.loaded_s * _rounds(wanted) / _rounds(nearest)
+    scaled = f"{where}, scaled from {nearest.sites} sites at {nearest.delay_ms:g} ms"
+    return Estimate(seconds, scaled, exact=False)
+
+
+def _rounds(row: Time) -> float:
+    """How often a client starts a batch of concurrent iterations."""
+    return row.iterations / row.concurrency
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table of the cells below the folders given."""
+    manifests = [path for folder in arguments for path in Path(folder).glob("*/cell.json")]
+    if not manifests:
+        raise ResultError(f"no cell.json below {' '.join(arguments) or 'no folder'}")
+    write_times(measured_times(manifests), sys.stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,388 @@
+"""What the workflow itself does: which jobs it runs, again, after a kill, or not at all.
+
+Snakemake and the checks before the rules are the real ones; `discovery` and `papermill` are
+stand-ins that write down their calls and leave the files a rule expects. No result comes from here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from discovery.evaluation.plan import memory_there_mb
+from discovery.results.schema import SCHEMA_VERSION, TABLES
+
+ROOT = Path(__file__).parents[2]
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+CELLS = {
+    f"{backend}-s3-d{delay}-light-r1"
+    for backend in ("mariadb", "galera", "postgresql")
+    for delay in (0, 25)
+}
+
+STAND_IN = f"""#!{sys.executable}
+import os, sys, time
+from pathlib import Path
+
+name, words = Path(sys.argv[0]).name, sys.argv[1:]
+options = dict(zip(words, words[1:]))
+count = 2 if words[0] in ("cell", "archive") else 1
+verb = name if name == "papermill" else " ".join(words[:count])
+subject = options.get("--cell", "")
+with open("calls", "a") as calls:
+    calls.write(f"{{verb}} {{subject}}".strip() + "\\n")
+
+accidents = Path("accidents", subject)
+if subject and accidents.is_file():
+    left = int(accidents.read_text())
+    accidents.write_text(str(left - 1))
+    if left > 0:
+        print("the testbed broke: an accident", file=sys.stderr)
+        sys.exit(4)
+if Path("slow").is_file() and Path("slow").read_text() == subject:
+    Path("pid").write_text(str(os.getpid()))
+    time.sleep(600)
+
+if verb == "cell run":
+    written = [Path(options["--out"], "cell.json")]
+elif verb == "tidy":
+    written = [Path(options["--out"], f"{{table}}.parquet") for table in {list(TABLES)!r}]
+elif verb == "archive unpack":
+    written = [Path(words[-1], f"{{table}}.parquet") for table in {list(TABLES)!r}]
+elif verb == "papermill":
+    written = [Path(words[-1])]
+else:
+    written = [Path(options["--out"])]
+for path in written:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{{verb}} {{subject}} {{time.time()}}")
+"""
+
+
+class Checkout:
+    """A copy of what the workflow reads, in which it runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.experiment = folder / "experiments" / "keystone-2018" / "experiment.yaml"
+        self.environment = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}"}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [str(SNAKEMAKE), "--profile", "workflow/profiles/local", *arguments]
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Run the workflow and return what it printed."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == code, said
+        return said
+
+    def calls(self) -> list[str]:
+        """What was called since the last time this was asked."""
+        path = self.folder / "calls"
+        found = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return found
+
+    def cells(self) -> list[str]:
+        """The cells that were measured since the last time anything was asked."""
+        return [call.split()[-1] for call in self.calls() if call.startswith("cell run")]
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        text = (self.folder / path).read_text(encoding="utf-8")
+        assert old in text
+        (self.folder / path).write_text(text.replace(old, new), encoding="utf-8")
+
+
+def lay_out(folder: Path) -> Checkout:
+    for name in ("workflow", "experiments", "discovery"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "notebooks").mkdir()
+    (folder / "notebooks" / "completion.ipynb").write_text("{}")
+    (folder / "paper").mkdir()
+    (folder / "paper" / "paper.tex").write_text("text")
+    (folder / "bin").mkdir()
+    for name in ("discovery", "papermill"):
+        program = folder / "bin" / name
+        program.write_text(STAND_IN)
+        program.chmod(0o755)
+    return Checkout(folder)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Checkout:
+    """A checkout in which nothing has run yet."""
+    return lay_out(tmp_path / "fresh")
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, list[str]]:
+    """A checkout in which everything has run, and what was called."""
+    checkout = lay_out(tmp_path_factory.mktemp("first") / "run")
+    checkout.run()
+    return checkout, checkout.calls()
+
+
+@pytest.fixture
+def finished(first_run: tuple[Checkout, list[str]], tmp_path: Path) -> Checkout:
+    """A copy of that checkout, times of files included."""
+    shutil.copytree(first_run[0].folder, tmp_path / "finished")
+    return Checkout(tmp_path / "finished")
+
+
+def test_the_first_run_measures_every_cell_once_and_makes_everything(
+    first_run: tuple[Checkout, list[str]],
+) -> None:
+    checkout, calls = first_run
+    measured = [call.removeprefix("cell run ") for call in calls if call.startswith("cell run ")]
+    assert sorted(measured) == sorted(CELLS)
+    assert calls[: len(CELLS)] == [f"cell run {cell}" for cell in measured]
+    assert set(calls[len(CELLS) :]) == {"tidy", "papermill", "claims", "paper", "report"}
+    results = checkout.folder / "results" / "smoke"
+    for name in ("claims.json", "paper.pdf", "report/index.html", "notebooks/completion.ipynb"):
+        assert (results / name).is_file()
+    logs = {path.stem for path in (results / "logs" / "cell").glob("*.log")}
+    assert logs == CELLS
+
+
+def test_a_second_run_does_nothing_within_ten_seconds(finished: Checkout) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    said = finished.run()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "Nothing to be done" in said
+    assert finished.calls() == []
+    # Seconds of processor, which unlike those of the clock are ours alone on a busy machine.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10
+
+
+def test_files_that_were_only_touched_redo_nothing(finished: Checkout) -> None:
+    for path in (*finished.folder.rglob("*.py"), *finished.folder.rglob("*.yaml")):
+        path.touch()
+    finished.run()
+    assert finished.calls() == []
+
+
+def test_no_change_of_code_measures_a_cell_again(finished: Checkout) -> None:
+    finished.replace("workflow/rules/measure.smk", "discovery cell run", "discovery  cell run")
+    for path in ("workload/cell.py", "deploy/backends.py", "errors.py"):
+        finished.replace(f"discovery/{path}", "from __future__", "# edited\nfrom __future__")
+    finished.run()
+    assert finished.calls() == []
+
+
+def test_a_change_of_the_analysis_redoes_figures_and_what_shows_them(finished: Checkout) -> None:
+    finished.replace("discovery/analysis/__init__.py", '"""', '"""Edited. ')
+    finished.run()
+    assert sorted(finished.calls()) == ["claims", "paper", "papermill", "report"]
+
+
+def test_an_edited_notebook_redoes_itself_and_what_shows_it(finished: Checkout) -> None:
+    finished.replace("notebooks/completion.ipynb", "{}", "{ }")
+    finished.run()
+    assert sorted(finished.calls()) == ["paper", "papermill", "report"]
+
+
+def test_an_edited_level_measures_exactly_the_cells_it_touches(finished: Checkout) -> None:
+    finished.replace(str(finished.experiment), "[0.0, 25.0]", "[0.0, 30.0]")
+    finished.run()
+    calls = finished.calls()
+    measured = {call.split()[-1] for call in calls if call.startswith("cell run")}
+    backends = ("mariadb", "galera", "postgresql")
+    assert measured == {f"{backend}-s3-d30-light-r1" for backend in backends}
+    assert set(calls) >= {"tidy", "papermill", "claims", "paper", "report"}
+
+
+def test_an_edited_setting_measures_every_cell_again(finished: Checkout) -> None:
+    finished.replace(str(finished.experiment), "bcrypt_rounds: 4", "bcrypt_rounds: 5")
+    finished.run()
+    assert sorted(finished.cells()) == sorted(CELLS)
+
+
+def test_an_edited_title_measures_no_cell(finished: Checkout) -> None:
+    finished.replace(str(finished.experiment), "title: Keystone", "title: The Keystone")
+    finished.run()
+    assert finished.calls() == ["report"]
+
+
+def test_a_cell_that_is_gone_is_measured_again_alone(finished: Checkout) -> None:
+    gone = "galera-s3-d25-light-r1"
+    shutil.rmtree(finished.folder / "results" / "smoke" / "raw" / "keystone-2018" / gone)
+    finished.run()
+    assert finished.cells() == [gone]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_after_a_kill_only_the_cell_that_was_cut_off_is_measured_again(fresh: Checkout) -> None:
+    victim = "mariadb-s3-d25-light-r1"
+    (fresh.folder / "slow").write_text(victim)
+    pid = fresh.folder / "pid"
+    run = subprocess.Popen(
+        fresh.command(),
+        cwd=fresh.folder,
+        env=fresh.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: pid.exists() and pid.read_text() != "")
+    finally:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    before = fresh.cells()
+    assert before[-1] == victim
+    (fresh.folder / "slow").unlink()
+
+    assert "--unlock" in fresh.run(code=1)
+    assert fresh.calls() == []
+    fresh.run("--unlock")
+    fresh.run()
+    assert sorted(fresh.cells()) == sorted(CELLS - set(before[:-1]))
+    assert victim in CELLS - set(before[:-1])
+    fresh.run()
+    assert fresh.calls() == []
+
+
+def test_an_accident_is_tried_again(fresh: Checkout) -> None:
+    unlucky = "mariadb-s3-d0-light-r1"
+    (fresh.folder / "accidents").mkdir()
+    (fresh.folder / "accidents" / unlucky).write_text("2")
+    fresh.run()
+    assert sorted(fresh.cells()) == sorted([*CELLS, unlucky, unlucky])
+
+
+def test_a_lasting_accident_fails_with_its_log_and_stops_no_other_cell(fresh: Checkout) -> None:
+    lost = "mariadb-s3-d0-light-r1"
+    (fresh.folder / "accidents").mkdir()
+    (fresh.folder / "accidents" / lost).write_text("99")
+    said = fresh.run(code=1)
+    assert "the testbed broke: an accident" in said
+    calls = fresh.calls()
+    assert {call.split()[-1] for call in calls} == CELLS
+    assert calls.count(f"cell run {lost}") == 3
+    (fresh.folder / "accidents" / lost).unlink()
+    fresh.run()
+    assert fresh.cells() == [lost]
+
+
+SMOKE = """  smoke: # kick the tyres: every back end, a LAN and a WAN
+    backends: [mariadb, galera, postgresql]
+    sites: [3]
+    one_way_delay_ms: [0.0, 25.0]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "mariadb, galera",
+            "mariadb, galara",
+            "tiers.smoke.backends[1] = 'galara': unknown back end, did you mean galera?; "
+            "allowed: mariadb, galera, postgresql",
+        ),
+        (
+            "25.0",
+            "-25.0",
+            "tiers.smoke.one_way_delay_ms[1] = -25.0; allowed: a number ≥ 0",
+        ),
+        (
+            "[3]",
+            "[99]",
+            "tiers.smoke.sites = 99: needs ",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence_before_anything_runs(
+    fresh: Checkout, old: str, new: str, sentence: str
+) -> None:
+    if new == "[99]" and memory_there_mb() > 60_000:
+        pytest.skip("this machine's memory may hold 99 sites")
+    fresh.replace(str(fresh.experiment), SMOKE, SMOKE.replace(old, new))
+    said = fresh.run(code=2)
+    last = said.splitlines()[-1]
+    assert last.startswith(f"experiments/keystone-2018/experiment.yaml: {sentence}")
+    assert "Traceback" not in said
+    assert fresh.calls() == []
+
+
+@pytest.mark.parametrize("tier", ["tiny", "5"])
+def test_a_tier_that_does_not_exist_is_one_sentence(fresh: Checkout, tier: str) -> None:
+    said = fresh.run("--config", f"tier={tier}", code=2)
+    assert "tier = " in said.splitlines()[-1]
+    assert said.splitlines()[-1].endswith("; allowed: smoke, laptop or full")
+
+
+def test_a_dry_run_names_every_cell_and_runs_none(fresh: Checkout) -> None:
+    said = fresh.run("--dry-run", "--quiet", "host")
+    assert all(f"/{cell}/cell.json" in said for cell in CELLS)
+    assert fresh.calls() == []
+
+
+def archive(checkout: Checkout, version: int = SCHEMA_VERSION) -> None:
+    folder = checkout.experiment.parent / "archive"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    manifest = {
+        "schema_version": 1,
+        "tables_schema_version": version,
+        "experiment": "keystone-2018",
+        "tier": "laptop",
+        "cells": 18,
+        "failed_cells": 0,
+        "first_started": "2026-11-22T17:20:00+00:00",
+        "last_started": "2026-11-22T17:40:00+00:00",
+        "environments": [],
+        "tables": {},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_from_the_archive_nothing_is_measured_and_the_measuring_half_is_not_read(
+    fresh: Checkout,
+) -> None:
+    archive(fresh)
+    (fresh.folder / "workflow" / "rules" / "measure.smk").unlink()
+    (fresh.folder / "experiments" / "testbeds" / "local.yaml").unlink()
+    fresh.run("--config", "source=archive")
+    calls = fresh.calls()
+    assert calls[0] == "archive unpack"
+    assert sorted(calls[1:]) == ["claims", "paper", "papermill", "report"]
+    assert (fresh.folder / "results" / "archive" / "paper.pdf").is_file()
+    assert not (fresh.folder / "results" / "smoke").exists()
+
+
+def test_an_archive_of_another_version_is_one_sentence(fresh: Checkout) -> None:
+    archive(fresh, version=SCHEMA_VERSION + 1)
+    said = fresh.run("--config", "source=archive", code=8)
+    assert "manifest.json: tables_schema_version is 2" in said.splitlines()[-1]
+    assert fresh.calls() == []
+
+
+def test_snakemakes_own_report_can_be_made(finished: Checkout) -> None:
+    finished.run("--report", "report.zip")
+    assert (finished.folder / "report.zip").stat().st_size > 10_000
+    assert finished.calls() == []
