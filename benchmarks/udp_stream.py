@@ -3,7 +3,7 @@
     python udp_stream.py receive ADDRESS PORT             prints [[number, sent, arrived], …]
     python udp_stream.py send ADDRESS PORT SECONDS
 
-Both say ``ready`` first. The receiver ends half a second after its standard input. Times are seconds
+Both say ``ready`` first. The receiver ends half a second after its standard input. Times are in s
 since the epoch; both ends are on one machine.
 """
 

@@ -86,6 +86,11 @@ class BareSites:
             f"route add default via {network.gateway}",
         )
 
+        forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
+        subprocess.run(
+            ["nsenter", f"--net={network.namespace_path}", "sh", "-c", forward], check=True
+        )
+
     def _remove(self) -> None:
         for network in self.networks:
             for name in (network.namespace_path.name, self.node(network.name)):

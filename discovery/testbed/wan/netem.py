@@ -18,7 +18,9 @@ from discovery.testbed.wan.netem_commands import (
     link_commands,
     router_commands,
     shape_commands,
+    sorting_commands,
     state_commands,
+    unlink_commands,
 )
 from discovery.testbed.wan.sites import Pair, SiteNetwork, check_sites, ordered_pairs
 
@@ -62,6 +64,7 @@ class NetemWan(Wan):
         _batch("ip", NAMESPACES / self.backbone, link_commands(networks))
         for number, network in enumerate(networks):
             _batch("ip", network.namespace_path, router_commands(number, networks))
+            _batch("tc", network.namespace_path, sorting_commands(number, networks))
         self._apply_all()
         return self
 
@@ -75,6 +78,7 @@ class NetemWan(Wan):
         if not (self.folder / STATE).exists():
             return
         if (NAMESPACES / self.backbone).exists():
+            _batch("ip", NAMESPACES / self.backbone, unlink_commands(self.networks))
             _batch("ip", None, [f"netns delete {self.backbone}"])
         if self._recorder:
             self._recorder.release(Thing("namespace", self.backbone))

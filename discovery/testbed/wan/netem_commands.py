@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DEVICE = "wan0"
 # Where no rate is asked: faster than any veth, so that it adds nothing.
 UNCAPPED_MBIT = 100_000.0
+# HTB only sorts. Its burst must be said: what it computes for so fast a class is nothing.
+UNLIMITED = "htb rate 100gbit burst 1mb cburst 1mb quantum 60000"
 # Packets netem holds: the product of delay and rate, with room for a queue of 100 ms; no more
 # than what 10 Gbit/s fill.
 QUEUE_S = 0.1
@@ -48,6 +50,23 @@ def netem_options(delay_ms: float, settings: WanSettings, *, up: bool) -> str:
     return " ".join(words)
 
 
+def sorting_commands(source: int, networks: Sequence[SiteNetwork]) -> list[str]:
+    """The ``tc`` batch, run once, that gives every other site a class at router ``source``."""
+    lines = [
+        f"qdisc add dev {DEVICE} root handle 1: htb default 1",
+        f"class add dev {DEVICE} parent 1: classid 1:1 {UNLIMITED}",
+    ]
+    for number, network in enumerate(networks):
+        if number != source:
+            handle = f"{class_of(number):x}"
+            lines += [
+                f"class add dev {DEVICE} parent 1: classid 1:{handle} {UNLIMITED}",
+                f"filter add dev {DEVICE} parent 1: protocol ip prio 1 u32 "
+                f"match ip dst {network.network_cidr} flowid 1:{handle}",
+            ]
+    return lines
+
+
 def shape_commands(
     source: int,
     networks: Sequence[SiteNetwork],
@@ -55,22 +74,17 @@ def shape_commands(
     settings: WanSettings,
     down: Collection[Pair],
 ) -> list[str]:
-    """The ``tc`` batch of the router of site number ``source``: all it had, replaced."""
-    lines = [f"qdisc replace dev {DEVICE} root handle 1: htb default 1"]
-    lines.append(f"class replace dev {DEVICE} parent 1: classid 1:1 htb rate 100gbit")
+    """The ``tc`` batch that gives every way from router ``source`` its netem.
+
+    What is under way keeps its time of arrival.
+    """
+    lines = []
     for number, network in enumerate(networks):
-        if number == source:
-            continue
-        handle = f"{class_of(number):x}"
-        up = (networks[source].name, network.name) not in down
-        options = netem_options(delays[source][number], settings, up=up)
-        lines += [
-            f"class replace dev {DEVICE} parent 1: classid 1:{handle} htb rate 100gbit "
-            f"quantum 60000",
-            f"qdisc replace dev {DEVICE} parent 1:{handle} handle {handle}: {options}",
-            f"filter replace dev {DEVICE} parent 1: protocol ip handle ::{handle} prio 1 u32 "
-            f"match ip dst {network.network_cidr} flowid 1:{handle}",
-        ]
+        if number != source:
+            handle = f"{class_of(number):x}"
+            up = (networks[source].name, network.name) not in down
+            options = netem_options(delays[source][number], settings, up=up)
+            lines.append(f"qdisc replace dev {DEVICE} parent 1:{handle} handle {handle}: {options}")
     return lines
 
 
@@ -105,6 +119,14 @@ def link_commands(networks: Sequence[SiteNetwork]) -> list[str]:
             f"link set to-{number} master backbone up",
         ]
     return lines
+
+
+def unlink_commands(networks: Sequence[SiteNetwork]) -> list[str]:
+    """The ``ip`` batch, run in the backbone's namespace, that takes every router's link away.
+
+    The kernel takes its time to clear a namespace that is deleted; links go at once.
+    """
+    return [f"link delete to-{number}" for number in range(1, len(networks) + 1)]
 
 
 def router_commands(source: int, networks: Sequence[SiteNetwork]) -> list[str]:

@@ -16,9 +16,9 @@ Pair = tuple[str, str]
 class SiteNetwork:
     """A site's LAN on this machine.
 
-    ``namespace_path`` is the network namespace of the site's router (a file such as
-    ``/run/netns/…``), ``network_cidr`` the LAN's IPv4 prefix and ``gateway`` the router's address
-    in it, without prefix length.
+    ``namespace_path`` is the network namespace of the site's router, which forwards IPv4 (a file
+    such as ``/run/netns/…``); ``network_cidr`` the LAN's IPv4 prefix; ``gateway`` the router's
+    address in it, without prefix length.
     """
 
     name: str

@@ -56,8 +56,8 @@ def _check(result: int, what: str) -> int:
 def open_tun(namespace: Path, name: str, routes: Iterable[str]) -> int:
     """Makes the TUN device ``name`` in ``namespace`` with ``routes`` (CIDRs) through it.
 
-    Returns its non-blocking file descriptor; the device and its routes go with it. The namespace
-    is told to forward. The caller is back in its own namespace afterwards.
+    Returns its non-blocking file descriptor; the device and its routes go with it. The caller is
+    back in its own namespace afterwards.
     """
     home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     target = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
@@ -68,8 +68,6 @@ def open_tun(namespace: Path, name: str, routes: Iterable[str]) -> int:
             flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR
             fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
             set_offload(device, segmentation=True)
-            # The file follows the namespace of the process that opens it.
-            Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n", encoding="ascii")
             lines = [f"link set {name} txqueuelen {DEVICE_QUEUE} up"]
             lines += [f"route replace {cidr} dev {name}" for cidr in routes]
             subprocess.run(

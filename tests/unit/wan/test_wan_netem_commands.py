@@ -9,6 +9,7 @@ from discovery.testbed.wan.netem_commands import (
     netem_options,
     router_commands,
     shape_commands,
+    sorting_commands,
     state_commands,
 )
 
@@ -20,20 +21,28 @@ DELAYS = [[0, 5, 20], [10, 0, 50], [1.5, 2, 0]]
 PLAIN = WanSettings()
 
 
-def test_a_router_sorts_by_destination_and_delays_each_way_by_its_own():
+def test_a_router_sorts_by_destination():
+    assert sorting_commands(1, SITES) == [
+        "qdisc add dev wan0 root handle 1: htb default 1",
+        "class add dev wan0 parent 1: classid 1:1 "
+        "htb rate 100gbit burst 1mb cburst 1mb quantum 60000",
+        "class add dev wan0 parent 1: classid 1:10 "
+        "htb rate 100gbit burst 1mb cburst 1mb quantum 60000",
+        "filter add dev wan0 parent 1: protocol ip prio 1 u32 "
+        "match ip dst 10.82.1.0/24 flowid 1:10",
+        "class add dev wan0 parent 1: classid 1:12 "
+        "htb rate 100gbit burst 1mb cburst 1mb quantum 60000",
+        "filter add dev wan0 parent 1: protocol ip prio 1 u32 "
+        "match ip dst 10.82.3.0/24 flowid 1:12",
+    ]
+
+
+def test_a_router_delays_each_way_by_its_own():
     assert shape_commands(1, SITES, DELAYS, PLAIN, set()) == [
-        "qdisc replace dev wan0 root handle 1: htb default 1",
-        "class replace dev wan0 parent 1: classid 1:1 htb rate 100gbit",
-        "class replace dev wan0 parent 1: classid 1:10 htb rate 100gbit quantum 60000",
         "qdisc replace dev wan0 parent 1:10 handle 10: "
         "netem limit 91667 delay 10ms rate 100000mbit",
-        "filter replace dev wan0 parent 1: protocol ip handle ::10 prio 1 u32 "
-        "match ip dst 10.82.1.0/24 flowid 1:10",
-        "class replace dev wan0 parent 1: classid 1:12 htb rate 100gbit quantum 60000",
         "qdisc replace dev wan0 parent 1:12 handle 12: "
         "netem limit 125000 delay 50ms rate 100000mbit",
-        "filter replace dev wan0 parent 1: protocol ip handle ::12 prio 1 u32 "
-        "match ip dst 10.82.3.0/24 flowid 1:12",
     ]
 
 

@@ -1,0 +1,103 @@
+"""The netem back end's bridge, routes, classes and filters, on any kernel that has HTB.
+
+netem itself is stood in for by a plain queue, which has no delay (and, with no room, loses all):
+these tests show that traffic takes its class, not what netem does to it there.
+"""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from discovery.experiment.models import WanSettings
+from discovery.testbed.ledger import Recorder
+from discovery.testbed.wan import netem_commands
+from discovery.testbed.wan.attach import connect
+from discovery.testbed.wan.netem import NetemWan
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root for network namespaces"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _queue_for_netem(monkeypatch):
+    def options(delay_ms, settings, *, up):
+        return f"pfifo limit {1000 if up else 0}"
+
+    monkeypatch.setattr(netem_commands, "netem_options", options)
+
+
+@pytest.fixture
+def netem(sites, folder, ledger, ping):
+    made = NetemWan.start(sites.networks, folder, Recorder(ledger, "test"), ping)
+    yield made
+    made.close()
+
+
+def reaches(sites, source, destination):
+    target = sites.address(destination)
+    return sites.run(source, "ping", "-c", "1", "-W", "1", target).returncode == 0
+
+
+def packets_of_classes(sites, site):
+    router = sites.networks[sites.names.index(site)].namespace_path
+    done = subprocess.run(
+        ["nsenter", f"--net={router}", "tc", "-s", "class", "show", "dev", "wan0"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.findall(
+        r"class htb (\S+) .*?burst (\S+) .*?Sent \d+ bytes (\d+) pkt", done.stdout, re.S
+    )
+    assert all(burst != "0b" for _, burst, _ in found)
+    return {handle: int(packets) for handle, _, packets in found}
+
+
+def test_traffic_takes_the_class_of_its_destination(netem, sites):
+    before = packets_of_classes(sites, "site-1")
+    sites.run("site-1", "ping", "-c", "3", "-i", "0.01", sites.address("site-3"))
+    after = packets_of_classes(sites, "site-1")
+    assert set(after) == {"1:1", "1:11", "1:12"}
+    assert after["1:12"] - before["1:12"] == 3
+    assert after["1:11"] == before["1:11"]
+
+
+def test_it_can_be_shaped_again_and_again(netem):
+    for _ in range(2):
+        netem.shape([[0, 0, 0]] * 3, WanSettings())
+    assert [m["when"] for m in netem.record["measurements"]] == ["shaped", "shaped"]
+    assert netem.record["backend"] == "netem"
+
+
+def test_cut_and_heal(netem, sites):
+    netem.cut(["site-1", "site-2"])
+    assert reaches(sites, "site-1", "site-2")
+    assert not reaches(sites, "site-1", "site-3")
+    netem.heal()
+    assert reaches(sites, "site-1", "site-3")
+
+
+def test_another_process_heals_what_was_cut(netem, sites, folder, ledger):
+    netem.cut(["site-3"])
+    other = connect(folder, Recorder(ledger, "test"))
+    assert other.sites == sites.names
+    other.heal()
+    assert reaches(sites, "site-1", "site-3")
+
+
+def test_closing_leaves_nothing(sites, folder, ledger):
+    wan = NetemWan.start(sites.networks, folder, Recorder(ledger, "test"))
+    assert [(thing.kind, thing.name) for thing in ledger.held("test")] == [
+        ("namespace", wan.backbone)
+    ]
+    wan.close()
+    assert not ledger.held("test")
+    assert not list(folder.iterdir())
+    assert not reaches(sites, "site-1", "site-2")
+    names = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
+    assert wan.backbone not in names
+    wan.close()
