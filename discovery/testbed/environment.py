@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from discovery.testbed.processes import LEASE_VARIABLE
+from discovery.testbed.processes import own
 
 FORKS = 8
 # A node that was killed says no good-bye, so ssh must notice by itself.
@@ -31,9 +31,9 @@ def sockets_folder(folder: Path) -> Path:
 def configure(folder: Path) -> None:
     """Point EnOSlib and Ansible, and every program started from now on, to the lease ``folder``."""
     sockets_folder(folder).mkdir(mode=0o700, exist_ok=True)
+    own(folder)
     os.environ.update(
         {
-            LEASE_VARIABLE: str(folder),
             "ANSIBLE_PIPELINING": "True",
             "ANSIBLE_HOST_KEY_CHECKING": "False",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets_folder(folder)),
@@ -53,12 +53,6 @@ def configure(folder: Path) -> None:
     # repository, and a killed run leaves it there.
     enoslib.api.NamedTemporaryFile = in_lease
     _ansible_temporary(constants, folder / "ansible")
-
-
-def forget(folder: Path) -> None:
-    """Programs started from now on do not belong to the lease ``folder`` any more."""
-    if os.environ.get(LEASE_VARIABLE) == str(folder):
-        del os.environ[LEASE_VARIABLE]
 
 
 def _ansible_temporary(constants: Any, folder: Path) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,9 +20,9 @@ from discovery.testbed.config import Testbed
 from discovery.testbed.down import release_stale
 from discovery.testbed.home import lease_folder, ledger_path, lock_path
 from discovery.testbed.leases import ROLES, Lease, site_names
-from discovery.testbed.ledger import Ledger, Recorder, Thing
+from discovery.testbed.ledger import Ledger, Recorder
 from discovery.testbed.lock import lock
-from discovery.testbed.processes import boot_id, start_time
+from discovery.testbed.processes import disown
 from discovery.testbed.providers import PROVIDERS
 from discovery.testbed.release import release_lease
 from discovery.testbed.request import Request
@@ -64,8 +62,9 @@ def keep(testbed: Testbed, *, sites: int, purpose: str) -> Lease:
     with lock(lock_path(), purpose, wait=True), _signals_raise():
         release_stale()
         held = _acquire(testbed, sites, purpose, None)
-        _record(held.id, testbed.provider, purpose, held.sites, kept=True)
-        environment.forget(held.folder)
+        recorder = Recorder(Ledger(ledger_path()), held.id)
+        recorder.record_lease(testbed.provider, purpose, held.sites, kept=True)
+        disown(held.folder)
         return held
 
 
@@ -77,9 +76,9 @@ def _acquire(testbed: Testbed, sites: int, purpose: str, memory_mb: int | None) 
     lease_id = secrets.token_hex(3)
     names = site_names(sites)
     folder = lease_folder(lease_id)
-    _record(lease_id, testbed.provider, purpose, names, kept=False)
+    recorder = Recorder(Ledger(ledger_path()), lease_id)
+    recorder.record_lease(testbed.provider, purpose, names, kept=False)
     try:
-        recorder = Recorder(Ledger(ledger_path()), lease_id)
         recorder.record_folder(folder)
         # Programs other than root's must reach the hosts file inside, but not list keys.
         folder.mkdir(mode=0o711)
@@ -112,24 +111,8 @@ def _acquire(testbed: Testbed, sites: int, purpose: str, memory_mb: int | None) 
 
 
 def _give_back(lease_id: str, folder: Path) -> None:
-    environment.forget(folder)
+    disown(folder)
     release_lease(lease_id)
-
-
-def _record(
-    lease_id: str, provider: str, purpose: str, sites: tuple[str, ...], *, kept: bool
-) -> None:
-    details = {
-        "provider": provider,
-        "purpose": purpose,
-        "sites": list(sites),
-        "kept": kept,
-        "pid": os.getpid(),
-        "start": start_time(os.getpid()),
-        "boot": boot_id(),
-        "time": time.time(),
-    }
-    Ledger(ledger_path()).hold(lease_id, [Thing("lease", lease_id, details)])
 
 
 def refuse_memory(sites: int, memory_mb: int) -> None:

@@ -126,6 +126,21 @@ class Recorder:
         """Record that ``things`` are gone."""
         self.ledger.release(self.lease, things)
 
+    def record_lease(
+        self, provider: str, purpose: str, sites: Iterable[str], *, kept: bool
+    ) -> None:
+        """Record the lease itself; a ``kept`` one stays when this process has ended."""
+        details = {
+            "provider": provider,
+            "purpose": purpose,
+            "sites": list(sites),
+            "kept": kept,
+            "pid": os.getpid(),
+            "start": start_time(os.getpid()),
+            "boot": boot_id(),
+        }
+        self.hold(Thing("lease", self.lease, details))
+
     def record_process(self, pid: int, what: str) -> None:
         """Record a running process; ``what`` tells a person what it does."""
         self.hold(process(pid, what))

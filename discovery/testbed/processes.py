@@ -15,6 +15,37 @@ from discovery.errors import TestbedError
 # starts inherits it, so that even a program started a moment before the run died is found.
 LEASE_VARIABLE = "DISCOVERY_LEASE"
 
+_fork_name: bytes | None = None
+
+
+def own(folder: Path) -> None:
+    """From now on, whatever this process starts or forks belongs to the lease of ``folder``."""
+    global _fork_name  # noqa: PLW0603 (what this process holds is a fact about the process)
+    os.environ[LEASE_VARIABLE] = str(folder)
+    _fork_name = _name(folder)
+
+
+def disown(folder: Path) -> None:
+    """From now on, what this process starts does not belong to the lease of ``folder``."""
+    global _fork_name  # noqa: PLW0603
+    if os.environ.get(LEASE_VARIABLE) == str(folder):
+        del os.environ[LEASE_VARIABLE]
+        _fork_name = None
+
+
+def _name_fork() -> None:
+    # A fork that runs no new program shows the environment that its parent was started with. So
+    # it gets a name: Ansible's workers can outlive a killed run, waiting for a lock for ever.
+    if _fork_name is not None:
+        Path("/proc/self/comm").write_bytes(_fork_name)
+
+
+os.register_at_fork(after_in_child=_name_fork)
+
+
+def _name(folder: Path) -> bytes:
+    return f"dw-{folder.name}".encode()[:15]
+
 
 @cache
 def boot_id() -> str:
@@ -59,8 +90,8 @@ def kill_all_of(folder: Path) -> None:
     """Kill every program that belongs to the lease of ``folder``, until none is left.
 
     Those are the programs whose command line names a file of the folder (ssh and its connection
-    masters), and those started with :data:`LEASE_VARIABLE` set to it, unless this very process
-    descends from them or they from it.
+    masters), those that a run started after it called :func:`own`, and its forks; unless this very
+    process descends from them or they from it.
     """
     while found := [pid for pid in _pids() if _belongs(pid, folder)]:
         for pid in found:
@@ -68,16 +99,13 @@ def kill_all_of(folder: Path) -> None:
 
 
 def _belongs(pid: int, folder: Path) -> bool:
-    if pid == os.getpid():
-        return False
-    name = os.fsencode(folder)
-    command = _read(pid, "cmdline").replace(b"\0", b" ")
-    if name + b"/" in command and os.getpid() not in _descent(pid):
-        return pid not in _descent(os.getpid())
-    variable = f"{LEASE_VARIABLE}=".encode() + name
-    if variable not in _read(pid, "environ").split(b"\0"):
-        return False
-    return os.getpid() not in _descent(pid) and pid not in _descent(os.getpid())
+    path = os.fsencode(folder)
+    marked = (
+        path + b"/" in _read(pid, "cmdline")
+        or LEASE_VARIABLE.encode() + b"=" + path in _read(pid, "environ").split(b"\0")
+        or _read(pid, "comm").strip() == _name(folder)
+    )
+    return marked and pid not in _descent(os.getpid()) and os.getpid() not in _descent(pid)
 
 
 def _descent(pid: int) -> list[int]:

@@ -25,7 +25,7 @@ from discovery.testbed.local.nodes import image_lock
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 
-KILLS = 8
+KILLS = 24
 TOKEN = "DISCOVERY_TEST_TOKEN"
 
 # Says "ready" before anything is made; then leases, uses and releases nodes.
@@ -147,7 +147,8 @@ def test_nothing_is_left_of_a_run_killed_at_any_point(place, local_file):
     assert inventory(place) == before, "of a run that was not killed"
     interrupted = 0
     for number in range(KILLS):
-        moment = chance.uniform(0, whole)
+        # Half of them while nodes come up, when things are half made.
+        moment = chance.uniform(0, min(2.0, whole) if number % 4 < 2 else whole)
         with place.start(RUN, str(local_file)) as process:
             assert process.stdout.readline() == "ready\n"
             time.sleep(moment)
@@ -160,7 +161,13 @@ def test_nothing_is_left_of_a_run_killed_at_any_point(place, local_file):
                 down.kill()
         with place.start(DOWN, "testbed", "down", "--all") as down:
             assert down.wait(60) == 0
+        settling = time.monotonic()
         after = settle(place, before)
+        print(
+            f"killed after {moment:.2f} s of {whole:.2f} s: {sum(item.things for item in left)} "
+            f"things held, none {time.monotonic() - settling:.2f} s after down",
+            flush=True,
+        )
         assert after == before, f"killed {moment:.3f} s after it was ready, of {whole:.3f} s"
         assert held() == []
     assert interrupted >= KILLS // 2, "most kills must meet a run that holds something"

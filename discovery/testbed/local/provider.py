@@ -165,6 +165,8 @@ class LocalProvider(Provider):  # type: ignore[misc]  # EnOSlib has no types
         layout = self.provider_conf.layout
         network.refuse_prefix_in_use(layout.prefix)
         recorder = Recorder(Ledger(ledger_path()), layout.lease)
+        if not recorder.ledger.held(layout.lease):  # made by EnOSlib alone, not by our factory
+            recorder.record_lease("local", "an EnOSlib provider", layout.sites, kept=False)
         folder = lease_folder(layout.lease)
         recorder.hold(Thing("folder", str(folder)))
         folder.mkdir(parents=True, exist_ok=True, mode=0o711)

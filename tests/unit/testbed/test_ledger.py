@@ -44,15 +44,15 @@ def test_nothing_released_is_held_and_nothing_else_is_lost(events):
         assert _keys(ledger.held("aaaaaa")) == {k for k in _expected(events) if k[0] == "aaaaaa"}
 
 
-@given(EVENTS, EVENTS, st.data())
+@given(EVENTS, EVENTS, st.integers(0, 10_000))
 @settings(max_examples=60, deadline=None)
-def test_any_prefix_is_read_and_written_on(events, more, data):
+def test_any_prefix_is_read_and_written_on(events, more, anywhere):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.jsonl"
         ledger = Ledger(path)
         _write(ledger, events)
         content = path.read_bytes() if path.exists() else b""
-        cut = data.draw(st.integers(0, len(content)))
+        cut = anywhere % (len(content) + 1)  # times have a length of their own, so not drawn
         path.write_bytes(content[:cut])
 
         flat = [(hold, lease, [thing]) for hold, lease, things in events for thing in things]
