@@ -58,6 +58,7 @@ def _start(
         *("--boot", f"--machine={machine}", f"--hostname={node.alias}"),
         *("--register=no", "--keep-unit", f"--network-namespace-path={NAMESPACES / machine}"),
         *("--link-journal=no", "--resolv-conf=off", "--timezone=off", "--console=pipe"),
+        "--capability=CAP_NET_ADMIN",  # a machine's root may shape its interfaces
         f"--bind-ro={folder / 'id_ed25519.pub'}:/root/.ssh/authorized_keys",
         f"--bind-ro={folder / 'hosts'}:/etc/hosts",
     ]

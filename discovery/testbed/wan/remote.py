@@ -6,7 +6,8 @@ Machines without netem accept it and delay nothing; the measurement after shapin
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import enoslib as en
 
@@ -41,8 +42,9 @@ class RemoteWan(Wan):
     def close(self) -> None:
         """Removes what was shaped; the nodes may be used by somebody else next."""
         if self._service is not None:
-            self._service.destroy()
-            self._service = None
+            service, self._service = self._service, None
+            with _one_sentence("unshaped"):
+                service.destroy()
 
     def _shape(self, delays: Delays, settings: WanSettings) -> None:
         self._apply(delays, settings, self._down)
@@ -61,16 +63,11 @@ class RemoteWan(Wan):
 
     def _apply(self, delays: Delays, settings: WanSettings, down: Collection[Pair]) -> None:
         constrained = constraints(self.sites, delays, settings, down)
-        try:
-            self.close()
-            if constrained:
+        self.close()
+        if constrained:
+            with _one_sentence("shaped"):
                 self._service = service(self._site_hosts(), constrained)
                 self._service.deploy()
-        except en.errors.EnosFailedHostsError as error:
-            raise WanError(
-                f"The WAN could not be shaped on the nodes: {error}; they need root, "
-                f"iproute2 and the kernel module sch_netem."
-            ) from None
 
     def _site_hosts(self) -> dict[str, list[en.Host]]:
         """The hosts of every site, with their interfaces: asked of the nodes once."""
@@ -86,6 +83,19 @@ class RemoteWan(Wan):
                 for site in self.sites
             }
         return self._hosts
+
+
+@contextmanager
+def _one_sentence(done: str) -> Iterator[None]:
+    """Turns EnOSlib's records of every task on every node that failed into a :class:`WanError`."""
+    try:
+        yield
+    except (en.errors.EnosFailedHostsError, en.errors.EnosUnreachableHostsError) as error:
+        names = ", ".join(sorted({record.host for record in error.hosts}))
+        raise WanError(
+            f"The WAN could not be {done} on {names}; they must answer on SSH, as root, and have "
+            "iproute2 and the kernel module sch_netem."
+        ) from None
 
 
 def constraints(
