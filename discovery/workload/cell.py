@@ -68,13 +68,14 @@ def _load(
     """Shape the WAN, warm up, load, and collect; what broke of the system under test, if any."""
     clients = Clients(cell, held.nodes, deployment)
     failure: dict[str, str] | None = None
+    with clock("prepare"):
+        clients.start()
+        probes.start(held.nodes, deployment)
     with clock("shape"):
         held.wan.shape(cell.delays, cell.wan)
     phase = "warm-up"
     try:
         with clock(phase):
-            probes.start(held.nodes, deployment)
-            clients.start()
             clients.warm_up()
         phase = "load"
         with clock(phase):
