@@ -1,6 +1,6 @@
-"""Which figures the report and the paper show, in which order, and with which captions.
+"""Which figures and tables the report and the paper show, in which order, with which captions.
 
-This is the one list. A figure is found by the beginning of its file's name, so that one entry
+These are the only lists. A figure is found by the beginning of its file's name, so that one entry
 covers a figure per load or per number of sites. Files that no entry names are shown last, and
 entries without a file are told as not made.
 """
@@ -9,15 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+Section = Literal["testbed", "results", "appendix"]
 
 
 @dataclass(frozen=True)
 class Caption:
-    """What the figures whose names begin with ``prefix`` show; ``wide`` ones span two columns."""
+    """What the figures whose names begin with ``prefix`` show.
+
+    ``section`` is where the paper has them; ``wide`` ones span its two columns.
+    """
 
     prefix: str
     title: str
     text: str
+    section: Section = "appendix"
     wide: bool = False
 
 
@@ -25,38 +32,66 @@ CAPTIONS: tuple[Caption, ...] = (
     Caption(
         "completion-time",
         "Completion time",
-        "Completion time of each scenario against the one-way delay: the mean of the iterations "
-        "that succeeded, stacked by atomic action as in the study of 2018, with n and failures.",
+        "Mean completion time of each scenario against the one-way delay, stacked by atomic action "
+        "as in the study of 2018: iterations that succeeded, with 95 % intervals, n and failures.",
+        section="results",
         wide=True,
     ),
     Caption(
         "distribution",
-        "Distributions of completion times",
-        "Distribution of the completion times of all iterations; a failed one never completes, so "
-        "a curve that ends below 1 shows the share that failed.",
+        "Distribution of completion times",
+        "All iterations of each scenario; a failed one never completes, so a curve ends at the "
+        "share that succeeded.",
         wide=True,
     ),
     Caption(
-        "queries",
-        "Queries explain times",
-        "Time predicted from the queries per iteration and the round trip, against the time that "
-        "was measured.",
+        "prediction",
+        "Queries times round trip",
+        "Time measured against what the servers' query counters and the round trip predict; on the "
+        "line, every query waits for one round trip.",
+        section="results",
+    ),
+    Caption(
+        "round-trips",
+        "Round trips waited for",
+        "Growth of an iteration with the round trip, beside the SQL queries and commits that the "
+        "servers counted. Whole iterations, with Rally's log-in.",
+        section="results",
+    ),
+    Caption(
+        "resources",
+        "Resources",
+        "Processor, memory and traffic of each kind of node under load; a mark is the mean over "
+        "its nodes, the line spans them.",
+        wide=True,
     ),
     Caption(
         "wan",
         "Accuracy of the WAN",
-        "Round trips asked for and measured, for every pair of sites and every measurement.",
-    ),
-    Caption(
-        "resource",
-        "Resources",
-        "Processor, memory and traffic of the nodes while the load ran.",
-        wide=True,
+        "Measured minus asked round trip of every pair of sites, after shaping and after the load; "
+        "the band is what is allowed.",
+        section="testbed",
     ),
     Caption(
         "phases",
-        "Where the time of a cell goes",
-        "Seconds of each phase of a cell, by back end.",
+        "Phases of a cell",
+        "Mean seconds before and after the load, by back end.",
+        section="testbed",
+    ),
+    Caption("deploy-steps", "Steps of a deployment", "Mean seconds of each step, by back end."),
+)
+
+TABLE_CAPTIONS: tuple[Caption, ...] = (
+    Caption(
+        "completion-time",
+        "Completion time",
+        "Mean (s) of the iterations that succeeded, 95 % interval, and failures.",
+    ),
+    Caption(
+        "round-trips",
+        "Queries and round trips",
+        "Queries and commits per iteration, from the servers' counters, and the round trips that "
+        "an iteration waits for.",
     ),
 )
 
@@ -68,6 +103,7 @@ class Figure:
     name: str
     title: str
     text: str
+    section: Section
     wide: bool
     png: Path | None = None
     pdf: Path | None = None
@@ -78,21 +114,53 @@ def figures_in(folder: Path) -> tuple[Figure, ...]:
     names = sorted({path.stem for path in folder.glob("*") if path.suffix in (".png", ".pdf")})
     found: list[Figure] = []
     for caption in CAPTIONS:
-        mine = [name for name in names if name.startswith(caption.prefix)]
+        # In reverse, light load comes before high.
+        mine = [name for name in reversed(names) if name.startswith(caption.prefix)]
         names = [name for name in names if name not in mine]
         for name in mine:
-            level = name.removeprefix(caption.prefix).strip("-").replace("-", " ")
-            title = f"{caption.title}: {level}" if level else caption.title
-            found.append(_figure(folder, name, title, caption.text, caption.wide))
+            title = _title(caption, name)
+            found.append(_figure(folder, name, title, caption))
         if not mine:
-            found.append(Figure(caption.prefix, caption.title, caption.text, caption.wide))
+            found.append(
+                Figure(caption.prefix, caption.title, caption.text, caption.section, caption.wide)
+            )
     for name in names:
         title = name.replace("-", " ").capitalize()
-        found.append(_figure(folder, name, title, f"{title}.", wide=False))
+        found.append(_figure(folder, name, title, Caption(name, title, f"{title}.")))
     return tuple(found)
 
 
-def _figure(folder: Path, name: str, title: str, text: str, wide: bool) -> Figure:
+def tables_in(folder: Path) -> list[tuple[Path, str, str]]:
+    """The LaTeX tables in ``folder`` that :data:`TABLE_CAPTIONS` names: file, title, text."""
+    return [
+        (path, _title(caption, path.stem), caption.text)
+        for caption in TABLE_CAPTIONS
+        for path in sorted(folder.glob(f"{caption.prefix}*.tex"), reverse=True)
+    ]
+
+
+def _title(caption: Caption, name: str) -> str:
+    """``completion-time-s3-high`` → ``Completion time, 3 sites, high load``."""
+    words = [caption.title]
+    for part in name.removeprefix(caption.prefix).strip("-").split("-"):
+        if part in ("light", "high"):
+            words.append(f"{part} load")
+        elif part[:1] == "s" and part[1:].isdigit():
+            words.append(f"{part[1:]} sites")
+        elif part:
+            words.append(part)
+    return ", ".join(words)
+
+
+def _figure(folder: Path, name: str, title: str, caption: Caption) -> Figure:
     files = {suffix: folder / f"{name}.{suffix}" for suffix in ("png", "pdf")}
     there = {suffix: path if path.is_file() else None for suffix, path in files.items()}
-    return Figure(name, title, text, wide, png=there["png"], pdf=there["pdf"])
+    return Figure(
+        name,
+        title,
+        caption.text,
+        caption.section,
+        caption.wide,
+        png=there["png"],
+        pdf=there["pdf"],
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from discovery.analysis.style import NAMES
 from discovery.claims.verdicts import Verdicts
 from discovery.evaluation.claim_rows import claim_row
-from discovery.evaluation.figures import Figure
+from discovery.evaluation.figures import Figure, Section
 from discovery.evaluation.outcome import Outcome
 from discovery.evaluation.summaries import phase_seconds, queries_per_iteration, wan_accuracy
 
@@ -44,21 +45,35 @@ def macros(numbers: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def figure_blocks(figures: Iterable[Figure]) -> str:
-    """A float for every figure that was made."""
+def figure_blocks(figures: Iterable[Figure], section: Section) -> str:
+    """A float for every figure of ``section`` that was made, at its own size where it fits."""
     blocks = []
     for figure in figures:
-        if figure.pdf is None:
+        if figure.pdf is None or figure.section != section:
             continue
-        kind, width = ("figure*", r"\textwidth") if figure.wide else ("figure", r"\columnwidth")
+        kind = "figure*" if figure.wide else "figure"
         blocks.append(
-            f"\\begin{{{kind}}}[tbp]\n\\centering\n"
-            f"\\includegraphics[width={width},height=0.75\\textheight,keepaspectratio]"
-            f"{{figures/{figure.pdf.name}}}\n"
+            f"\\begin{{{kind}}}[htbp]\n\\centering\n"
+            "\\begin{adjustbox}{max width=\\linewidth,max totalheight=0.75\\textheight}\n"
+            f"\\includegraphics{{figures/{figure.pdf.name}}}\n\\end{{adjustbox}}\n"
             f"\\caption{{\\textbf{{{escape(figure.title)}.}} {escape(figure.text)}}}\n"
             f"\\label{{fig:{figure.name}}}\n\\end{{{kind}}}\n"
         )
     return "\n".join(blocks) or "\\notrunblock{No figure was made for this tier.}\n"
+
+
+def table_blocks(tables: Iterable[tuple[Path, str, str]]) -> str:
+    """A float for every table that the notebooks made, at most as large as the page."""
+    blocks = [
+        "\\begin{table*}[htbp]\n\\centering\n"
+        f"\\caption{{\\textbf{{{escape(title)}.}} {escape(text)}}}\n"
+        f"\\label{{tab:{path.stem}}}\n"
+        "\\begin{adjustbox}{max width=0.95\\textwidth,max totalheight=0.42\\textheight}\n"
+        f"{path.read_text(encoding='utf-8').strip()}\n"
+        "\\end{adjustbox}\n\\end{table*}\n"
+        for path, title, text in tables
+    ]
+    return "\n".join(blocks) or "\\notrunblock{No table was made for this tier.}\n"
 
 
 def judged_table(verdicts: Verdicts) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
@@ -19,6 +20,7 @@ AUTHENTICATE = "authenticate-user-and-validate-token"
 def numbers(outcome: Outcome) -> dict[str, str]:
     """The numbers of ``outcome``; what it cannot give has no key, and reads "not run"."""
     return {
+        **_of_notebooks(outcome.folder / "tables"),
         **_design(outcome.tables["cells"]),
         **_size(outcome),
         **_environment(outcome.tables["cells"]),
@@ -26,6 +28,15 @@ def numbers(outcome: Outcome) -> dict[str, str]:
         **_times(outcome),
         **_verdicts(outcome.verdicts.claims),
     }
+
+
+def _of_notebooks(folder: Path) -> dict[str, str]:
+    """What the notebooks computed for prose: ``mean-s3-light-…`` and the like."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob("*.json")):
+        for key, entry in json.loads(path.read_text(encoding="utf-8")).items():
+            found[key] = number(entry["value"], "")
+    return found
 
 
 def _design(cells: pd.DataFrame) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from discovery.errors import ConfigError, MachineError
 from discovery.evaluation import latex
+from discovery.evaluation.figures import tables_in
 from discovery.evaluation.numbers import numbers
 from discovery.evaluation.outcome import Outcome, read_outcome
 
@@ -58,7 +59,10 @@ def write_generated(outcome: Outcome, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
         "numbers": latex.macros(numbers(outcome)),
-        "figures": latex.figure_blocks(outcome.figures),
+        "figures-testbed": latex.figure_blocks(outcome.figures, "testbed"),
+        "figures-results": latex.figure_blocks(outcome.figures, "results"),
+        "figures-appendix": latex.figure_blocks(outcome.figures, "appendix"),
+        "tables": latex.table_blocks(tables_in(outcome.folder / "tables")),
         "table-judged": latex.judged_table(outcome.verdicts),
         "table-not-run": latex.not_run_table(outcome.verdicts),
         "table-wan": latex.wan_table(outcome),
