@@ -316,9 +316,12 @@ def _cgroups() -> str | None:
         found = hierarchies()
     except MachineError:
         return None
-    return (
-        " and ".join(map(str, found)) if all(os.access(path, os.W_OK) for path in found) else None
-    )
+    return " and ".join(map(str, found)) if all(map(_may_use, found)) else None
+
+
+def _may_use(path: Path) -> bool:
+    """Whether ``path`` is there, and root may write to it; of others that says nothing."""
+    return path.exists() and (os.geteuid() != 0 or os.access(path, os.W_OK))
 
 
 _CHECKS: tuple[Callable[[], Iterable[Finding]], ...] = (

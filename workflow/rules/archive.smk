@@ -15,5 +15,7 @@ rule unpack:
     params:
         archive=RUN.archive,
         folder=subpath(output[0], parent=True),
+    message:
+        "Unpacking the archive"
     shell:
         "discovery archive unpack {params.archive} {params.folder} 2> {log}"

@@ -24,6 +24,8 @@ rule cell:
         tier=RUN.tier,
         folder=subpath(output[0], parent=True),
     # Standard output is for the person at the terminal, all the rest for the log.
+    message:
+        "Measuring {wildcards.cell}"
     shell:
         "discovery cell run --experiment {params.experiment} --tier {params.tier}"
         " --cell {wildcards.cell} --testbed {params.testbed} --out {params.folder} 2> {log}"
@@ -42,8 +44,10 @@ rule tidy:
     params:
         experiment=RUN.folder,
         tier=RUN.tier,
-        raw=RAW,
+        raw=subpath(input[0], ancestor=2),
         folder=subpath(output[0], parent=True),
+    message:
+        "Turning raw results into tidy tables"
     shell:
         "discovery tidy --experiment {params.experiment} --tier {params.tier}"
         " --raw {params.raw} --out {params.folder} 2> {log}"

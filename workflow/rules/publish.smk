@@ -15,6 +15,8 @@ rule paper:
         "../envs/workbench.yaml"
     params:
         results=subpath(output[0], parent=True),
+    message:
+        "Setting the paper"
     shell:
         "discovery paper --results {params.results} --out {output} > {log} 2>&1"
 
@@ -35,6 +37,8 @@ rule report:
     params:
         experiment=RUN.folder,
         results=subpath(output[0], ancestor=2),
+    message:
+        "Writing the report page"
     shell:
         "discovery report --experiment {params.experiment} --results {params.results}"
         " --out {output} > {log} 2>&1"
