@@ -36,6 +36,15 @@ class Foreign:
             check=False,
         ).stdout.strip()
 
+    @contextmanager
+    def out_of_reach(self, address: str) -> Iterator[None]:
+        """This machine has no way to ``address`` meanwhile, as if it had lost its power."""
+        subprocess.run(["ip", "route", "add", "unreachable", address], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["ip", "route", "del", "unreachable", address], check=True)
+
 
 @contextmanager
 def foreign_machines(image: Path) -> Iterator[Foreign]:
