@@ -1,0 +1,221 @@
+"""Every back end, deployed on three local sites, is what it says it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import enoslib as en
+import pytest
+
+from discovery.deploy import BACKENDS, Deployment, deploy, memory_mb
+from discovery.deploy.backends import Backend
+from discovery.errors import DeployError
+from discovery.experiment.models import KeystoneSettings
+from discovery.testbed import Lease, Node, lease, load_testbed
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
+
+SITES = ["site-1", "site-2", "site-3"]
+SETTINGS = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=4)
+
+CLIENT = """
+import json, sys, urllib.request
+def call(method, url, token=None, body=None):
+    request = urllib.request.Request(url, method=method, data=body and json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", **({"X-Auth-Token": token} if token else {})})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.headers.get("X-Subject-Token"), json.load(answer)
+def log_in(url, name, password, project):
+    default = {"id": "default"}
+    user = {"name": name, "domain": default, "password": password}
+    return call("POST", url + "/auth/tokens", body={"auth": {
+        "identity": {"methods": ["password"], "password": {"user": user}},
+        "scope": {"project": {"name": project, "domain": default}}}})
+"""
+
+
+class Clock:
+    """Keeps what each phase took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - began
+
+
+@pytest.fixture
+def held(local_file: Path, own_home: Path, node_image: Path) -> Iterator[Lease]:
+    """Three sites, in a state folder of the tests' own that shares the cached image and dumps."""
+    (own_home / "images").symlink_to(node_image.parents[1])
+    with lease(load_testbed(local_file), sites=3, purpose="deploy test") as nodes:
+        yield nodes
+
+
+def on(node: Node, command: str) -> str:
+    (result,) = en.run_command(command, roles=[node.host])
+    return str(result.payload["stdout"])
+
+
+def in_python(node: Node, program: str) -> object:
+    """What ``program`` leaves in ``answer``, run on ``node`` with the small client above."""
+    text = f"{CLIENT}\n{program}\nprint(json.dumps(answer))"
+    key = ["ssh", "-i", str(node.host.keyfile), "-o", "StrictHostKeyChecking=no"]
+    options = ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+    done = subprocess.run(
+        [*key, *options, f"root@{node.host.address}", "python3", "-"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def count(deployment: Deployment, node: Node) -> dict[str, float]:
+    """The node's query counters, read as a probe does."""
+    program = f"""
+import importlib, json
+plan = json.loads({json.dumps(json.dumps(dict(deployment.query_counters)))})
+connection = importlib.import_module(plan["driver"]).connect(**plan["connect"])
+values = {{}}
+for counter, statement in plan["queries"].items():
+    cursor = connection.cursor()
+    cursor.execute(statement)
+    values[counter] = float(cursor.fetchone()[-1])
+print(json.dumps(values))
+"""
+    path = "/run/count.py"
+    on(node, f"cat > {path} <<'EOF'\n{program}\nEOF")
+    return dict(json.loads(on(node, f"/opt/openstack/bin/python {path}")))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_deployment(backend, held, tmp_path):
+    clock = Clock()
+    deployment = deploy(held, backend, SETTINGS, clock)
+    deployment.check_health()
+    print(backend, {name: round(seconds, 1) for name, seconds in clock.seconds.items()})
+    assert {"deploy:prepare", "deploy:database", "deploy:keystone"} <= set(clock.seconds)
+    assert "deploy:install" not in clock.seconds
+
+    control = {node.site: node for node in held.nodes if node.role == "control"}
+    assert list(deployment.urls) == SITES
+    servers = SITES if backend == "galera" else SITES[:1]
+    assert [node.site for node in deployment.database_nodes] == servers
+
+    # Each site's catalog names its own Keystone, though all share one database.
+    user = deployment.users[0]
+    for site, url in deployment.urls.items():
+        program = f"""
+_, issued = log_in({url!r}, {user.username!r}, {user.password!r}, {user.project_name!r})
+token = issued["token"]
+answer = [[endpoint["url"] for service in token["catalog"] for endpoint in service["endpoints"]],
+          [role["name"] for role in token["roles"]]]
+"""
+        endpoints, roles = in_python(control[site], program)
+        assert set(endpoints) == {url}
+        assert "member" in roles
+        assert "admin" not in roles
+
+    # What one site writes, another reads; and the server that holds it has counted.
+    before = count(deployment, deployment.database_nodes[-1])
+    admin = deployment.admin
+    log_in = f"log_in(url, {admin.username!r}, {admin.password!r}, {admin.project_name!r})[0]"
+    body = {"user": {"name": "made-at-site-3", "password": "x", "domain_id": "default"}}
+    made = in_python(
+        control["site-3"],
+        f"url = {deployment.urls['site-3']!r}\n"
+        f"answer = call('POST', url + '/users', {log_in}, {body!r})[1]['user']['id']",
+    )
+    seen = in_python(
+        control["site-2"],
+        f"url = {deployment.urls['site-2']!r}\n"
+        f"answer = call('GET', url + '/users?name=made-at-site-3', {log_in})[1]['users']",
+    )
+    assert [user["id"] for user in seen] == [made]
+    after = count(deployment, deployment.database_nodes[-1])
+    assert after["queries"] > before["queries"]
+    assert after["commits"] > before["commits"]
+
+    versions = deployment.versions()
+    assert versions["keystone"] == "30.0.0"
+    assert versions["mariadb-server"].startswith("1:10.11")
+    assert versions["rally-openstack"] == "4.1.0"
+
+    deployment.logs(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        f"{node.alias}.log" for node in held.nodes
+    )
+    assert "uwsgi" in (tmp_path / "site-2-control.log").read_text()
+
+    if backend == "galera":
+        status = on(
+            control["site-2"],
+            "mariadb --no-defaults --socket /run/discovery-mariadb/mariadb.sock -N"
+            " -e \"SHOW STATUS LIKE 'wsrep_cluster_size'; SELECT @@wsrep_sync_wait\"",
+        )
+        assert status.split() == ["wsrep_cluster_size", "3", "15"]
+
+    used = sum(
+        int(line)
+        for node in held.nodes
+        for line in on(node, "cat /proc/[0-9]*/smaps_rollup | awk '/^Pss:/{print $2}'").split()
+    )
+    print(backend, f"{used / 1024:.0f} MB on all nodes, unloaded")
+    assert used / 1024 < memory_mb(backend, 3)
+
+
+def test_a_second_deployment_on_the_same_nodes_starts_from_the_dump(held):
+    first = deploy(held, "mariadb", SETTINGS, Clock())
+    statement = "mariadb --socket /run/discovery-mariadb/mariadb.sock keystone -N -e"
+    on(first.database_nodes[0], f"{statement} 'CREATE TABLE left_over (id INT)'")
+    second = deploy(held, "mariadb", SETTINGS, Clock())
+    second.check_health()
+    tables = on(second.database_nodes[0], f"{statement} 'SHOW TABLES'").split()
+    assert "user" in tables
+    assert "left_over" not in tables
+
+
+def broken(monkeypatch: pytest.MonkeyPatch, backend: Backend, **changes: object) -> None:
+    monkeypatch.setitem(BACKENDS, backend.name, replace(backend, **changes))
+
+
+def test_a_database_that_refuses_the_service_is_one_sentence(held, monkeypatch):
+    url = BACKENDS["mariadb"].url.replace("openstack:openstack@", "openstack:wrong@")
+    broken(monkeypatch, BACKENDS["mariadb"], url=url)
+    deployment = deploy(held, "mariadb", SETTINGS, Clock())
+    with pytest.raises(DeployError, match=r"^site-1 could not issue a token: .*") as raised:
+        deployment.check_health()
+    assert "discovery-keystone is active" in str(raised.value)
+    assert "Access denied" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_keystone_that_cannot_start_is_one_sentence(held, monkeypatch):
+    settings = SETTINGS.model_copy(update={"threads": "many"})
+    with pytest.raises(DeployError) as raised:
+        deploy(held, "postgresql", settings, Clock())
+    message = str(raised.value)
+    assert "site-1-control: task 'keystone : Start" in message
+    assert "\n" not in message
+    assert Path(message.rpartition(" is in ")[2]).is_file()
+
+
+def test_a_node_that_has_died_is_named(held):
+    deployment = deploy(held, "postgresql", SETTINGS, Clock())
+    node = deployment.control_nodes[1]
+    on(node, "systemctl stop discovery-keystone")
+    with pytest.raises(DeployError, match="site-2 could not") as raised:
+        deployment.check_health()
+    assert "discovery-keystone is inactive" in str(raised.value)
