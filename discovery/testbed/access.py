@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from discovery.errors import TestbedError
-from discovery.testbed.environment import SSH_OPTIONS, sockets_folder
+from discovery.testbed.environment import SSH_OPTIONS
 from discovery.testbed.leases import Node
 
 FILE = "nodes.json"
@@ -29,16 +29,16 @@ class Access:
     keyfile: str | None
     ssh_arguments: str
 
-    def command(self, folder: Path, *options: str) -> list[str]:
-        """The ssh command to the node, for the lease in ``folder``."""
-        command = ["ssh", *SSH_OPTIONS, "-o", f"ControlPath={sockets_folder(folder)}/{self.alias}"]
+    def command(self) -> list[str]:
+        """The ssh command to the node; no connection of it outlives it."""
+        command = ["ssh", "-o", "ControlMaster=no", *SSH_OPTIONS]
         if self.user:
             command += ["-l", self.user]
         if self.port:
             command += ["-p", str(self.port)]
         if self.keyfile:
             command += ["-i", self.keyfile]
-        return [*command, *shlex.split(self.ssh_arguments), *options, self.host]
+        return [*command, *shlex.split(self.ssh_arguments), self.host]
 
 
 def write_access(folder: Path, nodes: Sequence[Node]) -> None:

@@ -23,16 +23,16 @@ from discovery.testbed.wan.base import Wan
 WORKERS = 8
 
 
-def up(testbed: Testbed, sites: int) -> Iterator[str]:
+def up(testbed: Testbed, sites: int) -> list[str]:
     """Lease ``sites`` sites and keep them until ``down``; one line per node."""
     started = time.monotonic()
     lease = keep(testbed, sites=sites, purpose="discovery testbed up")
-    for node in lease.nodes:
-        yield f"{node.alias:<18} {node.address:<15} {node.site}"
-    yield (
-        f"lease {lease.id}: {len(lease.nodes)} nodes in {time.monotonic() - started:.1f} s; "
-        "`discovery testbed down` releases them"
-    )
+    seconds = time.monotonic() - started
+    return [
+        *(f"{node.alias:<18} {node.address:<15} {node.site}" for node in lease.nodes),
+        f"lease {lease.id}: {len(lease.nodes)} nodes in {seconds:.1f} s; "
+        "`discovery testbed down` releases them",
+    ]
 
 
 def list_held() -> list[str]:
@@ -52,10 +52,9 @@ def list_held() -> list[str]:
 
 def ssh(alias: str) -> NoReturn:
     """Become an ssh to the node ``alias`` of the newest lease."""
-    folder, nodes = _current()
+    _, nodes = _current()
     (node,) = _choose(nodes, alias, exactly_one=True)
-    # No shared connection: its master would stay in the foreground of this terminal.
-    os.execvp("ssh", node.command(folder, "-o", "ControlMaster=no", "-o", "BatchMode=no"))
+    os.execvp("ssh", node.command())
 
 
 def run(command: str, on: str = "all") -> Iterator[str]:
@@ -63,12 +62,12 @@ def run(command: str, on: str = "all") -> Iterator[str]:
 
     Raises a :class:`TestbedError` at the end if it failed anywhere.
     """
-    folder, nodes = _current()
+    _, nodes = _current()
     failed: list[str] = []
 
     def on_node(node: Access) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*node.command(folder), command],
+            [*node.command(), command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -66,10 +66,11 @@ def release_idle(states: set[str]) -> list[HeldLease]:
 
 
 def release_stale() -> list[HeldLease]:
-    """Release what dead runs left. The caller holds the lock."""
+    """Release what dead runs left, and forget what is long gone. The caller holds the lock."""
     stale = [item for item in held() if item.state == "stale"]
     for item in stale:
         release_lease(item.id)
+    Ledger(ledger_path()).forget_past()
     return stale
 
 

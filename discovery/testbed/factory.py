@@ -18,7 +18,7 @@ from discovery.testbed import environment
 from discovery.testbed.access import write_access
 from discovery.testbed.config import Testbed
 from discovery.testbed.down import release_stale
-from discovery.testbed.home import lease_folder, ledger_path, lock_path
+from discovery.testbed.home import lease_folder, ledger_path, lock_path, refuse_long_home
 from discovery.testbed.leases import ROLES, Lease, site_names
 from discovery.testbed.ledger import Ledger, Recorder
 from discovery.testbed.lock import lock
@@ -53,8 +53,7 @@ def lease(
         try:
             yield held
         finally:
-            with _signals_wait():
-                held.release()
+            held.release()
 
 
 def keep(testbed: Testbed, *, sites: int, purpose: str) -> Lease:
@@ -73,6 +72,7 @@ def _acquire(testbed: Testbed, sites: int, purpose: str, memory_mb: int | None) 
         raise TestbedError(f"A testbed has at least two sites, not {sites}.")
     if testbed.on_this_machine:
         refuse_memory(sites, memory_mb or NODE_MB * len(ROLES) * sites)
+    refuse_long_home()
     lease_id = secrets.token_hex(3)
     names = site_names(sites)
     folder = lease_folder(lease_id)
@@ -92,9 +92,10 @@ def _acquire(testbed: Testbed, sites: int, purpose: str, memory_mb: int | None) 
         raise
 
     def release() -> None:
-        with suppress(DiscoveryError):  # what it leaves then, the ledger removes
-            opened.wan.close()
-        _give_back(lease_id, folder)
+        with _signals_wait():
+            with suppress(DiscoveryError):  # what it leaves then, the ledger removes
+                opened.wan.close()
+            _give_back(lease_id, folder)
 
     return Lease(
         lease_id,

@@ -15,13 +15,8 @@ _LONGEST = 107 - len("/leases/123456/ssh/") - 10 - 17
 
 
 def home() -> Path:
-    """The state folder, made if absent; a :class:`MachineError` if it cannot be used."""
+    """The state folder, made if absent; a :class:`MachineError` if it cannot be made."""
     path = Path(os.environ.get("DISCOVERY_HOME") or DEFAULT).absolute()
-    if len(os.fsencode(path)) > _LONGEST:
-        raise MachineError(
-            f"DISCOVERY_HOME={path} is too long for the sockets inside it; "
-            f"choose a path of at most {_LONGEST} bytes."
-        )
     try:
         (path / "leases").mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -30,6 +25,16 @@ def home() -> Path:
             "or set DISCOVERY_HOME to a folder that you may write to."
         ) from None
     return path
+
+
+def refuse_long_home() -> None:
+    """A :class:`MachineError` if the sockets of a lease would have too long a path."""
+    path = home()
+    if len(os.fsencode(path)) > _LONGEST:
+        raise MachineError(
+            f"DISCOVERY_HOME={path} is too long for the sockets inside it; "
+            f"choose a path of at most {_LONGEST} bytes."
+        )
 
 
 def ledger_path() -> Path:

@@ -69,6 +69,11 @@ class Ledger:
                 things[key] = Held(*key, since, line["details"])
         return [thing for thing in things.values() if lease in (None, thing.lease)]
 
+    def forget_past(self, *, over_bytes: int = 1_000_000) -> None:
+        """Start anew if nothing is held and the file is long; the caller holds the lock."""
+        if self.path.exists() and self.path.stat().st_size > over_bytes and not self.held():
+            self.path.unlink()
+
     def _lines(self) -> Iterable[dict[str, Any]]:
         try:
             content = self.path.read_bytes()

@@ -55,16 +55,25 @@ def node_image() -> Path:
 
 
 @pytest.fixture(scope="session")
-def free_prefix() -> str:
-    """An address prefix that nothing on this machine uses."""
-    for number in range(200, 250):
-        prefix = f"10.{number}"
+def two_prefixes() -> list[str]:
+    """Two address prefixes that nothing uses; other sessions start to look somewhere else."""
+    found: list[str] = []
+    for step in range(50):
+        prefix = f"10.{200 + (os.getpid() * 2 + step) % 50}"
         try:
             refuse_prefix_in_use(prefix)
         except TestbedError:
             continue
-        return prefix
-    raise AssertionError("no prefix is free")
+        found.append(prefix)
+        if len(found) == 2:
+            return found
+    raise AssertionError("no two prefixes are free")
+
+
+@pytest.fixture(scope="session")
+def free_prefix(two_prefixes: list[str]) -> str:
+    """An address prefix that nothing on this machine uses."""
+    return two_prefixes[0]
 
 
 @pytest.fixture

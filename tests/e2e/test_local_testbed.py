@@ -214,11 +214,13 @@ def test_an_image_that_does_not_boot_is_told_with_its_console(local_file, own_ho
     assert held() == []
 
 
-def test_two_homes_stand_side_by_side(local_file, tmp_path, monkeypatch, node_image):
+def test_two_homes_stand_side_by_side(local_file, two_prefixes, tmp_path, node_image):
     with lease(load_testbed(local_file), sites=2, purpose="one") as one:
         other_home = Path(os.environ["DISCOVERY_HOME"]) / "other"
         other_file = tmp_path / "other.yaml"
-        other_file.write_text(f'provider: local\nprefix: "10.251"\nimage: {node_image}\n')
+        other_file.write_text(
+            f'provider: local\nprefix: "{two_prefixes[1]}"\nimage: {node_image}\n'
+        )
         environment = {**os.environ, "DISCOVERY_HOME": str(other_home)}
         command = [sys.executable, "-c", RUN, str(other_file), "two", "0"]
         subprocess.run(command, env=environment, check=True, capture_output=True)

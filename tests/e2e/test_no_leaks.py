@@ -7,6 +7,7 @@ only places where the run could write.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -105,12 +106,22 @@ def inventory(place: Place) -> dict[str, list[str]]:
             line for line in Path("/proc/self/mountinfo").read_text().splitlines() if ours(line)
         ],
         "nspawn": sorted(map(str, nspawn)),
-        "locks": [path.name for path in [image_lock(place.image)] if path.exists()],
+        "locks": [path.name for path in [image_lock(place.image)] if unused(path)],
         "state": sorted(
             str(path) for path in place.home.rglob("*") if path.name not in ("ledger.jsonl", "lock")
         ),
         "files": sorted(str(path) for path in place.user.rglob("*") if path.is_file()),
     }
+
+
+def unused(lock: Path) -> bool:
+    """Whether the file is there and no machine has locked it (another lease's may)."""
+    try:
+        with lock.open("r+") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (FileNotFoundError, BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def processes(token: str, ours) -> list[tuple[int, str]]:

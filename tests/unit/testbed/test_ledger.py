@@ -73,6 +73,22 @@ def test_told_again_details_are_new_and_since_is_not(tmp_path):
     assert held.since == first
 
 
+def test_the_past_is_forgotten_only_when_nothing_is_held(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.forget_past(over_bytes=0)
+    thing = Thing("folder", "/x")
+    ledger.hold("aaaaaa", [thing])
+    ledger.forget_past(over_bytes=0)
+    assert len(ledger.held()) == 1
+    ledger.release("aaaaaa", [thing])
+    ledger.forget_past()
+    assert ledger.path.exists()
+    ledger.forget_past(over_bytes=0)
+    assert not ledger.path.exists()
+    ledger.hold("bbbbbb", [thing])
+    assert len(ledger.held()) == 1
+
+
 def test_writers_at_once_lose_no_line(tmp_path):
     ledger = Ledger(tmp_path / "ledger.jsonl")
 

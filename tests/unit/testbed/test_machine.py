@@ -8,7 +8,7 @@ import pytest
 
 from discovery.errors import MachineError, TestbedError
 from discovery.testbed import factory
-from discovery.testbed.home import home
+from discovery.testbed.home import refuse_long_home
 from discovery.testbed.local import cgroups, network, provider
 from discovery.testbed.release import release_lease
 
@@ -88,7 +88,7 @@ def test_the_cgroup_hierarchies_of_hybrid_and_version_2(tmp_path):
 def test_a_state_folder_too_long_for_sockets_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path / ("x" * 80)))
     with pytest.raises(MachineError, match="too long for the sockets"):
-        home()
+        refuse_long_home()
 
 
 def test_releasing_what_is_not_held_is_no_error(monkeypatch, tmp_path):
