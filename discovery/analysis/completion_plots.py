@@ -25,7 +25,7 @@ from discovery.analysis.style import (
     scenario_order,
     tint,
 )
-from discovery.analysis.summary import completion, mean_actions, summarise
+from discovery.analysis.summary import completion, mean_actions
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -34,13 +34,14 @@ _LABEL_SHARE = 0.2  # of a panel's height, for the number above a bar
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 
 
-def completion_figure(tables: Tables, *, sites: int, load: str) -> Figure:
+def completion_figure(tables: Tables, summary: pd.DataFrame, *, sites: int, load: str) -> Figure:
     """Stacked means of the atomic actions, as in figures 23 and 25 of the 2018 study.
 
     A panel per scenario, a group of bars per delay, a bar per back end: the mean over the
-    successful iterations with its 95 % interval. Failures are written on the bar.
+    successful iterations with its 95 % interval. Failures are written on the bar. ``summary`` is
+    that of :func:`discovery.analysis.summary.summarise`.
     """
-    summary = _of(summarise(tables), sites, load)
+    summary = _of(summary, sites, load)
     actions = _of(mean_actions(tables), sites, load)
     backends = present(summary["backend"], backend_order())
     scenarios = present(summary["scenario"], scenario_order())
@@ -67,6 +68,11 @@ def completion_figure(tables: Tables, *, sites: int, load: str) -> Figure:
                 f"✗2/{usual}: 2 of {usual} failed.",
                 "Shades: atomic actions in their order,",
                 "the first at the bottom and darkest.",
+                *(
+                    ["Site 1's client is beside the server", "of one-server back ends."]
+                    if load == "high"
+                    else []
+                ),
             ],
         )
     return panels.figure
@@ -91,7 +97,7 @@ def _bars(
     delays = _delays(summary)
     width = 0.84 / len(backends)
     order = list(actions.groupby("action")["place"].mean().sort_values(kind="stable").index)
-    shares = np.linspace(1.0, 0.3, len(order)) if len(order) > 1 else [1.0]
+    shares = np.linspace(1.0, 0.3, len(order))
     tallest = float(summary["mean_s_high"].fillna(summary["mean_s"]).max())
     top = tallest if tallest > 0 else 1.0
     for group, delay in enumerate(delays):
@@ -112,7 +118,7 @@ def _bars(
     # The key of the actions stands above the bars of the lower delays.
     lower = summary[summary["delay"].isin(delays[:-1] or delays)]
     free = 1 - 0.075 * len(order) - _LABEL_SHARE
-    panel.set_ylim(0, max(top * 1.5, float(lower["mean_s"].max()) / free))
+    panel.set_ylim(0, max(top * 1.5, float(lower["mean_s"].fillna(0).max()) / free))
     panel.tick_params(axis="x", length=0)
     panel.legend(
         handles=[
@@ -159,9 +165,9 @@ def _seconds(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def distribution_figure(tables: Tables, *, sites: int, load: str) -> Figure:
+def distribution_figure(tables: Tables, summary: pd.DataFrame, *, sites: int, load: str) -> Figure:
     """The share of iterations completed within a time; a curve ends at the success share."""
-    summary = _of(summarise(tables), sites, load)
+    summary = _of(summary, sites, load)
     iterations = _of(completion(tables), sites, load)
     backends = present(summary["backend"], backend_order())
     scenarios = present(summary["scenario"], scenario_order())

@@ -18,7 +18,7 @@ import pandas as pd
 from discovery.analysis import statistics
 from discovery.analysis.model import fit, queries_per_iteration
 from discovery.analysis.resources import usage
-from discovery.analysis.summary import completion, summarise
+from discovery.analysis.summary import completion
 from discovery.analysis.tables import write_whole
 from discovery.analysis.testbed import wan_errors
 
@@ -51,7 +51,7 @@ def _add(
         }
 
 
-def completion_numbers(tables: Tables) -> Numbers:
+def completion_numbers(tables: Tables, summary: pd.DataFrame) -> Numbers:
     """Means, failures, and how many times longer a back end takes than on the LAN."""
     numbers: Numbers = {}
     cells, iterations = tables["cells"], completion(tables)
@@ -60,7 +60,6 @@ def completion_numbers(tables: Tables) -> Numbers:
     _add(numbers, "iterations", "", len(iterations), len(iterations))
     failed = int(iterations["error"].notna().sum())
     _add(numbers, "iterations-failed", "", failed, len(iterations))
-    summary = summarise(tables)
     for row in summary.to_dict("records"):
         key = f"s{row['sites']}-{row['load']}-{row['scenario']}-{row['backend']}-d{row['delay']}"
         mean = (row["mean_s"], row["n"] - row["failures"], row["mean_s_low"], row["mean_s_high"])
@@ -68,12 +67,13 @@ def completion_numbers(tables: Tables) -> Numbers:
         share = (row["failure_share_low"], row["failure_share_high"])
         _add(numbers, f"failure-share-{key}", "", row["failure_share"], row["n"], *share)
     good = iterations[iterations["error"].isna()]
-    for key, part in good.groupby(["sites", "load", "scenario", "backend"]):
+    for (sites, load, scenario, backend), part in good.groupby(
+        ["sites", "load", "scenario", "backend"]
+    ):
         lan = part.loc[part["one_way_delay_ms"] == 0, "actions_s"]
         far = part[part["one_way_delay_ms"] == part["one_way_delay_ms"].max()]
         if len(lan) and (far["one_way_delay_ms"] > 0).all():
             ratio = statistics.ratio(far["actions_s"], lan)
-            sites, load, scenario, backend = key
             name = f"slowdown-s{sites}-{load}-{scenario}-{backend}-d{far['delay'].iloc[0]}"
             _add(numbers, name, "×", ratio.value, ratio.n, ratio.low, ratio.high)
     return numbers
@@ -97,8 +97,9 @@ def round_trip_numbers(tables: Tables) -> Numbers:
 def resource_numbers(tables: Tables) -> Numbers:
     """CPU and network (means over nodes and delays) and memory (largest), per kind of node."""
     numbers: Numbers = {}
-    for key, part in usage(tables).groupby(["sites", "load", "backend", "kind"]):
-        sites, load, backend, kind = key
+    for (sites, load, backend, kind), part in usage(tables).groupby(
+        ["sites", "load", "backend", "kind"]
+    ):
         name = f"s{sites}-{load}-{backend}-{str(kind).replace(' + ', '-')}"
         _add(numbers, f"cpu-{name}", "cores", part["cpu_cores"].mean(), len(part))
         _add(numbers, f"memory-{name}", "MB", part["memory_mb"].max(), len(part))

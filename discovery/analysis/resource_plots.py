@@ -41,7 +41,11 @@ def resource_figure(tables: Tables, *, sites: int) -> Figure:
     delays = list(levels.sort_values(["one_way_delay_ms", "delay"])["delay"])
     kinds = present(nodes["kind"], list(KINDS))
     with figure_style():
-        rows = max(1, len(loads))
+        if nodes.empty:
+            figure = Figure(figsize=(DOUBLE_IN, 1.0))
+            figure.text(0.5, 0.5, "no node was sampled while Rally ran", ha="center")
+            return figure
+        rows = len(loads)
         figure = Figure(figsize=(DOUBLE_IN, 0.45 + 1.75 * rows))
         axes = figure.subplots(rows, len(METRICS), squeeze=False, sharex=True, sharey="col")
         for row, load in enumerate(loads):

@@ -113,6 +113,8 @@ def save(figure: Figure, out: Path, name: str) -> Path:
         "png": {"Software": None},
     }
     with figure_style(), tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as temporary:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out now, and so once for both files
         for kind, entries in metadata.items():
             partial = Path(temporary) / f"{name}.{kind}"
             figure.savefig(partial, dpi=DPI, metadata=entries)

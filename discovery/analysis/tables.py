@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from discovery.analysis.model import FIT, fit, queries_per_iteration
 from discovery.analysis.resources import usage
 from discovery.analysis.style import NAMES, backend_order, delay_label, present
-from discovery.analysis.summary import in_order, summarise
+from discovery.analysis.summary import in_order
 from discovery.analysis.testbed import phase_means, wan_errors
 
 Tables = Mapping[str, pd.DataFrame]
@@ -45,9 +46,10 @@ def write_table(out: Path, name: str, shown: pd.DataFrame, computed: pd.DataFram
     write_whole(out / "tables" / f"{name}.csv", computed.to_csv(index=False))
 
 
-def completion_table(tables: Tables, *, sites: int, load: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def completion_table(
+    summary: pd.DataFrame, *, sites: int, load: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scenario and delay by back end: mean (s) with its interval, and failures; and all numbers."""
-    summary = summarise(tables)
     chosen = summary[(summary["sites"] == sites) & (summary["load"] == load)]
     backends = present(chosen["backend"], backend_order())
     rows = []
@@ -57,17 +59,14 @@ def completion_table(tables: Tables, *, sites: int, load: str) -> tuple[pd.DataF
         row = {"scenario": scenario, "one-way delay (ms)": delay_label(str(delay))}
         by_backend = {str(item["backend"]): item for item in part.to_dict("records")}
         for name in backends:
-            row[f"{NAMES[name]} (s)"] = (
-                _completion_cell({str(k): v for k, v in by_backend[name].items()})
-                if name in by_backend
-                else "not run"
-            )
+            item = by_backend.get(name)
+            row[f"{NAMES[name]} (s)"] = _completion_cell(item) if item else "not run"
         rows.append(row)
     shown = pd.DataFrame(rows)
     return shown, chosen.reset_index(drop=True)
 
 
-def _completion_cell(row: dict[str, float]) -> str:
+def _completion_cell(row: dict[Hashable, Any]) -> str:
     n, failures = int(row["n"]), int(row["failures"])
     if n == 0:
         return "cell failed" if row["failed_cells"] else "no iteration"

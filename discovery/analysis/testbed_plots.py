@@ -50,7 +50,8 @@ def wan_figure(tables: Tables) -> Figure:
         panel.tick_params(axis="x", length=0)
         panel.set_xlabel("round trip asked for (ms)")
         panel.set_ylabel("measured − asked (ms)")
-        widest = max(pairs["error_ms"].abs().max(), pairs["allowed_ms"].max(), TOLERANCE_MS)
+        extent = pd.concat([pairs["error_ms"].abs(), pairs["allowed_ms"]]).dropna()
+        widest = max([TOLERANCE_MS, *extent])
         panel.set_ylim(-1.9 * widest, 1.15 * widest)  # room for the numbers at the bottom
         handles = [
             *(

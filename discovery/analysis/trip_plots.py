@@ -109,7 +109,9 @@ def round_trips_figure(tables: Tables, *, sites: int, load: str) -> Figure:
                         panel.plot(fitted["round_trips"], y, "o", color=colour, ms=2.8)
         panel.set_yticks(range(len(scenarios)), [_two_lines(name) for name in scenarios])
         panel.tick_params(axis="y", length=0)
-        panel.set_ylim(len(scenarios) - 0.5, -0.5)
+        panel.set_ylim(max(1, len(scenarios)) - 0.5, -0.5)
+        if not scenarios:
+            panel.text(0.5, 0.5, "no iteration", transform=panel.transAxes, ha="center")
         panel.set_xlim(left=min(-1.0, float(slopes["round_trips_low"].min(skipna=True) or 0) * 1.1))
         panel.grid(visible=True, axis="x")
         panel.grid(visible=False, axis="y")

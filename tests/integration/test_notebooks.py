@@ -1,0 +1,63 @@
+"""Every notebook runs with papermill, on a whole study and on what is left of a poor one."""
+
+import json
+from pathlib import Path
+
+import papermill
+import pytest
+
+from discovery.results.tidy import tidy
+from tests.raw.cells import make_cell, write_cell, write_study
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+TWO = ["authenticate-user-and-validate-token", "create-user-update-password"]
+
+STUDIES = {
+    "study": lambda folder: write_study(
+        folder, delays=[0.0, 50.0], scenarios=TWO, broken=["galera-s3-d50-high-r1"]
+    ),
+    "one-cell": lambda folder: [write_cell(folder, make_cell("postgresql", delay=0.0))],
+    "failed": lambda folder: [write_cell(folder, make_cell(), fails=True)],
+}
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def tables(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    tidy(STUDIES[request.param](folder / "raw"), folder / "tidy")
+    return folder / "tidy"
+
+
+# Its own file descriptors and sockets outlive the kernel's client by a moment.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_and_writes_what_it_shows(tables, tmp_path, name):
+    papermill.execute_notebook(
+        NOTEBOOKS / f"{name}.ipynb",
+        tmp_path / "notebooks" / f"{name}.ipynb",
+        parameters={"tidy": str(tables), "out": str(tmp_path)},
+        progress_bar=False,
+        kernel_name="python3",
+    )
+    figures = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert figures
+    assert {name[:-4] for name in figures if name.endswith(".pdf")} == {
+        name[:-4] for name in figures if name.endswith(".png")
+    }
+    written = {path.suffix for path in (tmp_path / "tables").iterdir()}
+    assert written == {".tex", ".csv", ".json"}
+    json.loads((tmp_path / "tables" / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_is_stored_without_output(name):
+    book = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
+    code = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    assert [cell["metadata"].get("tags") for cell in code].count(["parameters"]) == 1
+    assert book["metadata"]["kernelspec"]["name"] == "python3"
+
+
+def test_the_notebooks_are_there():
+    assert NAMES == ["completion-time", "resources", "round-trips", "testbed"]

@@ -1,0 +1,88 @@
+"""Figures draw whatever is there, say what is not, and are the same every time."""
+
+import hashlib
+from itertools import pairwise
+
+import pytest
+from matplotlib.colors import to_rgb
+
+from discovery.analysis import style
+from discovery.analysis.completion_plots import completion_figure, distribution_figure
+from discovery.analysis.resource_plots import resource_figure
+from discovery.analysis.summary import conditions, summarise
+from discovery.analysis.testbed_plots import phase_figure, wan_figure
+from discovery.analysis.trip_plots import prediction_figure, round_trips_figure
+from discovery.deploy.backends import BACKENDS
+
+
+def figures(tables, summary):
+    for sites, load in conditions(tables):
+        yield completion_figure(tables, summary, sites=sites, load=load)
+        yield distribution_figure(tables, summary, sites=sites, load=load)
+        yield round_trips_figure(tables, sites=sites, load=load)
+    yield prediction_figure(tables, sites=3)
+    yield resource_figure(tables, sites=3)
+    yield wan_figure(tables)
+    yield phase_figure(tables)
+    yield phase_figure(tables, steps_of="deploy")
+
+
+def words(figure):
+    return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+
+
+def test_every_figure_is_drawn_with_any_hole_in_the_data(gappy):
+    for figure in figures(*gappy):
+        with style.figure_style():
+            figure.draw_without_rendering()
+        assert figure.get_size_inches()[0] in (style.COLUMN_IN, style.DOUBLE_IN)
+
+
+@pytest.mark.parametrize("figure", [completion_figure, distribution_figure])
+def test_failures_are_on_the_figure(study, summary, figure):
+    drawn = words(figure(study, summary, sites=3, load="high"))
+    assert any("cell failed" in text for text in drawn)
+    failed = summary.query("load == 'high' and failures > 0")
+    assert len(failed)
+    for row in failed.to_dict("records"):
+        mark = {
+            completion_figure: f"✗{row['failures']}/{row['n']}",
+            distribution_figure: f"{row['n'] - row['failures']}/{row['n']}",
+        }[figure]
+        assert any(mark in text for text in drawn)
+
+
+def test_a_group_that_was_not_run_says_so(study):
+    tables = {
+        name: table[~((table["backend"] == "galera") & (table["delay"] == "50"))]
+        for name, table in study.items()
+    }
+    assert "not run" in words(completion_figure(tables, summarise(tables), sites=3, load="light"))
+
+
+def test_every_back_end_has_a_colour_a_mark_and_a_name_of_its_own():
+    for registry in (style.COLOURS, style.MARKERS, style.NAMES):
+        assert set(BACKENDS) <= set(registry)
+        assert len(set(registry.values())) == len(registry)
+    greys = sorted(sum(to_rgb(colour)) for colour in style.COLOURS.values())
+    assert all(lighter - darker > 0.02 for darker, lighter in pairwise(greys))
+
+
+def test_no_text_is_smaller_than_print_allows(study, summary):
+    for figure in figures(study, summary):
+        sizes = [
+            text.get_fontsize()
+            for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize"))
+            if text.get_text().strip()
+        ]
+        assert min(sizes) >= 6.0
+
+
+def test_the_same_data_give_the_same_files(study, tmp_path):
+    digests = []
+    for attempt in ("first", "second"):
+        style.save(wan_figure(study), tmp_path / attempt, "wan")
+        files = sorted((tmp_path / attempt / "figures").iterdir())
+        assert [file.name for file in files] == ["wan.pdf", "wan.png"]
+        digests.append([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
+    assert digests[0] == digests[1]

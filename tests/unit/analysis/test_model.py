@@ -1,0 +1,84 @@
+"""Round trips fitted against the ones that the generator of the raw cells put in."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from discovery.analysis.model import fit, path_rtt, predict, queries_per_iteration
+
+
+def select(table, **levels):
+    for factor, level in levels.items():
+        table = table[table[factor] == level]
+    return table
+
+
+def test_the_fit_finds_the_round_trips_that_are_there(study):
+    fitted = fit(study)
+    scenario = "get-entities"
+    # The generator: 35 queries in actions, 12 to log in, times 1.03 for its jitter; 3 commits.
+    one_server = select(fitted, scenario=scenario, backend="mariadb", load="light").iloc[0]
+    assert one_server["round_trips"] == pytest.approx(47 * 1.03, rel=0.02)
+    assert (
+        one_server["round_trips_low"] < one_server["round_trips"] < one_server["round_trips_high"]
+    )
+    galera = select(fitted, scenario=scenario, backend="galera", load="light").iloc[0]
+    assert galera["round_trips"] == pytest.approx(3 * 1.03, rel=0.05)
+    assert 0 < one_server["base_s"] < 0.3
+
+
+def test_an_exact_line_is_found_exactly(study):
+    tables = dict(study)
+    iterations = study["iterations"].merge(path_rtt(study), on=["cell", "client_site"])
+    exact = 0.5 + 7 * iterations["rtt_ms"] / 1e3
+    tables["iterations"] = iterations.assign(duration_s=exact, error=None).drop(columns="rtt_ms")
+    fitted = fit(tables)
+    assert fitted["round_trips"].to_numpy() == pytest.approx(np.full(len(fitted), 7.0))
+    assert fitted["base_s"].to_numpy() == pytest.approx(np.full(len(fitted), 0.5))
+
+
+def test_one_delay_gives_no_slope(study):
+    tables = {name: select(table, delay="0") for name, table in study.items()}
+    fitted = fit(tables)
+    assert len(fitted)
+    assert fitted["round_trips"].isna().all()
+
+
+def test_each_back_end_waits_for_another_path():
+    pairs = [("site-1", "site-2", 10.0), ("site-1", "site-3", 20.0), ("site-2", "site-1", 10.0)]
+    pairs += [("site-2", "site-3", 30.0), ("site-3", "site-1", 20.0), ("site-3", "site-2", 30.0)]
+    frame = pd.DataFrame(pairs, columns=["source", "destination", "measured_rtt_ms"])
+    wan = pd.concat(
+        [frame.assign(cell=name, backend=name, when="shaped") for name in ("mariadb", "galera")]
+    )
+    rtt = path_rtt({"wan": wan}).set_index(["cell", "client_site"])["rtt_ms"]
+    assert list(rtt["mariadb"]) == [0.0, 10.0, 20.0]
+    assert list(rtt["galera"]) == [20.0, 30.0, 30.0]
+
+
+def test_a_path_whose_packets_were_all_lost_is_not_guessed():
+    wan = pd.DataFrame(
+        {
+            "source": ["site-2", "site-2"],
+            "destination": ["site-1", "site-3"],
+            "measured_rtt_ms": [np.nan, 30.0],
+            "cell": "galera",
+            "backend": "galera",
+            "when": "shaped",
+        }
+    )
+    assert path_rtt({"wan": wan})["rtt_ms"].isna().all()
+
+
+def test_queries_times_round_trip_predicts_a_one_server_back_end(study):
+    far = select(predict(study), backend="mariadb", load="light", delay="150")
+    assert (far["measured_s"] / far["predicted_s"]).to_numpy() == pytest.approx([1.0, 1.0], abs=0.1)
+    near = select(predict(study), backend="galera", load="light", delay="150")
+    assert (near["measured_s"] < near["predicted_s"] / 5).all()
+
+
+def test_queries_are_weighted_by_iterations_of_the_wan_cells(study):
+    counted = queries_per_iteration(study)
+    row = select(counted, backend="mariadb", load="light", scenario="get-entities").iloc[0]
+    assert row["queries"] == pytest.approx(47, rel=0.03)
+    assert row["n_counted"] == 20
