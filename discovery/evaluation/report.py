@@ -86,6 +86,7 @@ def _picture(figure: Figure) -> dict[str, Any]:
     return {
         "title": figure.title,
         "text": figure.text,
+        "wide": figure.wide,
         "uri": f"data:image/png;base64,{base64.b64encode(content).decode()}",
     }
 

@@ -1,0 +1,246 @@
+"""The page and the paper, made from a generated study and looked at as a reader would.
+
+The study's numbers come from the tests' generator of raw cells; they are no results.
+"""
+
+import html
+import itertools
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from discovery.analysis.style import save
+from discovery.claims import judge_folder, write_verdicts
+from discovery.errors import ConfigError, MachineError, ResultError
+from discovery.evaluation.paper import build_paper
+from discovery.evaluation.report import write_report
+from discovery.results.tidy import tidy
+from tests.raw.cells import write_study
+
+ROOT = Path(__file__).parents[2]
+KEYSTONE_2018 = ROOT / "experiments" / "keystone-2018"
+SCENARIOS = ["authenticate-user-and-validate-token", "create-user-update-password"]
+CHROMIUM = [
+    "chromium",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A results folder as the workflow leaves it, with a cell that broke and two figures."""
+    folder = tmp_path_factory.mktemp("results") / "laptop"
+    raw = write_study(folder / "raw", scenarios=SCENARIOS, broken=["galera-s3-d150-high-r1"])
+    tidy(raw, folder / "tidy" / "keystone-2018")
+    verdicts = judge_folder(KEYSTONE_2018, folder / "tidy" / "keystone-2018")
+    write_verdicts(verdicts, folder / "claims.json")
+    for name in ("completion-time-s3-light", "wan"):
+        figure = Figure(figsize=(7.0, 3.0))
+        figure.subplots().plot([0, 1], [0, 1])
+        save(figure, folder, name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(results):
+    out = results / "report" / "index.html"
+    write_report(KEYSTONE_2018, results, out)
+    assert [path.name for path in out.parent.iterdir()] == ["index.html"]
+    return out.read_text(encoding="utf-8")
+
+
+class Links(HTMLParser):
+    """What a browser would load, and the ids there are."""
+
+    def __init__(self):
+        super().__init__()
+        self.loaded, self.ids, self.anchors, self.tags = [], set(), set(), []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for key, value in attrs:
+            if key in ("src", "srcset", "data", "poster") or (tag == "link" and key == "href"):
+                self.loaded.append(value)
+            if key == "id":
+                self.ids.add(value)
+            if tag == "a" and key == "href" and value.startswith("#"):
+                self.anchors.add(value[1:])
+
+
+def test_the_page_loads_nothing_and_runs_nothing(page):
+    links = Links()
+    links.feed(page)
+    assert links.loaded
+    assert all(value.startswith("data:image/png;base64,") for value in links.loaded)
+    assert not {"script", "link", "iframe"} & set(links.tags)
+    assert "url(" not in page
+    assert "@import" not in page
+    assert links.anchors <= links.ids
+
+
+def test_the_page_has_verdicts_before_all_else(page):
+    sections = re.findall(r'<section id="([a-z-]+)">', page)
+    assert sections == [
+        "verdicts",
+        "figures",
+        "wan",
+        "phases",
+        "queries",
+        "failures",
+        "not-run",
+        "environment",
+    ]
+
+
+def test_the_page_tells_what_failed_and_what_was_not_run(page):
+    assert "galera-s3-d150-high-r1" in page
+    assert "no token from site-2 in 60 s" in page
+    assert "there is no CockroachDB back end yet" in page
+    assert "tier laptop has no cell with 45 sites" in page
+    assert "“Resources”" in page  # a figure that was not made
+
+
+def test_the_page_has_the_environment(page):
+    for fact in ("keystone 30.0.0", "forwarder", "6.1.0", "c0ffee", "000000000000"):
+        assert fact in page
+
+
+def contrast(first, second):
+    """The contrast of two colours as WCAG 2 defines it, from 1 to 21."""
+
+    def luminance(colour):
+        parts = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    bright, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def test_text_has_contrast_in_light_and_dark(page):
+    schemes = re.findall(r":root \{(.+?)\}", page, re.DOTALL)
+    assert len(schemes) == 2
+    for scheme in schemes:
+        colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", scheme))
+        texts = set(colours) - {"paper", "soft", "line"}
+        assert {"ink", "muted", "supported", "contradicted", "inconclusive"} <= texts
+        for text, ground in itertools.product(texts, ("paper", "soft")):
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+
+
+def chromium(page, width, tmp_path):
+    """The DOM that Chromium makes of a frame of ``width`` pixels with ``page`` in it."""
+    wrapper = tmp_path / "wrapper.html"
+    wrapper.write_text(
+        f'<body><iframe id="f" style="width:{width}px;height:900px;border:0"'
+        f' srcdoc="{html.escape(page)}"></iframe><p id="out"></p><script>'
+        "window.onload = () => { const d = document.getElementById('f').contentDocument;"
+        "document.querySelectorAll('details').forEach(e => e.open = true);"
+        "d.querySelectorAll('details').forEach(e => e.open = true);"
+        "const root = d.documentElement;"
+        "const broken = [...d.images].filter(i => !i.complete || !i.naturalWidth).length;"
+        "document.getElementById('out').textContent ="
+        "`width ${root.scrollWidth} of ${root.clientWidth}, ${broken} broken images`; }"
+        "</script></body>",
+        encoding="utf-8",
+    )
+    command = [*CHROMIUM, f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,1000"]
+    done = subprocess.run(
+        [*command, "--dump-dom", wrapper.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_does_not_scroll_sideways(page, width, tmp_path):
+    found = re.search(r"width (\d+) of (\d+), (\d+) broken", chromium(page, width, tmp_path))
+    assert found
+    needed, there, broken = map(int, found.groups())
+    assert there <= width
+    assert needed <= there
+    assert broken == 0
+
+
+def test_verdicts_of_another_tier_are_refused(results, tmp_path):
+    shutil.copytree(results / "tidy", tmp_path / "tidy")
+    text = (results / "claims.json").read_text(encoding="utf-8")
+    (tmp_path / "claims.json").write_text(text.replace('"laptop"', '"smoke"', 1), encoding="utf-8")
+    with pytest.raises(ResultError, match="judge the claims again"):
+        write_report(KEYSTONE_2018, tmp_path, tmp_path / "index.html")
+    assert not (tmp_path / "index.html").exists()
+
+
+@pytest.fixture(scope="module")
+def paper(results):
+    out = results / "paper.pdf"
+    build_paper(results, out, ROOT / "paper")
+    return out
+
+
+def text_of(pdf):
+    done = subprocess.run(["pdftotext", pdf, "-"], capture_output=True, text=True, check=True)
+    return " ".join(done.stdout.split())
+
+
+def test_the_paper_has_its_sections_and_the_runs_numbers(paper, results):
+    text = text_of(paper)
+    for heading in (
+        "Method",
+        "Accuracy of the testbed",
+        "Results",
+        "Claims",
+        "Threats",
+        "Artifact",
+    ):
+        assert heading in text
+    assert "Each of 3 sites" in text
+    assert "The run has 18 cells, of which 1 broke" in text
+    assert "contradicted" in text
+    assert "[6]" in text  # the bibliography was resolved
+    log = (results / "paper" / "paper.log").read_text(encoding="utf-8", errors="replace")
+    last = log[log.rindex("This is pdfTeX, Version") :]
+    assert "undefined" not in last
+    assert "Overfull \\hbox" not in last
+
+
+def test_the_same_results_give_the_same_paper(paper, results, tmp_path):
+    build_paper(results, tmp_path / "again.pdf", ROOT / "paper")
+    assert (tmp_path / "again.pdf").read_bytes() == paper.read_bytes()
+
+
+def test_a_number_that_is_missing_reads_not_run(results, tmp_path):
+    sources = tmp_path / "paper"
+    shutil.copytree(ROOT / "paper", sources)
+    (sources / "introduction.tex").write_text("Marker: \\result{no such number}.\n")
+    build_paper(results, tmp_path / "paper.pdf", sources)
+    assert "Marker: not run." in text_of(tmp_path / "paper.pdf")
+
+
+def test_a_mistake_in_the_text_is_told_with_file_and_line(results, tmp_path):
+    sources = tmp_path / "paper"
+    shutil.copytree(ROOT / "paper", sources)
+    (sources / "method.tex").write_text("One line.\n\\nosuchcommand\n")
+    with pytest.raises(ConfigError, match=r"method\.tex: line 2: Undefined control sequence"):
+        build_paper(results, tmp_path / "paper.pdf", sources)
+    assert not (tmp_path / "paper.pdf").exists()
+
+
+def test_without_latex_the_way_to_get_it_is_told(results, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MachineError, match="apt-get install latexmk"):
+        build_paper(results, tmp_path / "paper.pdf", ROOT / "paper")

@@ -1,0 +1,71 @@
+"""What is generated for the paper is LaTeX that says what the results say."""
+
+import pytest
+
+from discovery.evaluation.figures import CAPTIONS, figures_in, tables_in
+from discovery.evaluation.latex import escape, figure_blocks, macros, table_blocks
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("50 % & more_", r"50 \% \& more\_"),
+        ("≤ 1.1×", r"\ensuremath{\le} 1.1\texttimes{}"),
+        (r"\input{secret}", r"\textbackslash{}input\{secret\}"),
+        ("naïve – 雪", "naïve -- ?"),
+    ],
+)
+def test_no_text_of_a_result_is_a_command(text, latex):
+    assert escape(text) == latex
+
+
+def test_a_number_becomes_a_macro():
+    assert macros({"cells": "18", "cpu": "A & B"}) == (
+        "\\setresult{cells}{18}\n\\setresult{cpu}{A \\& B}\n"
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("completion-time-s3-high", "completion-time-s3-light", "wan", "of-my-own"):
+        (tmp_path / f"{name}.pdf").touch()
+        (tmp_path / f"{name}.png").touch()
+    return tmp_path
+
+
+def test_figures_come_in_the_order_of_the_list_and_strangers_last(folder):
+    found = [figure for figure in figures_in(folder) if figure.png is not None]
+    assert [figure.title for figure in found] == [
+        "Completion time, 3 sites, light load",
+        "Completion time, 3 sites, high load",
+        "Accuracy of the WAN",
+        "Of my own",
+    ]
+
+
+def test_a_figure_that_was_not_made_is_known_by_its_title(folder):
+    missing = {figure.title for figure in figures_in(folder) if figure.png is None}
+    made = {"Completion time", "Accuracy of the WAN"}
+    assert missing == {caption.title for caption in CAPTIONS} - made
+
+
+def test_the_paper_has_the_figures_of_a_section(folder):
+    figures = figures_in(folder)
+    text = figure_blocks(figures, "results")
+    assert text.count("\\begin{figure*}") == 2
+    assert "figures/completion-time-s3-light.pdf" in text
+    assert "figures/wan.pdf" in figure_blocks(figures, "testbed")
+    assert "figures/of-my-own.pdf" in figure_blocks(figures, "appendix")
+
+
+def test_a_section_without_figures_says_so(tmp_path):
+    assert "No figure was made" in figure_blocks(figures_in(tmp_path), "results")
+
+
+def test_the_notebooks_tables_are_floats(tmp_path):
+    (tmp_path / "completion-time-s3-light.tex").write_text("\\begin{tabular}{l}x\\end{tabular}\n")
+    (tmp_path / "phases.tex").write_text("in the text already")
+    text = table_blocks(tables_in(tmp_path))
+    assert "Completion time, 3 sites, light load." in text
+    assert "\\begin{tabular}{l}x\\end{tabular}" in text
+    assert "already" not in text
