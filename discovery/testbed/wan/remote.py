@@ -20,6 +20,8 @@ from discovery.testbed.wan.sites import Pair, ordered_pairs
 
 # NetemHTB always caps; more than any link has.
 UNCAPPED = "100gbit"
+# Sent to prove that a cut is one.
+CUT_PINGS = 3
 
 
 class RemoteWan(Wan):
@@ -54,7 +56,9 @@ class RemoteWan(Wan):
         down = self._down | set(pairs)
         self._apply(self._asked, self._settings, down)
         self._down = down
-        return time.time()
+        when = time.time()
+        prove_cut(self._answers(pairs), self.backend)
+        return when
 
     def _heal(self) -> float:
         self._apply(self._asked, self._settings, ())
@@ -68,6 +72,13 @@ class RemoteWan(Wan):
             with _one_sentence("shaped"):
                 self._service = service(self._site_hosts(), constrained)
                 self._service.deploy()
+
+    def _answers(self, pairs: Collection[Pair]) -> dict[Pair, Sequence[float | None]]:
+        """A few pings between ``pairs``, of either direction: a round trip takes both."""
+        if self._ping is None:
+            return {}
+        answers = self._ping(CUT_PINGS, 1000)
+        return {pair: answers[pair] for pair in pairs}
 
     def _site_hosts(self) -> dict[str, list[en.Host]]:
         """The hosts of every site, with their interfaces: asked of the nodes once."""
@@ -96,6 +107,16 @@ def _one_sentence(done: str) -> Iterator[None]:
             f"The WAN could not be {done} on {names}; they must answer on SSH, as root, and have "
             "iproute2 and the kernel module sch_netem."
         ) from None
+
+
+def prove_cut(answers: Mapping[Pair, Sequence[float | None]], backend: str) -> None:
+    """Raises a :class:`WanError` if a ping still came through between sites that are cut."""
+    for (source, destination), row in answers.items():
+        if any(answer is not None for answer in row):
+            raise WanError(
+                f"{source} still reaches {destination} though the {backend} back end cut them: "
+                f"the nodes need the kernel module sch_netem."
+            )
 
 
 def constraints(

@@ -1,10 +1,12 @@
 """What EnOSlib's NetemHTB is told, down to the tc commands it makes of it."""
 
 import enoslib as en
+import pytest
 from enoslib.objects import DefaultNetwork, IPAddress, NetDevice
 
+from discovery.errors import WanError
 from discovery.experiment.models import WanSettings
-from discovery.testbed.wan.remote import constraints, service
+from discovery.testbed.wan.remote import constraints, prove_cut, service
 
 SITES = ["site-1", "site-2"]
 ZERO = [[0.0, 0.0], [0.0, 0.0]]
@@ -54,3 +56,9 @@ def test_enoslib_makes_tc_commands_of_it_for_every_host_of_a_site():
         "tc filter add dev eth0 parent 1: protocol ip u32 match ip dst 10.82.2.11 flowid 1:1",
     ]
     assert sum("10ms" in line for line in commands["c"]) == 2
+
+
+def test_a_cut_that_lets_pings_through_is_none():
+    prove_cut({("site-1", "site-2"): [None, None]}, "netem-htb")
+    with pytest.raises(WanError, match=r"site-1 still reaches site-2 .* sch_netem"):
+        prove_cut({("site-1", "site-2"): [None, 0.3]}, "netem-htb")
