@@ -89,9 +89,8 @@ def kill(pid: int, started: int | None, *, timeout: float = 5.0) -> None:
 def kill_all_of(folder: Path) -> None:
     """Kill every program that belongs to the lease of ``folder``, until none is left.
 
-    Those are the programs whose command line names a file of the folder (ssh and its connection
-    masters), those that a run started after it called :func:`own`, and its forks; unless this very
-    process descends from them or they from it.
+    Those are the programs that a run started after it called :func:`own`, its forks, and every ssh
+    that uses a file of the folder; unless this very process descends from them or they from it.
     """
     while found := [pid for pid in _pids() if _belongs(pid, folder)]:
         for pid in found:
@@ -99,11 +98,12 @@ def kill_all_of(folder: Path) -> None:
 
 
 def _belongs(pid: int, folder: Path) -> bool:
-    path = os.fsencode(folder)
+    path, name = os.fsencode(folder), _read(pid, "comm").strip()
     marked = (
-        path + b"/" in _read(pid, "cmdline")
+        name == _name(folder)
+        # A connection's master overwrites its environment with its title.
+        or (name == b"ssh" and path + b"/" in _read(pid, "cmdline"))
         or LEASE_VARIABLE.encode() + b"=" + path in _read(pid, "environ").split(b"\0")
-        or _read(pid, "comm").strip() == _name(folder)
     )
     return marked and pid not in _descent(os.getpid()) and os.getpid() not in _descent(pid)
 

@@ -144,6 +144,19 @@ def test_a_run_that_is_asked_to_end_releases(local_file, number):
     assert held() == []
 
 
+def test_a_run_under_nohup_outlives_its_terminal(local_file):
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = run(local_file, "under nohup", 2)
+    finally:
+        signal.signal(signal.SIGHUP, ignored)
+    with process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(30) == 0
+    assert held() == []
+
+
 def test_a_failing_body_releases(local_file):
     with (
         pytest.raises(ZeroDivisionError),

@@ -24,9 +24,8 @@ from discovery.testbed.down import held
 from discovery.testbed.home import home
 from discovery.testbed.local.nodes import image_lock
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
-
-KILLS = 24
+KILLS = int(os.environ.get("DISCOVERY_TEST_KILLS", "8"))
+pytestmark = [pytest.mark.root, pytest.mark.timeout(300 + 60 * KILLS)]
 TOKEN = "DISCOVERY_TEST_TOKEN"
 
 # Says "ready" before anything is made; then leases, uses and releases nodes.
