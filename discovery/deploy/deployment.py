@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEPLOY = playbook.ANSIBLE / "deploy"
 KEYSTONE_UNIT = "discovery-keystone"
-_LAST_LINES = 3
+_LAST_LINES = 60  # a traceback is long, and its error is at the end
 
 
 @dataclass(frozen=True)
@@ -113,5 +113,5 @@ class Deployment:
         node = next(node for node in self.control_nodes if node.site == site)
         units = self.backend.units if node in self.database_nodes else ()
         (result,) = self.run("diagnose", [node], units=[*units, KEYSTONE_UNIT], lines=_LAST_LINES)
-        state, *words = result.payload["stdout"].splitlines()
-        return f"{state}: {' | '.join(words) or 'it logged nothing'}"
+        state, _, log = result.payload["stdout"].partition("\n")
+        return f"{state}: {playbook.last_words(log) or 'it logged nothing'}"

@@ -31,7 +31,8 @@ BASE_PACKAGES = (
 )
 
 MARKER = "etc/discovery-image"
-LOCKS = Path(__file__).parent / "image"
+ROOM = Path(__file__).parent
+LOCKS = ROOM / "image"
 INSTALL = playbook.ANSIBLE / "install" / "install.yml"
 
 _BASE_COMMAND = (
@@ -64,7 +65,7 @@ def image_hash() -> str:
     digest = hashlib.sha256(" ".join((*_BASE_COMMAND, _SEAL)).encode())
     for path in (*_files(LOCKS), *_files(INSTALL.parent)):
         content = path.read_bytes()
-        digest.update(f"\n{path.relative_to(Path(__file__).parent)} {len(content)}\n".encode())
+        digest.update(f"\n{path.relative_to(ROOM)} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
 

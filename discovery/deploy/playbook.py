@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ _CONNECTION = {
     "ansible_ssh_pipelining": True,
     "ansible_python_interpreter": "/usr/bin/python3",
 }
+
+# 2026-11-22 18:29:14.698 263 ERROR keystone [-] …
+_LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ \d+ [A-Z]+ \S+ ?(\[.*?\] )?")
 
 
 def run(
@@ -63,11 +67,21 @@ def told(payload: Mapping[str, Any]) -> str:
     for item in payload.get("results", ()):
         if item.get("failed"):
             return told(item)
-    for words in (payload.get("stderr"), payload.get("module_stderr"), payload.get("stdout")):
-        lines = [line.strip() for line in str(words or "").splitlines() if line.strip()]
-        if lines:
-            return " | ".join(lines[-3:])
+    for name in ("stderr", "module_stderr", "stdout"):
+        words = last_words(str(payload.get(name) or ""))
+        if words:
+            return words
     return " ".join(str(payload.get("msg", "no message")).split())
+
+
+def last_words(text: str, lines: int = 3) -> str:
+    """The last lines of a log that say something, as one line.
+
+    The services' prefix of date, process and level goes, and so do a traceback's frames, which are
+    indented: what stays of it is the error.
+    """
+    told = [_LOG_PREFIX.sub("", line).rstrip() for line in text.splitlines()]
+    return " | ".join([line for line in told if line and not line[0].isspace()][-lines:])
 
 
 def _write(results: en.Results, log: Path) -> None:

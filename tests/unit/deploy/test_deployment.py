@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from discovery.deploy import BACKENDS, Deployment
+from discovery.deploy.dumps import dump_of
+from discovery.experiment.models import KeystoneSettings
+
+NODES = tuple(
+    SimpleNamespace(
+        alias=f"site-{site}-{role}", site=f"site-{site}", role=role, address=f"10.9.{site}.{host}"
+    )
+    for site in (1, 2, 3)
+    for host, role in ((11, "control"), (12, "client"))
+)
+
+
+def deployment(backend: str) -> Deployment:
+    return Deployment(BACKENDS[backend], NODES, "0123", Path("log"))
+
+
+def test_every_site_has_a_keystone_of_its_own():
+    assert deployment("mariadb").urls == {
+        f"site-{site}": f"http://10.9.{site}.11:5000/v3" for site in (1, 2, 3)
+    }
+
+
+@pytest.mark.parametrize("backend", ["mariadb", "postgresql"])
+def test_one_server_is_on_site_1_and_every_site_reaches_it(backend):
+    deployed = deployment(backend)
+    assert [node.alias for node in deployed.database_nodes] == ["site-1-control"]
+    assert all("@10.9.1.11/keystone" in url for url in deployed.database_urls.values())
+
+
+def test_where_every_site_has_a_server_keystone_reaches_its_own():
+    deployed = deployment("galera")
+    assert len(deployed.database_nodes) == 3
+    for site in (1, 2, 3):
+        url = deployed.database_urls[f"site-{site}-control"]
+        assert f"@10.9.{site}.11/keystone" in url
+
+
+def test_a_dump_is_told_by_its_back_end_and_by_what_passwords_cost(tmp_path, monkeypatch):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
+    settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)
+    costly = settings.model_copy(update={"bcrypt_rounds": 12})
+    mariadb, galera = (dump_of(BACKENDS[name], settings) for name in ("mariadb", "galera"))
+    assert mariadb == galera
+    assert dump_of(BACKENDS["postgresql"], settings) != mariadb
+    assert dump_of(BACKENDS["mariadb"], costly) != mariadb
+    assert not mariadb.exists()

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from discovery.deploy import BACKENDS, memory_mb
+from discovery.deploy.credentials import ADMIN, LOAD_USERS
+from discovery.deploy.playbook import ANSIBLE
+from discovery.deploy.variants import VARIANTS
+
+ROLES = ANSIBLE / "deploy" / "roles"
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_back_end_has_what_a_deployment_needs(name):
+    backend = BACKENDS[name]
+    assert backend.name == name
+    assert (ROLES / backend.role / "tasks" / "main.yml").is_file()
+    source = BACKENDS[backend.dump]
+    for step in ("create", "pack"):
+        assert (ROLES / source.role / "tasks" / f"{step}.yml").is_file()
+    url = backend.url.format(host="10.0.0.1", database="keystone")
+    assert "@10.0.0.1/keystone" in url
+    assert {"queries", "commits", "rollbacks"} == set(backend.counters["queries"])
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants_name_known_back_ends(name):
+    for service, backend in VARIANTS[name].items():
+        assert service == "keystone"
+        assert backend in BACKENDS
+
+
+def test_memory_grows_with_sites_and_servers():
+    assert memory_mb("mariadb", 4) > memory_mb("mariadb", 3)
+    assert memory_mb("galera", 3) > memory_mb("mariadb", 3)
+
+
+def test_the_load_has_two_users_in_each_of_three_projects():
+    projects = [user.project_name for user in LOAD_USERS]
+    assert sorted(projects) == [f"load-{number}" for number in (1, 1, 2, 2, 3, 3)]
+    assert len({user.username for user in LOAD_USERS}) == 6
+    assert ADMIN.as_rally()["user_domain_name"] == "Default"
