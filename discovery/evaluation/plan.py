@@ -154,7 +154,9 @@ def render(planned: Plan) -> None:
     table = Table(title=f"{planned.experiment}, {planned.tier} tier, {planned.provider} testbed")
     for heading in ("cell", "nodes", "memory", "time", "known from"):
         numeric = heading in ("nodes", "memory", "time")
-        table.add_column(heading, justify="right" if numeric else "left")
+        table.add_column(
+            heading, justify="right" if numeric else "left", no_wrap=heading != "known from"
+        )
     for one in planned.cells:
         expected = one.estimate
         table.add_row(

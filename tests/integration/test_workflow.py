@@ -16,19 +16,20 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from discovery.evaluation.plan import memory_there_mb
+from discovery.experiment.load import load_cells, read_yaml
 from discovery.results.schema import SCHEMA_VERSION, TABLES
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
-CELLS = {
-    f"{backend}-s3-d{delay}-light-r1"
-    for backend in ("mariadb", "galera", "postgresql")
-    for delay in (0, 25)
-}
+IN_ORDER = [cell.id for cell in load_cells(ROOT / "experiments" / "keystone-2018", "smoke")]
+CELLS = set(IN_ORDER)
+UNLUCKY = IN_ORDER[2]
 
 STAND_IN = f"""#!{sys.executable}
 import os, sys, time
@@ -105,6 +106,15 @@ class Checkout:
         """The cells that were measured since the last time anything was asked."""
         return [call.split()[-1] for call in self.calls() if call.startswith("cell run")]
 
+    def edit(self, *place: str | int, value: Any) -> None:
+        """Write ``value`` to a place of ``experiment.yaml``."""
+        document = read_yaml(self.experiment)
+        inside = document
+        for part in place[:-1]:
+            inside = inside[part]
+        inside[place[-1]] = value
+        self.experiment.write_text(yaml.safe_dump(document), encoding="utf-8")
+
     def replace(self, path: str, old: str, new: str) -> None:
         text = (self.folder / path).read_text(encoding="utf-8")
         assert old in text
@@ -151,9 +161,7 @@ def test_the_first_run_measures_every_cell_once_and_makes_everything(
     first_run: tuple[Checkout, list[str]],
 ) -> None:
     checkout, calls = first_run
-    measured = [call.removeprefix("cell run ") for call in calls if call.startswith("cell run ")]
-    assert sorted(measured) == sorted(CELLS)
-    assert calls[: len(CELLS)] == [f"cell run {cell}" for cell in measured]
+    assert calls[: len(CELLS)] == [f"cell run {cell}" for cell in IN_ORDER]
     assert set(calls[len(CELLS) :]) == {"tidy", "papermill", "claims", "paper", "report"}
     results = checkout.folder / "results" / "smoke"
     for name in ("claims.json", "paper.pdf", "report/index.html", "notebooks/completion.ipynb"):
@@ -199,33 +207,34 @@ def test_an_edited_notebook_redoes_itself_and_what_shows_it(finished: Checkout) 
     assert sorted(finished.calls()) == ["paper", "papermill", "report"]
 
 
-def test_an_edited_level_measures_exactly_the_cells_it_touches(finished: Checkout) -> None:
-    finished.replace(str(finished.experiment), "[0.0, 25.0]", "[0.0, 30.0]")
+def test_a_new_level_measures_exactly_its_cells(finished: Checkout) -> None:
+    delays = read_yaml(finished.experiment)["tiers"]["smoke"]["one_way_delay_ms"]
+    finished.edit("tiers", "smoke", "one_way_delay_ms", value=[*delays, 33.0])
     finished.run()
     calls = finished.calls()
     measured = {call.split()[-1] for call in calls if call.startswith("cell run")}
-    backends = ("mariadb", "galera", "postgresql")
-    assert measured == {f"{backend}-s3-d30-light-r1" for backend in backends}
+    expected = {cell.id for cell in load_cells(finished.experiment.parent, "smoke")}
+    assert measured == expected - CELLS
+    assert all("-d33-" in cell for cell in measured)
     assert set(calls) >= {"tidy", "papermill", "claims", "paper", "report"}
 
 
 def test_an_edited_setting_measures_every_cell_again(finished: Checkout) -> None:
-    finished.replace(str(finished.experiment), "bcrypt_rounds: 4", "bcrypt_rounds: 5")
+    finished.edit("keystone", "bcrypt_rounds", value=6)
     finished.run()
-    assert sorted(finished.cells()) == sorted(CELLS)
+    assert finished.cells() == IN_ORDER
 
 
 def test_an_edited_title_measures_no_cell(finished: Checkout) -> None:
-    finished.replace(str(finished.experiment), "title: Keystone", "title: The Keystone")
+    finished.edit("title", value="Another title")
     finished.run()
     assert finished.calls() == ["report"]
 
 
 def test_a_cell_that_is_gone_is_measured_again_alone(finished: Checkout) -> None:
-    gone = "galera-s3-d25-light-r1"
-    shutil.rmtree(finished.folder / "results" / "smoke" / "raw" / "keystone-2018" / gone)
+    shutil.rmtree(finished.folder / "results" / "smoke" / "raw" / "keystone-2018" / UNLUCKY)
     finished.run()
-    assert finished.cells() == [gone]
+    assert finished.cells() == [UNLUCKY]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -236,7 +245,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def test_after_a_kill_only_the_cell_that_was_cut_off_is_measured_again(fresh: Checkout) -> None:
-    victim = "mariadb-s3-d25-light-r1"
+    victim = IN_ORDER[3]
     (fresh.folder / "slow").write_text(victim)
     pid = fresh.folder / "pid"
     run = subprocess.Popen(
@@ -253,75 +262,61 @@ def test_after_a_kill_only_the_cell_that_was_cut_off_is_measured_again(fresh: Ch
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
     before = fresh.cells()
-    assert before[-1] == victim
+    assert before == IN_ORDER[: IN_ORDER.index(victim) + 1]
     (fresh.folder / "slow").unlink()
 
     assert "--unlock" in fresh.run(code=1)
     assert fresh.calls() == []
     fresh.run("--unlock")
     fresh.run()
-    assert sorted(fresh.cells()) == sorted(CELLS - set(before[:-1]))
-    assert victim in CELLS - set(before[:-1])
+    assert fresh.cells() == IN_ORDER[IN_ORDER.index(victim) :]
     fresh.run()
     assert fresh.calls() == []
 
 
 def test_an_accident_is_tried_again(fresh: Checkout) -> None:
-    unlucky = "mariadb-s3-d0-light-r1"
     (fresh.folder / "accidents").mkdir()
-    (fresh.folder / "accidents" / unlucky).write_text("2")
+    (fresh.folder / "accidents" / UNLUCKY).write_text("2")
     fresh.run()
-    assert sorted(fresh.cells()) == sorted([*CELLS, unlucky, unlucky])
+    assert fresh.cells() == [*IN_ORDER[:2], UNLUCKY, UNLUCKY, *IN_ORDER[2:]]
 
 
 def test_a_lasting_accident_fails_with_its_log_and_stops_no_other_cell(fresh: Checkout) -> None:
-    lost = "mariadb-s3-d0-light-r1"
     (fresh.folder / "accidents").mkdir()
-    (fresh.folder / "accidents" / lost).write_text("99")
+    (fresh.folder / "accidents" / UNLUCKY).write_text("99")
     said = fresh.run(code=1)
     assert "the testbed broke: an accident" in said
     calls = fresh.calls()
     assert {call.split()[-1] for call in calls} == CELLS
-    assert calls.count(f"cell run {lost}") == 3
-    (fresh.folder / "accidents" / lost).unlink()
+    assert calls.count(f"cell run {UNLUCKY}") == 3
+    (fresh.folder / "accidents" / UNLUCKY).unlink()
     fresh.run()
-    assert fresh.cells() == [lost]
-
-
-SMOKE = """  smoke: # kick the tyres: every back end, a LAN and a WAN
-    backends: [mariadb, galera, postgresql]
-    sites: [3]
-    one_way_delay_ms: [0.0, 25.0]
-"""
+    assert fresh.cells() == [UNLUCKY]
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "sentence"),
+    ("key", "value", "sentence"),
     [
         (
-            "mariadb, galera",
-            "mariadb, galara",
+            "backends",
+            ["mariadb", "galara"],
             "tiers.smoke.backends[1] = 'galara': unknown back end, did you mean galera?; "
             "allowed: mariadb, galera, postgresql",
         ),
         (
-            "25.0",
-            "-25.0",
+            "one_way_delay_ms",
+            [0.0, -25.0],
             "tiers.smoke.one_way_delay_ms[1] = -25.0; allowed: a number ≥ 0",
         ),
-        (
-            "[3]",
-            "[99]",
-            "tiers.smoke.sites = 99: needs ",
-        ),
+        ("sites", [99], "tiers.smoke.sites = 99: needs "),
     ],
 )
 def test_bad_input_is_one_sentence_before_anything_runs(
-    fresh: Checkout, old: str, new: str, sentence: str
+    fresh: Checkout, key: str, value: object, sentence: str
 ) -> None:
-    if new == "[99]" and memory_there_mb() > 60_000:
-        pytest.skip("this machine's memory may hold 99 sites")
-    fresh.replace(str(fresh.experiment), SMOKE, SMOKE.replace(old, new))
+    if key == "sites" and memory_there_mb() > 50_000:
+        pytest.skip("this machine's memory holds 99 sites")
+    fresh.edit("tiers", "smoke", key, value=value)
     said = fresh.run(code=2)
     last = said.splitlines()[-1]
     assert last.startswith(f"experiments/keystone-2018/experiment.yaml: {sentence}")

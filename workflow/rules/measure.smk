@@ -6,6 +6,8 @@ rule cell:
         f"{RAW}/{{cell}}/cell.json",
     log:
         f"{LOGS}/cell/{{cell}}.log",
+    # The experiment's order: whole repetitions first, and back ends in turn.
+    priority: lambda wildcards: len(CELLS) - list(CELLS).index(wildcards.cell)
     # A broken testbed is an accident, worth another try. A broken system under test is a result: the
     # command writes it down and succeeds.
     retries: 2
@@ -23,9 +25,9 @@ rule cell:
         testbed=RUN.testbed,
         tier=RUN.tier,
         folder=subpath(output[0], parent=True),
-    # Standard output is for the person at the terminal, all the rest for the log.
     message:
         "Measuring {wildcards.cell}"
+    # Standard output is for the person at the terminal, all the rest for the log.
     shell:
         "discovery cell run --experiment {params.experiment} --tier {params.tier}"
         " --cell {wildcards.cell} --testbed {params.testbed} --out {params.folder} 2> {log}"
