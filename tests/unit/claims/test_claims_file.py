@@ -182,3 +182,15 @@ def test_verdicts_that_cannot_be_trusted_are_refused(tidy_folder, tmp_path, old,
 def test_verdicts_that_were_not_reached_are_told(tmp_path):
     with pytest.raises(ResultError, match="discovery claims"):
         read_verdicts(tmp_path / "claims.json")
+
+
+def test_the_readme_lists_every_claim():
+    readme = (KEYSTONE_2018 / "README.md").read_text(encoding="utf-8")
+    listed = [line for line in readme.splitlines() if line.startswith(("| C", "| K"))]
+    claims = load_claims(KEYSTONE_2018).claims
+    expected = [
+        f"| {claim.id} | {claim.title} | {claim.source} | "
+        f"{claim.relation.kind if claim.relation else f'not run: {claim.not_run}'} |"
+        for claim in claims
+    ]
+    assert [line for line in listed if line[2:4] != "Ke"] == expected
