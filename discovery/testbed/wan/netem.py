@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -60,12 +61,16 @@ class NetemWan(Wan):
         _write(folder, networks, WanSettings(), [[0.0] * size] * size, [])
         self = cls(folder, ping, recorder)
         recorder.record_namespace(self.backbone)
-        _batch("ip", None, [f"netns add {self.backbone}"])
-        _batch("ip", NAMESPACES / self.backbone, link_commands(networks))
-        for number, network in enumerate(networks):
-            _batch("ip", network.namespace_path, router_commands(number, networks))
-            _batch("tc", network.namespace_path, sorting_commands(number, networks))
-        self._apply_all()
+        try:
+            _batch("ip", None, [f"netns add {self.backbone}"])
+            _batch("ip", NAMESPACES / self.backbone, link_commands(networks))
+            for number, network in enumerate(networks):
+                _batch("ip", network.namespace_path, router_commands(number, networks))
+                _batch("tc", network.namespace_path, sorting_commands(number, networks))
+            self._apply_all()
+        except WanError:
+            self.close()
+            raise
         return self
 
     @property
@@ -78,7 +83,8 @@ class NetemWan(Wan):
         if not (self.folder / STATE).exists():
             return
         if (NAMESPACES / self.backbone).exists():
-            _batch("ip", NAMESPACES / self.backbone, unlink_commands(self.networks))
+            with contextlib.suppress(WanError):  # some may never have been made
+                _batch("ip", NAMESPACES / self.backbone, unlink_commands(self.networks))
             _batch("ip", None, [f"netns delete {self.backbone}"])
         if self._recorder:
             self._recorder.release(Thing("namespace", self.backbone))

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from discovery.errors import WanError
 from discovery.experiment.models import WanSettings
 from discovery.testbed.ledger import Recorder
 from discovery.testbed.wan import netem_commands
@@ -101,3 +102,13 @@ def test_closing_leaves_nothing(sites, folder, ledger):
     names = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
     assert wan.backbone not in names
     wan.close()
+
+
+def test_failing_to_start_leaves_nothing(sites, folder, ledger, monkeypatch):
+    monkeypatch.setattr(netem_commands, "netem_options", lambda *_, up: "no-such-qdisc")
+    with pytest.raises(WanError, match="could not be changed"):
+        NetemWan.start(sites.networks, folder, Recorder(ledger, "test"))
+    assert not ledger.held("test")
+    assert not list(folder.iterdir())
+    names = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
+    assert not re.search(r"^wan-[0-9a-f]{10}\b", names, re.M)
