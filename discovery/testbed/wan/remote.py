@@ -6,7 +6,7 @@ Machines without netem accept it and delay nothing; the measurement after shapin
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import enoslib as en
