@@ -17,11 +17,9 @@ from discovery.errors import TestbedError
 CONNECT_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
 
-# Programs that a machine may start by itself while it is held are none of our business.
-_NOT_OURS = "^(user@|session-|systemd-|getty@|serial-getty@|ssh|dbus|polkit|apt-|packagekit)"
-
+# What the workbench starts on a node is a unit with this beginning, whatever starts it.
 _RUNNING = (
-    "systemctl list-units --type=service --state=running --plain --no-legend | awk '{print $1}'"
+    "systemctl list-units 'discovery-*' --type=service --plain --no-legend | awk '{print $1}'"
 )
 # NetemHTB puts an HTB queue at the root of an interface.
 _SHAPED = """tc qdisc show 2>/dev/null | awk '$2 == "htb" && / root / {print $5}'"""
@@ -38,7 +36,7 @@ echo "shaped" $({_SHAPED})
 
 # Expects the variables `services` and `shaped`: what the machine had before.
 _PUT_BACK = f"""
-for unit in $({_RUNNING} | grep -vE '{_NOT_OURS}'); do
+for unit in $({_RUNNING}); do
   case " $services " in *" $unit "*) ;; *) echo "$unit" ;; esac
 done | xargs -r systemctl stop
 for device in $({_SHAPED}); do
@@ -109,7 +107,10 @@ def _last_line(text: str) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """What a machine had before it was leased: services that run, interfaces that are shaped."""
+    """What a machine had before it was leased.
+
+    ``services`` are those that are named like ours, ``shaped`` its shaped interfaces.
+    """
 
     services: list[str]
     shaped: list[str]
@@ -155,7 +156,7 @@ def _check(machine: Machine, address: str, answer: str) -> Found:
 
 
 def put_back(machine: Machine, found: Found) -> None:
-    """Stop every service that ``machine`` runs and did not run, and unshape its interfaces."""
+    """Stop what the lease started on ``machine``, and unshape its interfaces."""
     before = "".join(
         f"{name}={shlex.quote(' '.join(values))}\n" for name, values in vars(found).items()
     )

@@ -79,25 +79,25 @@ def test_what_was_started_is_stopped_and_what_ran_before_goes_on(
     own_home: Path, machines: Foreign
 ) -> None:
     address = f"{machines.prefix}.1.11"
-    machines.ssh(address, "systemd-run --quiet --unit=theirs sleep 600")
+    machines.ssh(address, "systemd-run --quiet --unit=discovery-theirs sleep 600")
     before = machines.ssh(address, RUNNING)
     with lease(declare(own_home, machines), sites=2, purpose="test") as got:
-        en.run_command("systemd-run --quiet --unit=ours sleep 600", roles=got.roles)
-        assert "ours.service" in machines.ssh(address, RUNNING)
-    assert "theirs.service" in before
+        en.run_command("systemd-run --quiet --unit=discovery-test sleep 600", roles=got.roles)
+        assert "discovery-test.service" in machines.ssh(address, RUNNING)
+    assert "discovery-theirs.service" in before
     assert machines.ssh(address, RUNNING) == before
-    machines.ssh(address, "systemctl stop theirs")
+    machines.ssh(address, "systemctl stop discovery-theirs")
 
 
 def test_a_kept_lease_is_put_back_from_the_ledger(own_home: Path, machines: Foreign) -> None:
     kept = keep(declare(own_home, machines), sites=2, purpose="test")
     access = {node.alias: node for node in read_access(kept.folder)}
-    start = [*access["site-2-client"].command(kept.folder), "systemd-run --unit=ours sleep 600"]
-    subprocess.run(start, check=True, capture_output=True)
+    start = "systemd-run --unit=discovery-test sleep 600"
+    subprocess.run([*access["site-2-client"].command(), start], check=True, capture_output=True)
     address = f"{machines.prefix}.2.12"
-    assert machines.ssh(address, "systemctl is-active ours") == "active"
+    assert machines.ssh(address, "systemctl is-active discovery-test") == "active"
     assert [item.state for item in release_all()] == ["kept"]
-    assert machines.ssh(address, "systemctl is-active ours") == "inactive"
+    assert machines.ssh(address, "systemctl is-active discovery-test") == "inactive"
     assert held() == []
 
 
@@ -148,9 +148,9 @@ def test_a_machine_that_dies_does_not_keep_the_others(
     stack = ExitStack()
     with stack, lease(declare(own_home, machines), sites=2, purpose="test") as got:
         got.wan.shape(NO_DELAY, WanSettings(rate_mbit=100.0))
-        en.run_command("systemd-run --quiet --unit=ours sleep 600", roles=got.roles)
+        en.run_command("systemd-run --quiet --unit=discovery-test sleep 600", roles=got.roles)
         stack.enter_context(machines.out_of_reach(dead))
     assert "site-2-client cannot be reached" in capfd.readouterr().err
-    assert machines.ssh(alive, "systemctl is-active ours") == "inactive"
+    assert machines.ssh(alive, "systemctl is-active discovery-test") == "inactive"
     assert " htb " not in machines.ssh(alive, "tc qdisc show")
     assert held() == []

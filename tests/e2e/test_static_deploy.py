@@ -51,5 +51,5 @@ def test_keystone_is_healthy_on_static_machines_and_gone_after(
         deployment = deploy(held, "mariadb", SETTINGS, lambda _: nullcontext())
         deployment.check_health()
         held.wan.shape(((0.0, 0.0), (0.0, 0.0)), WanSettings())
-        assert "mariadb.service" in machines.ssh(f"{prefix}.1.11", RUNNING)
+        assert "discovery-mariadb.service" in machines.ssh(f"{prefix}.1.11", RUNNING)
     assert machines.ssh(f"{prefix}.1.11", RUNNING) == before
