@@ -21,6 +21,7 @@ from discovery.testbed.home import lease_folder, ledger_path
 from discovery.testbed.ledger import Ledger, Recorder, Thing
 from discovery.testbed.local import network, nodes
 from discovery.testbed.local.layout import CONTROL, FIRST_NODE, Layout, LocalNode
+from discovery.testbed.local.limits import raise_inotify
 from discovery.testbed.release import release_lease
 
 PROGRAMS = ("ip", "systemd-nspawn", "setsid", "nsenter", "ssh", "ssh-keygen")
@@ -164,6 +165,7 @@ class LocalProvider(Provider):  # type: ignore[misc]  # EnOSlib has no types
         refuse_machine(Path(self.provider_conf.image))
         layout = self.provider_conf.layout
         network.refuse_prefix_in_use(layout.prefix)
+        raise_inotify(len(layout.nodes))
         recorder = Recorder(Ledger(ledger_path()), layout.lease)
         if not recorder.ledger.held(layout.lease):  # made by EnOSlib alone, not by our factory
             recorder.record_lease("local", "an EnOSlib provider", layout.sites, kept=False)

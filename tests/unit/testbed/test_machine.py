@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from discovery.errors import MachineError, TestbedError
 from discovery.testbed import factory
 from discovery.testbed.home import refuse_long_home
-from discovery.testbed.local import cgroups, network, provider
+from discovery.testbed.local import cgroups, limits, network, provider
 from discovery.testbed.release import release_lease
 
 
@@ -89,6 +90,29 @@ def test_a_state_folder_too_long_for_sockets_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path / ("x" * 80)))
     with pytest.raises(MachineError, match="too long for the sockets"):
         refuse_long_home()
+
+
+def test_inotify_instances_are_raised_but_never_lowered(tmp_path, capsys):
+    limit = tmp_path / "max_user_instances"
+    limit.write_text("128\n")
+    limits.raise_inotify(30, limit)
+    assert limit.read_text() == "488"
+    assert "from 128 to 488 until the next boot, for 30 nodes" in capsys.readouterr().err
+    limits.raise_inotify(6, limit)
+    assert limit.read_text() == "488"
+    assert capsys.readouterr().err == ""
+
+
+def test_inotify_instances_that_cannot_be_raised_are_told(monkeypatch, tmp_path):
+    limit = tmp_path / "max_user_instances"
+    limit.write_text("128\n")
+
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(MachineError, match=r"30 nodes need fs\.inotify.*=488, it is 128"):
+        limits.raise_inotify(30, limit)
 
 
 def test_releasing_what_is_not_held_is_no_error(monkeypatch, tmp_path):

@@ -1,0 +1,39 @@
+"""Limits of the kernel that many booted nodes meet together, because root runs all of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from discovery.errors import MachineError
+
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+# A booted node has 7 (systemd 5, D-Bus, logind), measured; its services may want some more. The
+# kernel's usual 128 are enough for 18 nodes: the next one's systemd stops without a word.
+PER_NODE = 12
+REST_OF_MACHINE = 128
+
+
+def raise_inotify(nodes: int, path: Path = INOTIFY) -> None:
+    """Let root have enough inotify instances for ``nodes`` nodes, until the next boot.
+
+    The limit is only raised, and not lowered after: other leases and programs count on it too. A
+    :class:`MachineError` says what to do where it may not be changed.
+    """
+    needed = REST_OF_MACHINE + PER_NODE * nodes
+    allowed = int(path.read_text())
+    if allowed >= needed:
+        return
+    try:
+        path.write_text(str(needed))
+    except OSError as error:
+        raise MachineError(
+            f"{nodes} nodes need fs.inotify.max_user_instances={needed}, it is {allowed}, and it "
+            f"cannot be changed here ({error.strerror}); set it with `sysctl -w` where it can."
+        ) from None
+    print(
+        f"Raised fs.inotify.max_user_instances from {allowed} to {needed} until the next boot, "
+        f"for {nodes} nodes.",
+        file=sys.stderr,
+        flush=True,
+    )
