@@ -14,7 +14,7 @@ from discovery.experiment.models import Experiment, Tier
 def number(value: float, unit: str) -> str:
     """Three significant digits, or three decimals of what is nearly nothing; with the unit."""
     text = f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.3f}".rstrip("0").rstrip(".")
-    text = "0" if text == "-0" else text
+    text = "0" if text == "-0" else text.replace("-", "−")
     return f"{text}×" if unit == "×" else f"{text} {unit}".strip()
 
 

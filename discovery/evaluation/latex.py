@@ -31,6 +31,7 @@ _SPECIAL = {
     "±": r"\textpm{}",
     "…": r"\dots{}",
     "–": "--",
+    "−": r"\ensuremath{-}",
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from discovery.claims.judge import judge
 from discovery.claims.models import Claims
 from discovery.claims.published import COLUMNS
+from discovery.claims.wording import number
 from discovery.experiment.load import load_experiment
 from tests.unit.claims.tables import SCENARIO, around, grid, tables
 
@@ -271,3 +272,20 @@ def test_a_study_without_such_levels_has_no_published_effect():
     part = verdict_of(relation, found, published_table=study).parts[0]
     assert part.effects[0].published is None
     assert part.published == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (11.42, "11.4"),
+        (-0.00496, "−0.005"),
+        (-0.0001, "0"),
+        (0.0, "0"),
+        (1e-9, "0"),
+        (120.0, "120"),
+    ],
+)
+def test_numbers_are_written_for_readers(value, text):
+    assert number(value, "") == text
+    assert number(value, "×") == f"{text}×"
+    assert number(value, "s") == f"{text} s"
