@@ -33,6 +33,7 @@ def tables(request, tmp_path_factory):
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_and_writes_what_it_shows(tables, tmp_path, name):
+    (tmp_path / "notebooks").mkdir()
     papermill.execute_notebook(
         NOTEBOOKS / f"{name}.ipynb",
         tmp_path / "notebooks" / f"{name}.ipynb",
