@@ -1,14 +1,15 @@
 """Dumps: databases, keys and users of a back end, made once and restored by every deployment.
 
-``$DISCOVERY_HOME/images/<hash>/dumps/<back end>/bcrypt-<rounds>/`` holds ``dump.tar.zst``, the
+``$DISCOVERY_HOME/images/<hash>/dumps/<back end>/bcrypt-<rounds>-<hash>/`` holds ``dump.tar.zst``, the
 server's own files packed while it was down, and ``keys.tar``, Keystone's keys. They lie beside the
-image since they are files of its very server; the rounds are in the name since a stored password
-costs, at every login, what it was hashed with.
+image since they are files of its very server. The rounds are in the name since a stored password costs,
+at every login, what it was hashed with; the hash is over the roles and users that made the dump.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 
 SERVICES = ("keystone",)
+
+_DEPLOY = playbook.ANSIBLE / "deploy"
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class Dump:
 def dump_of(backend: Backend, settings: KeystoneSettings) -> Dump:
     """Where the dump is that ``backend`` starts from."""
     dumps = image_folder() / "dumps" / backend.dump
-    return Dump(dumps / f"bcrypt-{settings.bcrypt_rounds}")
+    made_by = _made_by(BACKENDS[backend.dump])
+    return Dump(dumps / f"bcrypt-{settings.bcrypt_rounds}-{made_by}")
 
 
 def bootstrap(
@@ -64,7 +68,7 @@ def bootstrap(
     work = Path(tempfile.mkdtemp(prefix=".bootstrap-", dir=dump.folder.parent))
     try:
         playbook.run(
-            playbook.ANSIBLE / "deploy" / "bootstrap.yml",
+            _DEPLOY / "bootstrap.yml",
             {"nodes": [node.host]},
             {
                 "backend_role": source.role,
@@ -84,3 +88,13 @@ def bootstrap(
         work.rename(dump.folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _made_by(source: Backend) -> str:
+    """A hash over what decides what is in a dump of ``source``, whatever the image."""
+    digest = hashlib.sha256(repr((source.url, SERVICES, ADMIN, LOAD_USERS, REGION)).encode())
+    for role in (source.role, "keystone"):
+        for path in sorted((_DEPLOY / "roles" / role).rglob("*")):
+            if path.is_file():
+                digest.update(str(path.relative_to(_DEPLOY)).encode() + path.read_bytes())
+    return digest.hexdigest()[:8]

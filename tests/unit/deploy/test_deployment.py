@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from discovery.deploy import BACKENDS, Deployment
+from discovery.deploy import BACKENDS, Deployment, dumps
 from discovery.deploy.dumps import dump_of
 from discovery.experiment.models import KeystoneSettings
 
@@ -52,3 +52,11 @@ def test_a_dump_is_told_by_its_back_end_and_by_what_passwords_cost(tmp_path, mon
     assert dump_of(BACKENDS["postgresql"], settings) != mariadb
     assert dump_of(BACKENDS["mariadb"], costly) != mariadb
     assert not mariadb.exists()
+
+
+def test_a_dump_is_made_anew_when_its_users_change(tmp_path, monkeypatch):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
+    settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)
+    before = dump_of(BACKENDS["mariadb"], settings)
+    monkeypatch.setattr(dumps, "LOAD_USERS", ())
+    assert dump_of(BACKENDS["mariadb"], settings) != before
