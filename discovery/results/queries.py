@@ -1,9 +1,10 @@
 """SQL queries of each scenario, from the database servers' own counters.
 
-The counters are cumulative and sampled a few times per second. A scenario's share is the growth
-of each server's counter between the start and the end of the scenario's load, both interpolated
-linearly between samples, summed over the servers. The clients of a cell run the scenarios in
-step, so that no other load falls into the window.
+The counters are cumulative and sampled ten times a second. A scenario's share is the growth of each
+server's counter from the last sample before the scenario's load to the first one after it, summed
+over the servers. The clients of a cell run the scenarios in step and rest between them, so that the
+window holds no other load; what it holds besides are the log-ins of Rally's users that fall into the
+tenth of a second before the load and, with several clients, those of the clients that begin later.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def queries_rows(cell: RawCell) -> list[dict[str, Any]]:
 
 
 def growth(counters: pd.DataFrame, counter: str, start: float, end: float) -> float | None:
-    """How much ``counter`` grew between ``start`` and ``end`` (s, epoch), summed over nodes.
+    """How much ``counter`` grew from before ``start`` to after ``end`` (s, epoch), over all nodes.
 
     ``None`` if a node's samples do not cover the window or the counter fell in it.
     """
@@ -67,12 +68,11 @@ def growth(counters: pd.DataFrame, counter: str, start: float, end: float) -> fl
         value = node["value"].to_numpy(dtype=float)
         if time[0] > start + _SLACK_S or time[-1] < end - _SLACK_S:
             return None
-        around = slice(
-            max(0, int(np.searchsorted(time, start)) - 1), int(np.searchsorted(time, end)) + 1
-        )
-        if (np.diff(value[around]) < 0).any():
+        before = max(0, int(np.searchsorted(time, start, side="right")) - 1)
+        after = min(len(time) - 1, int(np.searchsorted(time, end)))
+        if (np.diff(value[before : after + 1]) < 0).any():
             return None
-        total += float(np.diff(np.interp([start, end], time, value))[0])
+        total += float(value[after] - value[before])
     return total
 
 

@@ -17,7 +17,7 @@ from discovery.workload import remote
 UNIT = "discovery-sample"
 PROGRAM = Path(__file__).parent / "on_node" / "sample.py"
 SYSTEM_PERIOD_S = 1.0
-COUNTER_PERIOD_S = 0.2
+COUNTER_PERIOD_S = 0.1
 SYSTEM_COLUMNS = ["node", "site", "role", "time", "cpu_s", "memory_bytes", "rx_bytes", "tx_bytes"]
 COUNTER_COLUMNS = ["node", "site", "time", "counter", "value"]
 
