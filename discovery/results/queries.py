@@ -1,10 +1,11 @@
 """SQL queries of each scenario, from the database servers' own counters.
 
-The counters are cumulative and sampled ten times a second. A scenario's share is the growth of each
-server's counter from the last sample before the scenario's load to the first one after it, summed
-over the servers. The clients of a cell run the scenarios in step and rest between them, so that the
-window holds no other load; what it holds besides are the log-ins of Rally's users that fall into the
-tenth of a second before the load and, with several clients, those of the clients that begin later.
+The counters are cumulative and sampled ten times a second. A scenario's share is the growth of
+each server's counter from the last sample before the scenario's load to the first one after it,
+summed over the servers. The clients of a cell run the scenarios in step and rest between them, so
+that the window holds no other load. What it holds besides are the log-ins of Rally's users that
+fall into the tenth of a second before the load and, with several clients, those of the clients
+that begin later.
 """
 
 from __future__ import annotations
