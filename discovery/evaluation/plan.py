@@ -111,7 +111,7 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
 def check_memory(cells: Iterable[Cell], testbed: Testbed, run: Run) -> None:
     """Refuse a tier with more sites than this machine's memory holds; a :class:`ConfigError`.
 
-    Only the local testbed's nodes live in this machine.
+    On a testbed elsewhere, this machine only drives nodes.
     """
     if not testbed.on_this_machine:
         return
