@@ -8,7 +8,7 @@ LOCK=scripts/requirements.lock
 # Every number in a result was made under these; a locale or a hash seed must not change one.
 export LC_ALL=C.UTF-8 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=${PYTHONDONTWRITEBYTECODE-}
 
-say() { printf '\033[1m»\033[0m %s\n' "$*"; }
+say() { printf '» %s\n' "$*"; }
 stop() { printf '%s\n' "$*" >&2; exit 3; }
 
 is_root() { [ "$(id -u)" = 0 ]; }
