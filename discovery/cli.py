@@ -84,11 +84,14 @@ def cell_run(
     testbed: TestbedOption = LOCAL,
 ) -> None:
     """Lease, deploy, shape, load, collect, release: one cell, written whole or not at all."""
+    from discovery.evaluation.plan import plan as make_plan
+    from discovery.evaluation.plan import progress
     from discovery.experiment.load import load_cell
     from discovery.testbed import load_testbed
     from discovery.workload.cell import run_cell
 
     chosen = load_cell(experiment, tier, cell)
+    typer.echo(progress(make_plan(experiment, tier, testbed, Path("results")), cell))
     run_cell(chosen, load_testbed(testbed), out, _tell(cell))
 
 
@@ -113,7 +116,8 @@ def claims(
     experiment: ExperimentOption = KEYSTONE_2018,
 ) -> None:
     """Judge every claim of an experiment on tidy tables."""
-    from discovery.claims import judge_folder, write_verdicts
+    from discovery.claims.judge import judge_folder
+    from discovery.claims.verdicts import write_verdicts
 
     write_verdicts(judge_folder(experiment, tidy), out)
 

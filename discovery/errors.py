@@ -59,6 +59,7 @@ class ConfigError(DiscoveryError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
+        """Name the file, then the key and its value, what is wrong, and what is allowed."""
         parts = [str(self.file)]
         if self.key is not None:
             parts.append(f"{self.key} = {self.value!r}" if self.value is not None else self.key)
@@ -95,7 +96,7 @@ class DeployError(DiscoveryError):
     exit_code = 5
 
 
-class MeasuredFailure(DiscoveryError):
+class MeasuredFailure(DiscoveryError):  # noqa: N818  (a result, not a mistake)
     """The system under test broke under the conditions of the cell: a result, not an accident."""
 
     exit_code = 6

@@ -36,6 +36,7 @@ def configure(folder: Path) -> None:
         {
             "ANSIBLE_PIPELINING": "True",
             "ANSIBLE_HOST_KEY_CHECKING": "False",
+            "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",  # site-1 is a fine name
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets_folder(folder)),
             "ANSIBLE_SSH_ARGS": " ".join(SSH_OPTIONS),
         }

@@ -121,7 +121,7 @@ def test_the_verdicts_the_paper_and_the_page_are_there(checkout, finished):
 def test_a_run_without_a_change_does_nothing(checkout, finished):
     before = whole_cells(checkout)
     done = subprocess.run(
-        ["snakemake", "--workflow-profile", "workflow/profiles/local", "--config", "tier=smoke"],
+        ["snakemake", "--profile", "workflow/profiles/local", "--config", "tier=smoke"],
         cwd=checkout,
         env={**os.environ, "PYTHONPATH": str(checkout)},
         check=True,

@@ -15,7 +15,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from discovery.analysis.style import save
-from discovery.claims import judge_folder, write_verdicts
+from discovery.claims.judge import judge_folder
+from discovery.claims.verdicts import write_verdicts
 from discovery.errors import ConfigError, MachineError, ResultError
 from discovery.evaluation.paper import build_paper
 from discovery.evaluation.report import write_report

@@ -6,7 +6,7 @@ rule paper:
         notebooks=EXECUTED,
         claims=CLAIMS,
         text=sorted(map(str, Path("paper").glob("*.*"))),
-        code=sources("evaluation"),
+        code=sources("evaluation", "claims", "analysis"),
     output:
         report(PAPER, caption="../report/paper.rst", category="Paper"),
     log:
@@ -27,7 +27,7 @@ rule report:
         notebooks=EXECUTED,
         claims=CLAIMS,
         tables=TIDY_TABLES,
-        code=sources("evaluation"),
+        code=sources("evaluation", "claims", "analysis"),
     output:
         report(REPORT, caption="../report/page.rst", category="Report"),
     log:

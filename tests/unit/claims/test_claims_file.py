@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from discovery.claims import judge_folder, load_claims, read_verdicts, write_verdicts
+from discovery.claims.judge import judge_folder
+from discovery.claims.load import load_claims
 from discovery.claims.published import read_published
+from discovery.claims.verdicts import read_verdicts, write_verdicts
 from discovery.errors import ClaimError, ConfigError, ResultError
 from discovery.results.tidy import tidy
 from tests.raw.cells import write_study
