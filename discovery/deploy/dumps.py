@@ -1,9 +1,10 @@
 """Dumps: databases, keys and users of a back end, made once and restored by every deployment.
 
-``$DISCOVERY_HOME/images/<hash>/dumps/<back end>/bcrypt-<rounds>-<hash>/`` holds ``dump.tar.zst``, the
-server's own files packed while it was down, and ``keys.tar``, Keystone's keys. They lie beside the
-image since they are files of its very server. The rounds are in the name since a stored password costs,
-at every login, what it was hashed with; the hash is over the roles and users that made the dump.
+``$DISCOVERY_HOME/images/<hash>/dumps/<back end>/bcrypt-<rounds>-<hash>/`` holds ``dump.tar.zst``,
+the server's own files packed while it was down, and ``keys.tar``, Keystone's keys. They lie beside
+the image since they are files of its very server. The rounds are in the name since a stored
+password costs, at every login, what it was hashed with; the hash is over the roles and users that
+made it.
 """
 
 from __future__ import annotations
