@@ -137,7 +137,14 @@ def test_ssh_becomes_a_shell_on_the_node(local_file):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_run_that_is_asked_to_end_releases(local_file, number):
-    with run(local_file, "asked to end", 60) as process:
+    # Whoever started the tests may ignore a signal (nohup, a shell's background job), and a run
+    # respects what it inherits.
+    inherited = signal.signal(number, signal.SIG_DFL)
+    try:
+        process = run(local_file, "asked to end", 60)
+    finally:
+        signal.signal(number, inherited)
+    with process:
         assert len(process.stdout.readline()) == 7
         process.send_signal(number)
         assert process.wait(20) != 0
