@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from discovery.analysis.panels import explain, scenario_panels
+from discovery.analysis.panels import explain, plain_logarithm, scenario_panels
 from discovery.analysis.style import (
     COLOURS,
     GREY,
@@ -47,9 +48,7 @@ def completion_figure(tables: Tables, summary: pd.DataFrame, *, sites: int, load
     scenarios = present(summary["scenario"], scenario_order())
     usual = int(summary["asked"].mode().iloc[0])
     with figure_style():
-        panels = scenario_panels(
-            scenarios, xlabel="one-way delay (ms)", ylabel="completion time (s)"
-        )
+        panels = scenario_panels(scenarios)
         for scenario, panel in panels.scenarios.items():
             _bars(
                 panel,
@@ -58,6 +57,7 @@ def completion_figure(tables: Tables, summary: pd.DataFrame, *, sites: int, load
                 backends,
                 usual,
             )
+        panels.name_axes("one-way delay (ms)", "completion time (s)")
         explain(
             panels,
             backends,
@@ -177,22 +177,18 @@ def distribution_figure(tables: Tables, summary: pd.DataFrame, *, sites: int, lo
     delays = _delays(summary)
     dashes = {delay: _DASHES[rank % len(_DASHES)] for rank, delay in enumerate(delays)}
     with figure_style():
-        panels = scenario_panels(
-            scenarios, xlabel="completion time (s)", ylabel="share of iterations"
-        )
+        panels = scenario_panels(scenarios)
         for scenario, panel in panels.scenarios.items():
             part = iterations[iterations["scenario"] == scenario]
-            for backend in backends:
-                for delay in delays:
-                    chosen = part[(part["backend"] == backend) & (part["delay"] == delay)]
-                    _curve(panel, chosen, COLOURS[backend], dashes[delay])
+            _curves(panel, part, backends, dashes)
             lines_of_text = _missing(panel, summary[summary["scenario"] == scenario])
             panel.set_ylim(0, 1.06 + 0.11 * lines_of_text)
-            panel.set_xscale("log")
             panel.margins(x=0.09)
-            panel.xaxis.set_major_formatter("{x:g}")
+            panel.autoscale_view(scaley=False)
+            plain_logarithm(panel.xaxis)
             panel.set_yticks([0, 0.25, 0.5, 0.75, 1])
             panel.grid(visible=True, axis="both")
+        panels.name_axes("completion time (s)", "share of iterations")
         lines = [
             Line2D([], [], color=GREY, linestyle=dashes[delay], label=_delay_words(delay))
             for delay in delays
@@ -211,19 +207,37 @@ def distribution_figure(tables: Tables, summary: pd.DataFrame, *, sites: int, lo
     return panels.figure
 
 
-def _curve(panel: Axes, iterations: pd.DataFrame, colour: str, dashes: Any) -> None:
-    if iterations.empty:
-        return
-    done = np.sort(iterations.loc[iterations["error"].isna(), "actions_s"].to_numpy(dtype=float))
-    n = len(iterations)
-    if len(done):
-        share = np.arange(len(done) + 1) / n
-        panel.step([done[0], *done], share, where="post", color=colour, linestyle=dashes)
-    if len(done) < n and len(done):
-        panel.plot(done[-1], len(done) / n, marker="x", color=colour, markeredgewidth=1.2)
+def _curves(
+    panel: Axes, iterations: pd.DataFrame, backends: Sequence[str], dashes: Mapping[str, Any]
+) -> None:
+    """The distribution of each back end (colour) and delay (dashes), and where failures end it."""
+    panel.set_xscale("log")
+    group = iterations.groupby(["backend", "delay"])
+    # Weighted so, the successful ones add up to their share of all.
+    shares = iterations.assign(n=group["cell"].transform("size")).query("error.isna()")
+    shares = shares.assign(weight=1 / shares["n"])
+    for delay, done in shares.groupby("delay"):
+        sns.ecdfplot(
+            done,
+            x="actions_s",
+            weights="weight",
+            stat="count",
+            hue="backend",
+            hue_order=backends,
+            palette=COLOURS,
+            linestyle=dashes[str(delay)],
+            legend=False,
+            ax=panel,
+        )
+    for (backend, _), done in shares.groupby(["backend", "delay"]):
+        n = int(done["n"].iloc[0])
+        if len(done) == n:
+            continue
+        end, colour = (done["actions_s"].max(), len(done) / n), COLOURS[str(backend)]
+        panel.plot(*end, marker="x", color=colour, markeredgewidth=1.2)
         panel.annotate(
             f"{len(done)}/{n}",
-            (done[-1], len(done) / n),
+            end,
             xytext=(-4, 1),
             textcoords="offset points",
             ha="right",

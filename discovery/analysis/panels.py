@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from discovery.analysis.style import COLOURS, DOUBLE_IN, NAMES
 
@@ -25,26 +27,34 @@ class Panels:
     scenarios: dict[str, Axes]
     unused: list[Axes]
 
+    def name_axes(self, xlabel: str, ylabel: str) -> None:
+        """Name the axes once per column and row, since they are the same in all panels."""
+        for number, panel in enumerate(self.scenarios.values()):
+            panel.set_ylabel(ylabel if number % _COLUMNS == 0 else "")
+            panel.set_xlabel(xlabel if number + _COLUMNS >= len(self.scenarios) else "")
 
-def scenario_panels(scenarios: Sequence[str], *, xlabel: str, ylabel: str) -> Panels:
-    """A double-column figure with a panel per scenario, and at least one left for the legend.
 
-    The axes' names stand once per column and row, since they are the same in all panels.
-    """
+def scenario_panels(scenarios: Sequence[str]) -> Panels:
+    """A double-column figure with a panel per scenario, and at least one left for the legend."""
     rows = math.ceil((len(scenarios) + 1) / _COLUMNS)
     figure = Figure(figsize=(DOUBLE_IN, _ROW_IN * rows))
     flat = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
     panels = dict(zip(scenarios, flat, strict=False))
-    for number, (name, panel) in enumerate(panels.items()):
+    for name, panel in panels.items():
         # A long name may reach over its panel's edge, but must not push the others aside.
         panel.set_title(name, loc="left").set_in_layout(False)
-        if number % _COLUMNS == 0:
-            panel.set_ylabel(ylabel)
-        if number + _COLUMNS >= len(scenarios):
-            panel.set_xlabel(xlabel)
     for unused in flat[len(scenarios) :]:
         unused.set_axis_off()
     return Panels(figure, panels, flat[len(scenarios) :])
+
+
+def plain_logarithm(axis: Axis) -> None:
+    """Number a logarithmic axis as 0.1, 1, 10; if it spans less than a decade, within it."""
+    low, high = axis.get_view_interval()
+    if high < 10 * low:
+        axis.set_major_locator(MaxNLocator(4))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def explain(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -56,6 +57,7 @@ def resource_figure(tables: Tables, *, sites: int) -> Figure:
                 if row == 0:
                     panel.set_title(label, loc="left")
                 panel.set_ylim(bottom=0)
+                panel.set(xlabel="", ylabel="")
             axes[row][0].set_ylabel(f"{load} load")
         handles: list[Patch | Line2D] = [
             Patch(color=COLOURS[name], label=NAMES[name]) for name in backends
@@ -90,23 +92,27 @@ def _marks(
     backends: list[str],
     delays: list[str],
 ) -> None:
-    last = max(1, len(backends) * (len(delays) + 1) - 2)
-    for place, kind in enumerate(kinds):
-        for group, backend in enumerate(backends):
-            for rank, delay in enumerate(delays):
-                chosen = nodes[
-                    (nodes["kind"] == kind)
-                    & (nodes["backend"] == backend)
-                    & (nodes["delay"] == delay)
-                ][metric].dropna()
-                if chosen.empty:
-                    continue
-                # A gap of one slot's width between back ends.
-                slot = group * (len(delays) + 1) + rank
-                x = place + (slot / last - 0.5) * 0.8
-                colour = COLOURS[backend]
-                panel.vlines(x, chosen.min(), chosen.max(), color=colour, linewidth=0.8)
-                panel.plot(x, chosen.mean(), marker=_marker(rank), color=colour, markersize=3.0)
+    # A place per back end and delay, and one that stays empty after each back end but the last.
+    places = [(backend, delay) for backend in backends for delay in [*delays, ""]][:-1]
+    hues = ["-".join(place) for place in places]
+    sns.pointplot(
+        nodes.assign(place=nodes["backend"] + "-" + nodes["delay"]),
+        x="kind",
+        y=metric,
+        order=kinds,
+        hue="place",
+        hue_order=hues,
+        palette=[COLOURS[backend] for backend, _ in places],
+        markers=[_marker([*delays, ""].index(delay)) for _, delay in places],
+        dodge=0.8 if len(places) > 1 else False,
+        linestyle="none",
+        markersize=3.8,
+        markeredgewidth=0,
+        errorbar=("pi", 100),
+        err_kws={"linewidth": 0.8},
+        legend=False,
+        ax=panel,
+    )
     panel.set_xticks(range(len(kinds)), [kind.replace(" + ", "\n+ ") for kind in kinds])
     panel.set_xlim(-0.55, len(kinds) - 0.45)
     panel.tick_params(axis="x", length=0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -29,7 +30,11 @@ _WHEN = {"shaped": ("o", "black", "after shaping"), "after-load": ("x", GREY, "a
 def wan_figure(tables: Tables) -> Figure:
     """Measured minus asked round trip of every pair of sites, and the band it must stay in."""
     pairs = wan_errors(tables)
+    pairs["pair"] = pairs["when"] + " " + pairs["source"] + " " + pairs["destination"]
     levels = sorted(pairs["asked_rtt_ms"].unique())
+    # A column of marks per pair of sites: those after shaping, a gap, those after the load.
+    columns = [sorted(pairs.loc[pairs["when"] == when, "pair"].unique()) for when in _WHEN]
+    order = [*columns[0], "gap", *columns[1]]
     with figure_style():
         figure = Figure(figsize=(COLUMN_IN, 2.2))
         panel = figure.subplots()
@@ -39,12 +44,26 @@ def wan_figure(tables: Tables) -> Figure:
                 [place - 0.42, place + 0.42], -allowed, allowed, color="#E8EEF4", linewidth=0
             )
             at_level = pairs[pairs["asked_rtt_ms"] == asked]
-            for side, (when, (marker, colour, _)) in enumerate(_WHEN.items()):
-                errors = at_level.loc[at_level["when"] == when, "error_ms"].dropna()
-                spread = np.linspace(-0.15, 0.15, len(errors)) if len(errors) > 1 else [0.0]
-                x = place + (side - 0.5) * 0.4 + np.asarray(spread)[: len(errors)]
-                panel.plot(x, errors, linestyle="", marker=marker, color=colour, ms=2.2, mew=0.6)
             _worst(panel, place, at_level)
+        for when, known in pairs.dropna(subset="error_ms").groupby("when"):
+            marker, colour, _ = _WHEN[str(when)]
+            sns.stripplot(
+                known,
+                x="asked_rtt_ms",
+                y="error_ms",
+                order=levels,
+                hue="pair",
+                hue_order=order,
+                palette=[colour] * len(order),
+                dodge=True,
+                jitter=False,
+                marker=marker,
+                size=2.2,
+                linewidth=0.6,
+                edgecolor="face",
+                legend=False,
+                ax=panel,
+            )
         panel.axhline(0, color="black", linewidth=0.6)
         panel.set_xticks(range(len(levels)), [f"{asked:g}" for asked in levels])
         panel.tick_params(axis="x", length=0)
@@ -96,30 +115,37 @@ def phase_figure(tables: Tables, *, steps_of: str | None = None) -> Figure:
         figure = Figure(figsize=(COLUMN_IN, 0.95 + 0.36 * rows + 0.14 * ((len(phases) + 2) // 3)))
         panel = figure.subplots()
         longest = float(means.groupby("backend")["seconds"].sum().max()) if len(means) else 1.0
-        for row, backend in enumerate(backends):
-            part = means[means["backend"] == backend].set_index("phase")
-            left = 0.0
-            for rank, phase in enumerate(phases):
-                seconds = float(part["seconds"].get(phase, 0.0))
-                panel.barh(row, seconds, 0.62, left, color=_neutral(rank), ec="white", lw=0.4)
-                if seconds > 0.09 * longest:
-                    panel.text(
-                        left + seconds / 2,
-                        row,
-                        f"{seconds:.1f}",
-                        ha="center",
-                        va="center",
-                        size=6.0,
-                    )
-                left += seconds
-            cells = int(part["cells"].max())
-            panel.text(left + 0.01 * longest, row, f"{left:.1f} s, n = {cells}", va="center")
+        if len(means):
+            sns.histplot(
+                means,
+                y="backend",
+                weights="seconds",
+                hue="phase",
+                hue_order=phases[::-1],  # the first is stacked last, and so at the far end
+                palette=[_neutral(rank) for rank in reversed(range(len(phases)))],
+                multiple="stack",
+                shrink=0.62,
+                alpha=1,
+                edgecolor="white",
+                linewidth=0.4,
+                legend=False,
+                ax=panel,
+            )
+        for bars in (held for held in panel.containers if isinstance(held, BarContainer)):
+            widths = [bar.get_width() for bar in bars.patches]
+            shown = [f"{width:.1f}" if width > 0.09 * longest else "" for width in widths]
+            panel.bar_label(bars, labels=shown, label_type="center", fontsize=6.0)
+        wholes = means.groupby("backend").agg(seconds=("seconds", "sum"), cells=("cells", "max"))
+        for row, (seconds, cells) in enumerate(wholes.loc[backends].itertuples(index=False)):
+            words = f"{seconds:.1f} s, n = {cells}"
+            panel.text(seconds + 0.01 * longest, row, words, va="center")
         panel.set_yticks(range(len(backends)), [NAMES[name] for name in backends])
         panel.set_ylim(rows - 0.5, -0.5)
         panel.set_xlim(0, longest * 1.42)
         panel.tick_params(axis="y", length=0)
         panel.grid(visible=True, axis="x")
         panel.grid(visible=False, axis="y")
+        panel.set_ylabel("")
         panel.set_xlabel("mean seconds per cell")
         handles = [
             Patch(color=_neutral(rank), label=phase.rpartition(":")[2])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from discovery.analysis.model import fit, predict, queries_per_iteration
+from discovery.analysis.panels import plain_logarithm
 from discovery.analysis.style import (
     COLOURS,
     COLUMN_IN,
@@ -41,27 +43,33 @@ def prediction_figure(tables: Tables, *, sites: int) -> Figure:
     with figure_style():
         figure = Figure(figsize=(COLUMN_IN, 2.9))
         panel = figure.subplots()
-        for backend in backends:
-            for load in ("light", "high"):
-                chosen = points[(points["backend"] == backend) & (points["load"] == load)]
-                panel.plot(
-                    chosen["predicted_s"],
-                    chosen["measured_s"],
-                    linestyle="",
-                    marker=MARKERS[backend],
-                    markersize=3.4,
-                    color=COLOURS[backend],
-                    markerfacecolor=COLOURS[backend] if load == "light" else "none",
-                    markeredgewidth=0.7,
-                )
+        for load, chosen in points.groupby("load", sort=False):
+            sns.scatterplot(
+                chosen,
+                x="predicted_s",
+                y="measured_s",
+                hue="backend",
+                style="backend",
+                palette=COLOURS,
+                markers=MARKERS,
+                s=12,
+                linewidth=0.7,
+                legend=False,
+                ax=panel,
+            )
+            drawn = panel.collections[-1]
+            drawn.set_edgecolor(drawn.get_facecolor())
+            if load == "high":
+                drawn.set_facecolor("none")
         if len(points):
             panel.axline((1, 1), (10, 10), color="black", linewidth=0.7, zorder=0)
         else:
             panel.text(0.5, 0.5, "no cell with a WAN", transform=panel.transAxes, ha="center")
         panel.set_xscale("log")
         panel.set_yscale("log")
-        panel.xaxis.set_major_formatter("{x:g}")
-        panel.yaxis.set_major_formatter("{x:g}")
+        panel.autoscale_view()
+        plain_logarithm(panel.xaxis)
+        plain_logarithm(panel.yaxis)
         panel.grid(visible=True, axis="both")
         panel.set_xlabel("queries per iteration × round trip (s)")
         panel.set_ylabel("measured time of an iteration (s)")
@@ -90,23 +98,35 @@ def round_trips_figure(tables: Tables, *, sites: int, load: str) -> Figure:
     counts = _of(queries_per_iteration(tables), sites, load)
     backends = present([*slopes["backend"], *counts["backend"]], backend_order())
     scenarios = present([*slopes["scenario"], *counts["scenario"]], scenario_order())
-    step = 0.72 / max(1, len(backends))
     with figure_style():
         figure = Figure(figsize=(COLUMN_IN, 0.9 + 0.42 * max(1, len(scenarios))))
         panel = figure.subplots()
-        for row, scenario in enumerate(scenarios):
+        for row in range(len(scenarios)):
             panel.axhspan(row - 0.5, row + 0.5, color="#F4F4F4" if row % 2 == 0 else "white", lw=0)
-            for rank, backend in enumerate(backends):
-                y = row + (rank - (len(backends) - 1) / 2) * step
-                colour = COLOURS[backend]
-                for counted in _pick(counts, scenario, backend):
-                    panel.plot(counted["queries"], y, "D", mfc="white", mec=colour, ms=4.2)
-                    panel.plot(counted["commits"], y, "|", color=colour, ms=6, mew=1.2)
-                for fitted in _pick(slopes, scenario, backend):
-                    if np.isfinite(fitted["round_trips"]):
-                        low, high = fitted["round_trips_low"], fitted["round_trips_high"]
-                        panel.hlines(y, low, high, color=colour, linewidth=1.4)
-                        panel.plot(fitted["round_trips"], y, "o", color=colour, ms=2.8)
+        dots = partial(
+            sns.pointplot,
+            y="scenario",
+            order=scenarios,
+            orient="y",
+            hue="backend",
+            hue_order=backends,
+            palette=COLOURS,
+            dodge=0.72 * (1 - 1 / max(1, len(backends))),
+            linestyle="none",
+            legend=False,
+            ax=panel,
+        )
+        if len(counts):
+            queries = {"markers": "D", "markersize": 4.2, "markerfacecolor": "white"}
+            dots(counts, x="queries", errorbar=None, markeredgewidth=1.0, **queries)
+            dots(counts, x="commits", errorbar=None, markers="|", markersize=6, markeredgewidth=1.2)
+        ends = slopes.melt(
+            id_vars=["scenario", "backend"],
+            value_vars=["round_trips", "round_trips_low", "round_trips_high"],
+        ).dropna()
+        if len(ends):  # the middle of the three is the slope, and they span its interval
+            line = {"linewidth": 1.4}
+            dots(ends, x="value", estimator="median", errorbar=("pi", 100), ms=2.8, err_kws=line)
         panel.set_yticks(range(len(scenarios)), [_two_lines(name) for name in scenarios])
         panel.tick_params(axis="y", length=0)
         panel.set_ylim(max(1, len(scenarios)) - 0.5, -0.5)
@@ -115,6 +135,7 @@ def round_trips_figure(tables: Tables, *, sites: int, load: str) -> Figure:
         panel.set_xlim(left=min(-1.0, float(slopes["round_trips_low"].min(skipna=True) or 0) * 1.1))
         panel.grid(visible=True, axis="x")
         panel.grid(visible=False, axis="y")
+        panel.set_ylabel("")
         panel.set_xlabel(f"per iteration ({sites} sites, {load} load)")
         handles = [
             Line2D([], [], color=COLOURS[name], label=NAMES[name], lw=3) for name in backends
@@ -130,11 +151,6 @@ def round_trips_figure(tables: Tables, *, sites: int, load: str) -> Figure:
 
 def _of(table: pd.DataFrame, sites: int, load: str) -> pd.DataFrame:
     return table[(table["sites"] == sites) & (table["load"] == load)]
-
-
-def _pick(table: pd.DataFrame, scenario: str, backend: str) -> list[dict[str, float]]:
-    chosen = table[(table["scenario"] == scenario) & (table["backend"] == backend)]
-    return [{str(key): item for key, item in row.items()} for row in chosen.to_dict("records")]
 
 
 def _two_lines(scenario: str) -> str:

@@ -3,12 +3,16 @@
 import hashlib
 from itertools import pairwise
 
+import matplotlib as mpl
+import numpy as np
 import pytest
+from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
 from discovery.analysis import style
 from discovery.analysis.completion_plots import completion_figure, distribution_figure
 from discovery.analysis.resource_plots import resource_figure
+from discovery.analysis.resources import METRICS, usage
 from discovery.analysis.summary import conditions, summarise
 from discovery.analysis.testbed_plots import phase_figure, wan_figure
 from discovery.analysis.trip_plots import prediction_figure, round_trips_figure
@@ -50,6 +54,44 @@ def test_failures_are_on_the_figure(study, summary, figure):
             distribution_figure: f"{row['n'] - row['failures']}/{row['n']}",
         }[figure]
         assert any(mark in text for text in drawn)
+
+
+def test_a_curve_ends_at_the_share_that_succeeded(study, summary):
+    figure = distribution_figure(study, summary, sites=3, load="high")
+    panels = {axes.get_title("left"): axes for axes in figure.axes}
+    for scenario, part in summary.query("load == 'high' and n > failures").groupby("scenario"):
+        curves = [line for line in panels[scenario].lines if len(line.get_ydata()) > 1]
+        ends = sorted((line.get_color(), max(line.get_ydata())) for line in curves)
+        asked = sorted(
+            (style.COLOURS[backend], 1 - failures)
+            for backend, failures in part[["backend", "failure_share"]].itertuples(index=False)
+        )
+        assert [colour for colour, _ in ends] == [colour for colour, _ in asked]
+        assert [end for _, end in ends] == pytest.approx([end for _, end in asked])
+
+
+def test_a_resource_line_spans_the_nodes(study):
+    figure = resource_figure(study, sites=3)
+    nodes = usage(study).query("load == 'high' and backend == 'galera' and kind == 'client'")
+    for metric, panel in zip(METRICS, figure.axes[-len(METRICS) :], strict=True):
+        spans = [
+            (min(line.get_ydata()), max(line.get_ydata()))
+            for line in panel.lines
+            if line.get_color() == style.COLOURS["galera"] and len(line.get_ydata()) == 2
+        ]
+        for _, part in nodes.groupby("delay"):
+            wanted = pytest.approx((part[metric].min(), part[metric].max()))
+            assert any(span == wanted for span in spans)
+
+
+def test_drawing_leaves_no_setting_behind(study, summary):
+    before = dict(mpl.rcParams)
+    state = np.random.get_state()[1].tolist()
+    for _ in figures(study, summary):
+        pass
+    assert dict(mpl.rcParams) == before
+    assert np.random.get_state()[1].tolist() == state
+    assert pyplot.get_fignums() == []
 
 
 def test_a_group_that_was_not_run_says_so(study):
