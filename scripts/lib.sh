@@ -6,7 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 VENV=.venv
 LOCK=scripts/requirements.lock
 # Every number in a result was made under these; a locale or a hash seed must not change one.
-export LC_ALL=C.UTF-8 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=${PYTHONDONTWRITEBYTECODE-}
+export LC_ALL=C.UTF-8 PYTHONHASHSEED=0
+# With it, each of the many programs that a run starts would compile pandas and EnOSlib anew.
+unset PYTHONDONTWRITEBYTECODE
 
 say() { printf '» %s\n' "$*"; }
 stop() { printf '%s\n' "$*" >&2; exit 3; }
@@ -56,7 +58,7 @@ install_workbench() {
         say "installing the workbench's Python packages into $VENV"
         [ -x "$VENV/bin/python" ] || "$(find_python)" -m venv "$VENV"
         [ -x "$VENV/bin/uv" ] || "$VENV/bin/python" -m pip install --quiet "$(grep '^uv==' "$LOCK")"
-        "$VENV/bin/uv" pip sync --quiet --python "$VENV/bin/python" "$LOCK"
+        "$VENV/bin/uv" pip sync --quiet --compile-bytecode --python "$VENV/bin/python" "$LOCK"
         "$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python" --no-deps --editable .
         printf '%s' "$wanted" >"$stamp"
     fi
