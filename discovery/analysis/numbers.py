@@ -19,8 +19,8 @@ from discovery.analysis import statistics
 from discovery.analysis.model import fit, queries_per_iteration
 from discovery.analysis.resources import usage
 from discovery.analysis.summary import completion
-from discovery.analysis.tables import write_whole
 from discovery.analysis.testbed import wan_errors
+from discovery.whole import write_whole
 
 Tables = Mapping[str, pd.DataFrame]
 Numbers = dict[str, dict[str, Any]]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,21 +14,9 @@ from discovery.analysis.resources import usage
 from discovery.analysis.style import NAMES, backend_order, delay_label, present
 from discovery.analysis.summary import in_order
 from discovery.analysis.testbed import phase_means, wan_errors
+from discovery.whole import write_whole
 
 Tables = Mapping[str, pd.DataFrame]
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` to ``path``, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def write_table(out: Path, name: str, shown: pd.DataFrame, computed: pd.DataFrame) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +10,7 @@ from pydantic import ValidationError
 from discovery.claims.models import Origin, PublishedValue, Study, Where
 from discovery.errors import ResultError
 from discovery.experiment.models import Model
+from discovery.whole import write_whole
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -113,17 +112,7 @@ class Verdicts(Model):
 
 def write_verdicts(verdicts: Verdicts, path: Path) -> None:
     """Write ``claims.json`` whole, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(verdicts.model_dump_json(indent=1) + "\n")
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, verdicts.model_dump_json(indent=1) + "\n")
 
 
 def read_verdicts(path: Path) -> Verdicts:

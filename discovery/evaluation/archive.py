@@ -9,9 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +20,7 @@ from discovery.errors import ArchiveError, ResultError
 from discovery.experiment.models import Model
 from discovery.results.schema import SCHEMA_VERSION, TABLES
 from discovery.results.tables import path_of, read_table, read_tables
+from discovery.whole import whole_file, whole_folder
 
 MANIFEST = "manifest.json"
 
@@ -81,7 +79,7 @@ def write_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:
             f"{tidy_folder}: holds {len(runs)} runs (an experiment and a tier each), but an "
             "archive is of one; give the folder of one run"
         )
-    with _replacing(archive_folder) as folder:
+    with whole_folder(archive_folder) as folder:
         for name in TABLES:
             # Level 19 halves the size; writing it takes a second, once in the life of an archive.
             arrow = pq.read_table(path_of(tidy_folder, name))
@@ -152,17 +150,9 @@ def read_manifest(archive_folder: Path) -> Manifest:
 def unpack_archive(archive_folder: Path, tidy_folder: Path) -> Manifest:
     """Verify an archive and lay its tables out as a tidy folder."""
     manifest, _ = read_archive(archive_folder)
-    tidy_folder.mkdir(parents=True, exist_ok=True)
     for name in TABLES:
-        path = path_of(tidy_folder, name)
-        with tempfile.NamedTemporaryFile(dir=tidy_folder, delete=False) as file:
-            temporary = Path(file.name)
-        try:
-            shutil.copyfile(path_of(archive_folder, name), temporary)
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path_of(tidy_folder, name)) as partial:
+            shutil.copyfile(path_of(archive_folder, name), partial)
     return manifest
 
 
@@ -193,22 +183,6 @@ def _manifest(tables: dict[str, pd.DataFrame], folder: Path) -> Manifest:
             for name in TABLES
         },
     )
-
-
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of ``folder`` when all went well."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        new = scratch / "new"
-        new.mkdir()
-        yield new
-        if folder.exists():
-            folder.rename(scratch / "old")
-        new.rename(folder)
-    finally:
-        shutil.rmtree(scratch)
 
 
 def _sha256(path: Path) -> str:

@@ -18,6 +18,7 @@ from discovery.evaluation import latex
 from discovery.evaluation.figures import tables_in
 from discovery.evaluation.numbers import numbers
 from discovery.evaluation.outcome import Outcome, read_outcome
+from discovery.whole import whole_file, write_whole
 
 MAIN = "paper.tex"
 TIMEOUT_S = 300
@@ -48,10 +49,8 @@ def build_paper(results: Path, out: Path, sources: Path = Path("paper")) -> None
             if figure.pdf is not None:
                 shutil.copy(figure.pdf, folder / "figures")
         _set(folder, outcome, sources, results / "paper" / "paper.log")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = out.with_name(f".{out.name}.partial")
-        shutil.copyfile(folder / "paper.pdf", partial)
-        partial.replace(out)
+        with whole_file(out) as partial:
+            shutil.copyfile(folder / "paper.pdf", partial)
 
 
 def write_generated(outcome: Outcome, folder: Path) -> list[Path]:
@@ -72,9 +71,7 @@ def write_generated(outcome: Outcome, folder: Path) -> list[Path]:
     paths = []
     for name, text in texts.items():
         path = folder / f"{name}.tex"
-        partial = folder / f".{name}.tex.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, text)
         paths.append(path)
     return paths
 

@@ -28,16 +28,14 @@ from discovery.evaluation.summaries import (
     wan_accuracy,
 )
 from discovery.experiment.load import load_cells, load_experiment
+from discovery.whole import write_whole
 
 
 def write_report(experiment_folder: Path, results: Path, out: Path) -> None:
     """Write the page on the tier in ``results`` (``results/<tier>``) to ``out``."""
     outcome = read_outcome(results)
     page = render(experiment_folder, outcome)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(out)
+    write_whole(out, page)
 
 
 def render(experiment_folder: Path, outcome: Outcome) -> str:

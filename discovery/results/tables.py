@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +12,7 @@ import pyarrow.parquet as pq
 
 from discovery.errors import ResultError
 from discovery.results.schema import SCHEMA_VERSION, SCHEMAS, TABLES
+from discovery.whole import whole_file
 
 _VERSION_KEY = b"schema_version"
 
@@ -52,15 +51,8 @@ def write_table(folder: Path, name: str, table: pd.DataFrame) -> Path:
     path = path_of(folder, name)
     arrow = pyarrow.Table.from_pandas(checked(name, table, path), preserve_index=False)
     metadata = {**(arrow.schema.metadata or {}), _VERSION_KEY: str(SCHEMA_VERSION).encode()}
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}-", suffix=".parquet", dir=folder)
-    os.close(handle)
-    try:
-        pq.write_table(arrow.replace_schema_metadata(metadata), temporary, compression="zstd")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with whole_file(path) as partial:
+        pq.write_table(arrow.replace_schema_metadata(metadata), partial, compression="zstd")
     return path
 
 

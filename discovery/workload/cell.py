@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from discovery.deploy import Deployment, deploy, memory_mb
 from discovery.errors import DeployError, MeasuredFailure, TestbedError
 from discovery.experiment.cells import Cell
 from discovery.testbed import Lease, Testbed, lease
+from discovery.whole import whole_folder
 from discovery.workload import probes, remote
 from discovery.workload.load import Clients
 from discovery.workload.manifest import environment, write_manifest
@@ -31,7 +30,7 @@ def run_cell(cell: Cell, testbed: Testbed, out: Path, tell: Tell) -> None:
     """
     clock = PhaseClock(tell)
     started = datetime.now(UTC)
-    with _whole(out) as folder, ExitStack() as stack:
+    with whole_folder(out) as folder, ExitStack() as stack:
         with clock("lease"):
             needed = memory_mb(cell.backend, cell.sites)
             held = stack.enter_context(
@@ -111,22 +110,3 @@ def _what_broke(error: Exception, held: Lease, deployment: Deployment) -> str:
     except DeployError as unhealthy:
         return f"{unhealthy} (after: {error})"
     raise error
-
-
-@contextmanager
-def _whole(out: Path) -> Iterator[Path]:
-    """A folder that becomes ``out`` when the body ends well, and goes away when it does not.
-
-    ``out`` may exist if it is empty, as a workflow engine leaves it before it starts a job.
-    """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for stale in out.parent.glob(f".{out.name}.*"):
-        shutil.rmtree(stale)  # left by a run that was killed; only one runs a cell at a time
-    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        yield partial
-        if out.exists() and any(out.iterdir()):
-            shutil.rmtree(out)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
