@@ -7,6 +7,7 @@ temporary playbooks, Ansible's temporary files.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,17 @@ def configure(folder: Path) -> None:
     # repository, and a killed run leaves it there.
     enoslib.api.NamedTemporaryFile = in_lease
     _ansible_temporary(constants, folder / "ansible")
+
+
+def restore() -> None:
+    """Let EnOSlib and Ansible forget the lease's folder, if this process goes on without it."""
+    if "enoslib.api" not in sys.modules:
+        return
+    import enoslib.api  # noqa: PLC0415
+    from ansible import constants  # noqa: PLC0415
+
+    enoslib.api.NamedTemporaryFile = tempfile.NamedTemporaryFile
+    constants.DEFAULT_LOCAL_TMP = tempfile.gettempdir()
 
 
 def _ansible_temporary(constants: Any, folder: Path) -> None:

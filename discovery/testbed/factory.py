@@ -114,6 +114,7 @@ def _acquire(testbed: Testbed, sites: int, purpose: str, memory_mb: int | None) 
 def _give_back(lease_id: str, folder: Path) -> None:
     disown(folder)
     release_lease(lease_id)
+    environment.restore()
 
 
 def refuse_memory(sites: int, memory_mb: int) -> None:

@@ -35,7 +35,7 @@ def disown(folder: Path) -> None:
 
 def _name_fork() -> None:
     # A fork that runs no new program shows the environment that its parent was started with. So
-    # it gets a name: Ansible's workers can outlive a killed run, waiting for a lock for ever.
+    # it gets a name: Ansible's workers can outlive a killed run.
     if _fork_name is not None:
         Path("/proc/self/comm").write_bytes(_fork_name)
 
