@@ -29,7 +29,7 @@ from discovery.workload.scenarios import SCENARIOS
 
 Load = Literal["light", "high"]
 Tier = Literal["smoke", "laptop", "full"]
-Cache = Literal["dict", "none"]
+Cache = Literal["memcached", "dict", "none"]
 
 Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False, strict=True)]
 Percent = Annotated[float, Field(ge=0, lt=100, allow_inf_nan=False, strict=True)]
@@ -118,7 +118,8 @@ DelayLevel = Annotated[
 class KeystoneSettings(Model):
     """What every cell's Keystones share.
 
-    ``cache``: ``dict`` is oslo.cache's in-process cache, ``none`` the default null cache.
+    ``cache``: ``memcached`` is a server per site that its processes share, as in the 2018 study's
+    devstack; ``dict`` is oslo.cache's in-process cache, ``none`` the default null cache.
     ``bcrypt_rounds``: cost of a password hash, as its base-2 logarithm. ``processes`` and
     ``threads``: uWSGI's, per site.
     """

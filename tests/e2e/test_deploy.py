@@ -21,7 +21,7 @@ from discovery.testbed import Lease, Node, lease, load_testbed
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 
 SITES = ["site-1", "site-2", "site-3"]
-SETTINGS = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=4)
+SETTINGS = KeystoneSettings(cache="memcached", bcrypt_rounds=4, processes=4, threads=1)
 
 CLIENT = """
 import json, sys, urllib.request

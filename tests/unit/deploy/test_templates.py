@@ -57,7 +57,12 @@ def ini(text: str) -> configparser.ConfigParser:
 
 
 @pytest.mark.parametrize(
-    ("cache", "driver"), [("dict", "oslo_cache.dict"), ("none", "dogpile.cache.null")]
+    ("cache", "driver"),
+    [
+        ("memcached", "dogpile.cache.pymemcache"),
+        ("dict", "oslo_cache.dict"),
+        ("none", "dogpile.cache.null"),
+    ],
 )
 def test_keystone_has_its_settings(cache, driver):
     settings = variables("keystone")["keystone"] | {"cache": cache}
@@ -72,6 +77,13 @@ def test_keystone_has_its_settings(cache, driver):
     assert "--processes 2 --threads 7" in unit
     assert '--add-header "Connection: close"' in unit
     assert "lazy" not in unit
+
+
+@pytest.mark.parametrize(("cache", "needs"), [("memcached", True), ("dict", False)])
+def test_keystone_starts_its_cache_where_that_is_a_server(cache, needs):
+    settings = variables("keystone")["keystone"] | {"cache": cache}
+    unit = render("keystone", "discovery-keystone.service.j2", keystone=settings)
+    assert ("Requires=discovery-memcached.service" in unit) is needs
 
 
 def test_galera_waits_as_in_the_study_and_one_server_knows_no_cluster():

@@ -178,8 +178,8 @@ def matrix(*rows: list[float]) -> dict[str, object]:
         (("title",), None, "title: is empty; allowed: text"),
         (
             ("keystone", "cache"),
-            "memcached",
-            "keystone.cache = 'memcached': unknown; allowed: dict or none",
+            "redis",
+            "keystone.cache = 'redis': unknown; allowed: memcached, dict or none",
         ),
         (
             ("wan", "loss_percent"),
