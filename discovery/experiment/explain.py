@@ -12,6 +12,9 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from discovery.errors import ConfigError
 
+# Tags of the members of a union, which pydantic writes into the location of an error.
+NUMBER_TAG, MATRIX_TAG = "#number", "#matrix"
+
 Location = tuple[int | str, ...]
 
 _BOUNDS = {
@@ -131,8 +134,8 @@ def _literals(expected: str) -> list[str]:
 
 
 def _is_tag(part: int | str) -> bool:
-    """Pydantic puts the tag of the union member it tried in the location; no user knows of it."""
-    return isinstance(part, str) and part.startswith("#")
+    """Whether a part of a location is the tag of a union's member, of which no user knows."""
+    return part in (NUMBER_TAG, MATRIX_TAG)
 
 
 def _dotted(location: Location) -> str:

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from discovery.deploy.backends import BACKENDS
-from discovery.experiment.explain import refuse
+from discovery.experiment.explain import MATRIX_TAG, NUMBER_TAG, refuse
 from discovery.workload.scenarios import SCENARIOS
 
 Load = Literal["light", "high"]
@@ -105,12 +105,12 @@ class DelayMatrix(Model):
 
 
 def _kind_of_delay(value: object) -> str:
-    return "#matrix" if isinstance(value, dict | DelayMatrix) else "#number"
+    return MATRIX_TAG if isinstance(value, dict | DelayMatrix) else NUMBER_TAG
 
 
 # Tagged, so that an error is about the member the user meant, and not about both.
 DelayLevel = Annotated[
-    Annotated[Milliseconds, Tag("#number")] | Annotated[DelayMatrix, Tag("#matrix")],
+    Annotated[Milliseconds, Tag(NUMBER_TAG)] | Annotated[DelayMatrix, Tag(MATRIX_TAG)],
     Discriminator(_kind_of_delay),
 ]
 
