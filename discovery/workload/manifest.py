@@ -17,9 +17,8 @@ import psutil
 
 from discovery import __version__
 from discovery.experiment.cells import Cell
+from discovery.results.manifest import RAW_SCHEMA_VERSION
 from discovery.workload.phases import Phase
-
-SCHEMA_VERSION = 1
 
 
 def environment(provider: str, wan: str, image: str, packages: dict[str, str]) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def write_manifest(
     """Write ``folder/cell.json``, with the checksums of all that lies in ``folder`` already."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     manifest = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": RAW_SCHEMA_VERSION,
         "cell_id": cell.id,
         "cell": cell.model_dump(mode="json"),
         "status": "failed" if failure else "ok",

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from discovery.deploy import Deployment
+from discovery.results.raw import COUNTER_COLUMNS, SYSTEM_COLUMNS
 from discovery.testbed import Node
 from discovery.workload import remote
 
@@ -18,8 +19,6 @@ UNIT = "discovery-sample"
 PROGRAM = Path(__file__).parent / "on_node" / "sample.py"
 SYSTEM_PERIOD_S = 1.0
 COUNTER_PERIOD_S = 0.1
-SYSTEM_COLUMNS = ["node", "site", "role", "time", "cpu_s", "memory_bytes", "rx_bytes", "tx_bytes"]
-COUNTER_COLUMNS = ["node", "site", "time", "counter", "value"]
 
 
 def start(nodes: Sequence[Node], deployment: Deployment) -> None:
