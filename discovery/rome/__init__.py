@@ -1,0 +1,39 @@
+"""ROME: any OpenStack service on Redis, unmodified, by changing one URL.
+
+``rome://host:port/database`` is an ordinary SQLAlchemy URL. Behind it is a DB-API driver whose
+database is a replica inside the process, fed by an ordered log in Redis; commits are certified by
+one Lua call. docs/rome.md has the protocol and what it guarantees.
+
+    errors, settings        what can go wrong, what a URL may say
+    dialect, oslo           for SQLAlchemy and for oslo.db
+    dbapi                   PEP 249: connections and cursors
+    transaction, workspace  statements, snapshots, running again
+    certificate, catalogue  which keys a commit depends on and changes
+    replica, pages, feed    the copy that a process shares, and how it follows the log
+    store, lua/, ids        Redis: one server or a cluster
+"""
+
+from discovery.rome.counters import Counters
+from discovery.rome.dbapi import connect, replica_of
+from discovery.rome.errors import (
+    ConnectionLost,
+    Deadlock,
+    Error,
+    InDoubt,
+    IntegrityError,
+    StoreRefused,
+    TailLost,
+)
+
+__all__ = [
+    "ConnectionLost",
+    "Counters",
+    "Deadlock",
+    "Error",
+    "InDoubt",
+    "IntegrityError",
+    "StoreRefused",
+    "TailLost",
+    "connect",
+    "replica_of",
+]

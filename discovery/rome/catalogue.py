@@ -1,0 +1,281 @@
+"""What certification has to know about each table: its keys, and who refers to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import apsw
+import msgpack
+
+Value = Any
+
+
+def quoted(name: str) -> str:
+    """``name`` as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def packed(values: Iterable[Value]) -> bytes:
+    """A key's values as bytes: equal values, equal bytes, whatever process packs them."""
+    result: bytes = msgpack.packb(list(values), use_bin_type=True)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Columns of a table, by position, that identify a row; ``folded``: compared without case."""
+
+    name: str
+    columns: tuple[int, ...]
+    folded: tuple[bool, ...]
+
+    def of(self, row: Sequence[Value]) -> bytes | None:
+        """The key of a row, or None where one of its columns is NULL: NULL equals nothing."""
+        values = []
+        for column, fold in zip(self.columns, self.folded, strict=True):
+            value = row[column]
+            if value is None:
+                return None
+            values.append(fold_case(value) if fold else value)
+        return packed(values)
+
+
+def fold_case(value: Value) -> Value:
+    """A string as SQLite's NOCASE sees it: the letters of ASCII in lower case."""
+    if not isinstance(value, str):
+        return value
+    if value.isascii():
+        return value.lower()
+    return "".join(c.lower() if c.isascii() else c for c in value)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key: columns of this table, and the columns of ``parent`` that they name."""
+
+    columns: tuple[int, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
+    folded: tuple[bool, ...]
+
+    def of(self, row: Sequence[Value]) -> bytes | None:
+        """The parent's key that this row refers to, or None where it refers to none."""
+        return Key("", self.columns, self.folded).of(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: its stored columns in order, its primary key, its unique keys, its references.
+
+    ``rowid`` is set where there is no declared primary key: SQLite's row number then stands in, as
+    column 0. ``scanned`` names unique indexes on expressions; a write is then certified as one of
+    the whole table.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    primary: Key
+    rowid: bool
+    unique: tuple[Key, ...]
+    scanned: bool
+    references: tuple[Reference, ...]
+    select: str = field(compare=False)
+    insert: str = field(compare=False)
+    delete: str = field(compare=False)
+    upsert: str | None = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Columns of a table that a foreign key of another table names."""
+
+    columns: tuple[int, ...]
+    folded: tuple[bool, ...]
+    label: str
+
+    def of(self, row: Sequence[Value]) -> bytes | None:
+        """The key that children would name."""
+        return Key("", self.columns, self.folded).of(row)
+
+
+class Catalogue:
+    """The tables of one schema, read once from a connection that shows it."""
+
+    def __init__(self, database: apsw.Connection) -> None:
+        self.tables: dict[str, Table] = {}
+        self.parents: dict[str, tuple[Parent, ...]] = {}
+        for (name,) in _rows(
+            database,
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' "
+            "ESCAPE '\\'",
+        ):
+            self.tables[name] = _table(database, name)
+        self._find_parents()
+
+    def _find_parents(self) -> None:
+        found: dict[str, dict[tuple[str, ...], None]] = {}
+        spelled = {name.lower(): name for name in self.tables}
+        for table in self.tables.values():
+            for reference in table.references:
+                parent = spelled.get(reference.parent.lower())
+                if parent is not None:
+                    found.setdefault(parent, {})[reference.parent_columns] = None
+        for name, keys in found.items():
+            table = self.tables[name]
+            position = {column.lower(): i for i, column in enumerate(table.columns)}
+            folds = _folds(table)
+            parents = []
+            for columns in keys:
+                named = columns or tuple(table.columns[i] for i in table.primary.columns)
+                places = tuple(position[column.lower()] for column in named)
+                parents.append(
+                    Parent(
+                        places,
+                        tuple(folds.get(i, False) for i in places),
+                        reference_label(name, columns),
+                    )
+                )
+            self.parents[name] = tuple(parents)
+
+
+def reference_label(parent: str, columns: Sequence[str]) -> str:
+    """What parent and child both call the key that ties them."""
+    return parent.lower() + "(" + ",".join(column.lower() for column in columns) + ")"
+
+
+def _folds(table: Table) -> dict[int, bool]:
+    folds: dict[int, bool] = {}
+    for key in (table.primary, *table.unique):
+        folds.update(zip(key.columns, key.folded, strict=True))
+    return folds
+
+
+def _rows(
+    database: apsw.Connection, sql: str, bindings: tuple[Value, ...] = ()
+) -> list[tuple[Any, ...]]:
+    return database.execute(sql, bindings).fetchall()
+
+
+def _index_key(database: apsw.Connection, index: str, place: dict[int, int]) -> Key | None:
+    columns, folded = [], []
+    for cid, collation in _rows(
+        database, "SELECT cid, coll FROM pragma_index_xinfo(?) WHERE key ORDER BY seqno", (index,)
+    ):
+        if cid not in place:
+            return None
+        columns.append(place[cid])
+        folded.append(collation.upper() == "NOCASE")
+    return Key(index, tuple(columns), tuple(folded))
+
+
+def _table(database: apsw.Connection, name: str) -> Table:
+    info = _rows(
+        database,
+        "SELECT cid, name, pk FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid",
+        (name,),
+    )
+    primary_cids = [cid for cid, _, pk in sorted(info, key=lambda row: row[2]) if pk]
+    rowid = not primary_cids
+    names = tuple((["_rowid_"] if rowid else []) + [column for _, column, _ in info])
+    place = {cid: i + rowid for i, (cid, _, _) in enumerate(info)}
+    unique: list[Key] = []
+    scanned = False
+    primary: Key | None = None
+    for index, origin in _rows(
+        database, 'SELECT name, origin FROM pragma_index_list(?) WHERE "unique"', (name,)
+    ):
+        key = _index_key(database, index, place)
+        if key is None:
+            scanned = True
+        elif origin == "pk":
+            primary = key
+        else:
+            unique.append(key)
+    if rowid:
+        primary = Key("rowid", (0,), (False,))
+    elif primary is None:  # INTEGER PRIMARY KEY has no index: the row number is the key
+        places = tuple(place[cid] for cid in primary_cids)
+        primary = Key("primary", places, (False,) * len(places))
+    by_row_number = rowid or primary.name == "primary"
+    where = " AND ".join(f"{quoted(names[i])} = ?" for i in primary.columns)
+    listed = ", ".join(quoted(column) for column in names)
+    table = quoted(name)
+    return Table(
+        name=name,
+        columns=names,
+        primary=primary,
+        rowid=rowid,
+        unique=tuple(unique),
+        scanned=scanned,
+        references=_references(database, name, place),
+        select=f"SELECT {listed} FROM {table} WHERE {where}",
+        insert=f"INSERT INTO {table} ({listed}) VALUES ({', '.join('?' * len(names))})",
+        delete=f"DELETE FROM {table} WHERE {where}",
+        upsert=None if by_row_number else _upsert(table, names, primary),
+    )
+
+
+def _upsert(table: str, names: tuple[str, ...], primary: Key) -> str:
+    """Insert a row or change it where it is, so that it keeps its place among the others."""
+    listed = ", ".join(quoted(column) for column in names)
+    key = ", ".join(quoted(names[i]) for i in primary.columns)
+    changes = ", ".join(f"{quoted(column)} = excluded.{quoted(column)}" for column in names)
+    return (
+        f"INSERT INTO {table} ({listed}) VALUES ({', '.join('?' * len(names))}) "
+        f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
+    )
+
+
+def _collations(database: apsw.Connection, table: str) -> dict[str, bool]:
+    return {
+        column.lower(): database.column_metadata(None, table, column)[1].upper() == "NOCASE"
+        for (column,) in _rows(database, "SELECT name FROM pragma_table_info(?)", (table,))
+    }
+
+
+def _references(
+    database: apsw.Connection, name: str, place: dict[int, int]
+) -> tuple[Reference, ...]:
+    by_name = {
+        column.lower(): place[cid]
+        for cid, column in _rows(database, "SELECT cid, name FROM pragma_table_info(?)", (name,))
+        if cid in place
+    }
+    found: dict[int, tuple[str, list[str], list[str | None]]] = {}
+    for number, parent, child, target in _rows(
+        database,
+        'SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq',
+        (name,),
+    ):
+        _, children, targets = found.setdefault(number, (parent, [], []))
+        children.append(child)
+        targets.append(target)
+    references = []
+    for parent, children, targets in found.values():
+        columns = tuple(target for target in targets if target is not None)
+        try:
+            folds = _collations(database, parent)
+        except apsw.SQLError:  # the parent does not exist (yet); SQLite refuses a row that needs it
+            folds = {}
+        named = columns
+        if not named:
+            named = tuple(
+                column
+                for (column,) in _rows(
+                    database,
+                    "SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk",
+                    (parent,),
+                )
+            )
+        references.append(
+            Reference(
+                tuple(by_name[child.lower()] for child in children),
+                parent,
+                columns,
+                tuple(folds.get(column.lower(), False) for column in named)
+                or (False,) * len(children),
+            )
+        )
+    return tuple(references)

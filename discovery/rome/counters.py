@@ -1,0 +1,26 @@
+"""What a process has done so far; read by `discovery.rome.counters`, for results and benchmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts since the process began to use the database.
+
+    ``conflicts``: certifications that were lost. ``replayed``: of those transactions, the ones that
+    were run again and accepted without the caller knowing. ``deadlocks``: the ones that reached the
+    caller. ``applied``: entries of the log that others wrote. ``published``: own commits whose
+    pages became the state as they were. ``boots``: replicas built anew after the first.
+    """
+
+    transactions: int = 0
+    commits: int = 0
+    conflicts: int = 0
+    replayed: int = 0
+    deadlocks: int = 0
+    applied: int = 0
+    published: int = 0
+    boots: int = 0
+    tails_lost: int = 0

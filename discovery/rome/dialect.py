@@ -1,0 +1,174 @@
+"""SQLAlchemy's view of it: SQLite's dialect, since SQLite is the engine, with MySQL's habits.
+
+The dialect's name stays ``sqlite``, so that migrations, ``with_variant`` and alembic take the paths
+that they have for SQLite; its driver is ``rome``.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import literal_column, pool
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDialect, SQLiteTypeCompiler
+from sqlalchemy.engine.interfaces import ConnectArgsType, DBAPIConnection, IsolationLevel
+from sqlalchemy.engine.url import URL
+from sqlalchemy.sql.selectable import Select
+
+from discovery.rome import oslo
+from discovery.rome.errors import ConnectionLost
+from discovery.rome.statements import FOR_UPDATE
+
+DEFAULT_LEVEL: IsolationLevel = "REPEATABLE READ"
+"""SQLAlchemy has no word for snapshot isolation; this is what PostgreSQL calls it, too."""
+
+
+class RomeCompiler(SQLiteCompiler):
+    """Statements: locking reads, and primary keys that are leased."""
+
+    def for_update_clause(self, select: Any, **kw: Any) -> str:
+        """A mark for the driver, which certifies what such a SELECT has read."""
+        return f" {FOR_UPDATE}"
+
+    def visit_insert(
+        self, insert_stmt: Any, visited_bindparam: Any = None, visiting_cte: Any = None, **kw: Any
+    ) -> Any:
+        """Give the primary key a leased number where the statement gives it none."""
+        statement = self._with_leased_key(insert_stmt)
+        insert: Any = super().visit_insert
+        return insert(statement, visited_bindparam, visiting_cte, **kw)
+
+    def _with_leased_key(self, statement: Any) -> Any:
+        column = getattr(statement.table, "_autoincrement_column", None)
+        if column is None or column.default is not None or column.server_default is not None:
+            return statement
+        names = (statement.table.name.replace("'", "''"), column.name.replace("'", "''"))
+        leased: Any = literal_column("rome_id('{}', '{}')".format(*names), column.type)
+        if statement.select is not None:
+            return self._select_with_leased_key(statement, column, leased)
+        if statement._multi_values:
+            return self._rows_with_leased_key(statement, column, leased)
+        given = {*(self.column_keys or ()), *map(_key, statement._values or ())}
+        if column.key in given or (self.column_keys is None and not given):
+            return statement
+        return statement.values({column: leased})
+
+    @staticmethod
+    def _select_with_leased_key(statement: Any, column: Any, leased: Any) -> Any:
+        names = [_key(name) for name in statement._select_names]
+        if column.key in names or not isinstance(statement.select, Select):
+            return statement
+        changed = statement._clone()
+        changed.select = statement.select.add_columns(leased)
+        changed._select_names = [*names, column.key]
+        return changed
+
+    @staticmethod
+    def _rows_with_leased_key(statement: Any, column: Any, leased: Any) -> Any:
+        rows = [row for rows in statement._multi_values for row in rows]
+        if not all(isinstance(row, dict) for row in rows):
+            return statement
+        if any(column.key in map(_key, row) for row in rows):
+            return statement
+        changed = statement._clone()
+        changed._multi_values = ([{**row, column: leased} for row in rows],)
+        return changed
+
+
+def _key(name: Any) -> str:
+    key: str = getattr(name, "key", name)
+    return key
+
+
+class RomeTypeCompiler(SQLiteTypeCompiler):
+    """Column types: strings compare without case, as in MySQL, unless their collation says not."""
+
+    def _render_string_type(self, name: str, length: int | None, collation: str | None) -> str:
+        return super()._render_string_type(name, length, None)
+
+    def process(self, type_: Any, **kw: Any) -> str:
+        """The type, with its collation where it is a column's."""
+        text: str = super().process(type_, **kw)
+        if kw.get("type_expression") is not None and _is_text(text):
+            collation = (getattr(type_, "collation", None) or "").lower()
+            sensitive = collation == "binary" or collation.endswith(("_bin", "_cs"))
+            text += " COLLATE BINARY" if sensitive else " COLLATE NOCASE"
+        return text
+
+
+def _is_text(rendered: str) -> bool:
+    return any(word in rendered.upper() for word in ("CHAR", "TEXT", "CLOB"))
+
+
+class RomeDialect(SQLiteDialect):
+    """``rome://host:port/database``; more nodes of a cluster as ``?cluster=true&host=h:p,h:p``."""
+
+    driver = "rome"
+    default_paramstyle = "qmark"
+    supports_statement_cache = True
+    supports_native_boolean = False
+    statement_compiler = RomeCompiler
+    type_compiler_cls = RomeTypeCompiler
+
+    @classmethod
+    def import_dbapi(cls) -> ModuleType:
+        """The driver, and what oslo.db has to know of its errors where oslo.db is installed."""
+        from discovery.rome import dbapi  # noqa: PLC0415 - SQLAlchemy asks for it when it wants it
+
+        oslo.register()
+        return dbapi
+
+    @classmethod
+    def get_pool_class(cls, url: URL) -> type[pool.Pool]:
+        """A pool that threads share: a connection is cheap, the replica is the process's."""
+        return pool.QueuePool
+
+    def create_connect_args(self, url: URL) -> ConnectArgsType:
+        """The arguments of `discovery.rome.dbapi.connect`."""
+        options: dict[str, Any] = dict(url.query)
+        more = options.pop("host", ())
+        hosts = [f"{url.host or '127.0.0.1'}:{url.port or 6379}"]
+        hosts += [more] if isinstance(more, str) else more
+        arguments = {
+            "hosts": ",".join(hosts),
+            "database": url.database,
+            "username": url.username,
+            "password": url.password,
+            **options,
+        }
+        return [], arguments
+
+    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
+        """Whether the pool should drop its connections."""
+        return isinstance(e, ConnectionLost)
+
+    def do_ping(self, dbapi_connection: DBAPIConnection) -> bool:
+        """True: requests are tried again by the driver, and a ping would cost a round trip."""
+        return True
+
+    def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
+        from discovery.rome import dbapi  # noqa: PLC0415
+
+        return dbapi.sqlite_version_info
+
+    def get_isolation_level_values(self, dbapi_conn: Any) -> list[IsolationLevel]:
+        """Snapshot isolation, under PostgreSQL's name for it; serializable; and autocommit."""
+        return [DEFAULT_LEVEL, "SERIALIZABLE", "AUTOCOMMIT"]
+
+    def get_default_isolation_level(self, dbapi_conn: Any) -> IsolationLevel:
+        """Snapshot isolation."""
+        return DEFAULT_LEVEL
+
+    def get_isolation_level(self, dbapi_connection: Any) -> IsolationLevel:
+        """The level that this connection is on."""
+        if dbapi_connection.autocommit:
+            return "AUTOCOMMIT"
+        return "SERIALIZABLE" if dbapi_connection.serializable else DEFAULT_LEVEL
+
+    def set_isolation_level(self, dbapi_connection: Any, level: IsolationLevel) -> None:
+        """From the next transaction on."""
+        dbapi_connection.autocommit = level == "AUTOCOMMIT"
+        dbapi_connection.serializable = level == "SERIALIZABLE"
+
+
+dialect = RomeDialect

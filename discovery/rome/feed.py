@@ -1,0 +1,71 @@
+"""``fresh=push``: the log is sent to this process as it grows, so that reads cost no round trip."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from discovery.rome.errors import Error
+from discovery.rome.replica import Entry, Replica, State
+
+PAUSE_MS = 500
+"""How long Redis may be silent before it is asked whether the replica is still right."""
+
+STALE_AFTER_S = 2.0
+"""A feed that has heard nothing for so long is not believed: transactions ask, as with sync."""
+
+
+class Feed:
+    """A thread that follows the log of one replica."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._process = 0
+        self._heard = 0.0
+        self._start = threading.Lock()
+
+    def state(self) -> State:
+        """The state as last heard of; the newest one where the feed has gone silent."""
+        if self._process != os.getpid():
+            with self._start:
+                if self._process != os.getpid():
+                    self._process = os.getpid()
+                    threading.Thread(target=self._follow, name="rome-feed", daemon=True).start()
+        if time.monotonic() - self._heard > STALE_AFTER_S:
+            return self._replica.fresh()
+        return self._replica.state
+
+    def _follow(self) -> None:
+        replica, process = self._replica, self._process
+        while os.getpid() == process:
+            try:
+                entries = self._next_entries()
+                before = replica.state.seq
+                replica.advance(entries)
+                if not entries or replica.state.seq == before:
+                    replica.fresh()
+                self._heard = time.monotonic()
+            except Error:  # transactions meet the same error, and tell their callers
+                time.sleep(PAUSE_MS / 1000)
+
+    def _next_entries(self) -> list[Entry]:
+        store, state = self._replica.store, self._replica.state
+        reply = store.request(
+            lambda client: client.execute_command(
+                "XREAD", "BLOCK", PAUSE_MS, "STREAMS", store.keys.log, f"{state.seq}-0"
+            )
+        )
+        if not reply:
+            return []
+        streams = reply.values() if isinstance(reply, dict) else [items for _, items in reply]
+        found: list[Entry] = []
+        for items in streams:
+            for number, fields in items:
+                values = (
+                    fields
+                    if isinstance(fields, dict)
+                    else dict(zip(fields[::2], fields[1::2], strict=True))
+                )
+                found.append((int(number.split(b"-")[0]), values[b"h"], values[b"d"]))
+        return found

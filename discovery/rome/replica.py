@@ -1,0 +1,367 @@
+"""The copy of the database that a process works on, and how it follows the log.
+
+A replica is a `State`: a place in the log (epoch, number, chained hash) and the pages that result
+from every entry up to there. States never change; a newer one replaces the old in one assignment,
+and transactions keep the one that they began with.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+import msgpack
+
+from discovery.rome.catalogue import Catalogue, Table
+from discovery.rome.certificate import Certificate
+from discovery.rome.counters import Counters
+from discovery.rome.errors import StoreRefused, TailLost
+from discovery.rome.ids import Ids
+from discovery.rome.pages import PageFile, Pages, open_pages
+from discovery.rome.settings import Settings
+from discovery.rome.store import CERTIFY, SYNC, Store
+
+FORMAT = b"1"
+ENTRIES_AT_ONCE = 5_000
+SCHEMA_CHANGED, ROWS_CHANGED = 0, 1
+
+Entry = tuple[int, bytes, bytes]
+"""Number, chained hash, payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A place in the log, and the database there. ``life`` tells one boot from the next."""
+
+    life: int
+    epoch: bytes
+    seq: int
+    hash: bytes
+    pages: Pages
+    catalogue: Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What DDL leaves behind: the whole schema, and the tables whose rows are stored anew."""
+
+    schema: list[str]
+    tables: list[str]
+    rows: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A certified commit: its number, its chained hash, and the history that it is part of."""
+
+    seq: int
+    hash: bytes
+    epoch: bytes
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A lost certification, and the key that somebody else had changed."""
+
+    key: str
+
+
+class Replica:
+    """The one copy that all connections of a process to one database share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Store(settings)
+        self.ids = Ids()
+        self.counters = Counters()
+        self._lives = itertools.count(1)
+        self._lock = threading.RLock()
+        self._applier: tuple[int, apsw.Connection, PageFile] | None = None
+        self.store.check_server()
+        self.state: State = self._boot()
+
+    # Following the log
+
+    def fresh(self) -> State:
+        """The newest state of the database: one round trip.
+
+        Raises:
+            TailLost: the process had seen commits that Redis has lost; its state was dropped.
+            ConnectionLost, StoreRefused: from the store.
+        """
+        while True:
+            state = self.state
+            reply = self.store.run(
+                SYNC,
+                [self.store.keys.head, self.store.keys.log],
+                [state.epoch, state.seq, state.hash, ENTRIES_AT_ONCE],
+            )
+            if reply[0] != b"OK":
+                self._start_over(state, reply)
+                continue
+            entries = _entries(reply[1])
+            self.advance(entries)
+            if len(entries) < ENTRIES_AT_ONCE and (not entries or self.state.seq >= entries[-1][0]):
+                return self.state
+
+    def advance(self, entries: list[Entry]) -> None:
+        """Apply what of ``entries`` is new here, in order.
+
+        Entries that do not continue this replica's history (an entry between them is on its way to
+        another thread, or they come from before a failover) are left alone; the next `fresh` asks
+        for them again, and is told if the histories differ.
+        """
+        if not entries:
+            return
+        with self._lock:
+            state = self.state
+            news = [entry for entry in entries if entry[0] > state.seq]
+            if not news or news[0][0] != state.seq + 1 or not _continues(state, news):
+                return
+            changes = []
+            for _, _, payload in news:
+                content = msgpack.unpackb(payload, use_list=False, raw=True)
+                if content[0] == SCHEMA_CHANGED:  # the schema and its rows are in the hashes
+                    self.ids.clear()
+                    self.state = self._boot()
+                    return
+                changes.append(content[1])
+            pages = self._apply(state, changes)
+            seq, chained, _ = news[-1]
+            self.state = State(state.life, state.epoch, seq, chained, pages, state.catalogue)
+            self.counters.applied += len(news)
+
+    def _apply(self, state: State, changes: list[Any]) -> Pages:
+        """The pages of ``state`` with the rows of several commits on top."""
+        if self._applier is None or self._applier[0] != state.life:
+            self._applier = (state.life, *open_pages(state.pages))
+        _, database, file = self._applier
+        file.pin(state.pages)
+        database.execute("BEGIN")
+        for tables in changes:
+            try:
+                database.execute("SAVEPOINT entry")
+                _write_rows(database, state.catalogue, tables, in_place=True)
+            except apsw.ConstraintError:  # rows swap the values of a unique key
+                database.execute("ROLLBACK TO entry")
+                _write_rows(database, state.catalogue, tables, in_place=False)
+            database.execute("RELEASE entry")
+        database.execute("COMMIT")
+        return file.published()
+
+    def _start_over(self, state: State, reply: list[Any]) -> None:
+        """Boot again, because ``state`` is too old for the log or not of this history."""
+        if reply[0] == b"FORMAT":
+            raise self._foreign(reply[1])
+        with self._lock:
+            if self.state is state:
+                self.ids.clear()
+                self.state = self._boot()
+                self.counters.boots += 1
+        if reply[0] == b"DIVERGED" and state.epoch:
+            self.counters.tails_lost += 1
+            raise TailLost(
+                f"redis connection lost: {self.settings.address} no longer has commit "
+                f"{state.seq} of database {self.settings.database}, which this process had seen; "
+                f"the replica was dropped, and is now at {self.state.seq}"
+            )
+
+    def _foreign(self, found: bytes) -> StoreRefused:
+        where = f"redis at {self.settings.address}: keys {self.store.keys.prefix}:…"
+        if found == b"none":
+            return StoreRefused(f"{where} are not ROME's; choose another database name in the URL")
+        return StoreRefused(
+            f"{where} have format {found.decode(errors='replace')} and this ROME knows format "
+            f"{FORMAT.decode()}; use one that is as new as the one that wrote them"
+        )
+
+    def _boot(self) -> State:
+        """Read the whole database, as of one moment."""
+        keys = self.store.keys
+        while True:
+            first, schema = self.store.request(
+                functools.partial(
+                    _at_once, commands=[["HGETALL", keys.head], ["LRANGE", keys.schema, 0, -1]]
+                )
+            )
+            head = _mapping(first)
+            if head and head.get(b"format") != FORMAT:
+                raise self._foreign(head.get(b"format", b"none"))
+            database, file = open_pages(Pages())
+            database.execute("BEGIN")
+            for statement in schema:
+                database.execute(statement.decode())
+            catalogue = Catalogue(database)
+            reads = [["HVALS", keys.rows(name)] for name in catalogue.tables]
+            second, *contents = self.store.request(
+                functools.partial(_at_once, commands=[["HGETALL", keys.head], *reads])
+            )
+            again = _mapping(second)
+            if again.get(b"schema") == head.get(b"schema"):
+                break
+            database.close()
+        for table, values in zip(catalogue.tables.values(), contents, strict=True):
+            database.executemany(
+                table.insert, (msgpack.unpackb(row, use_list=False) for row in values)
+            )
+        database.execute("COMMIT")
+        pages = file.published()
+        database.close()
+        return State(
+            life=next(self._lives),
+            epoch=again.get(b"epoch", b""),
+            seq=int(again.get(b"seq", 0)),
+            hash=again.get(b"hash", b""),
+            pages=pages,
+            catalogue=catalogue,
+        )
+
+    # Committing
+
+    def certify(
+        self,
+        state: State,
+        certificate: Certificate,
+        transaction: bytes,
+        definition: Definition | None = None,
+    ) -> Accepted | Rejected:
+        """Ask Redis to accept a transaction that read ``state``: one round trip.
+
+        What others have committed since comes back with the answer, and is applied. The
+        transaction's own commit is not: that is `settle`.
+
+        Raises:
+            TailLost, ConnectionLost, StoreRefused: as `fresh`. `InDoubt` if the fate is unknown.
+        """
+        keys = self.store.keys
+        known = max(self.state.seq, state.seq) if self.state.life == state.life else state.seq
+        wanted = [
+            (table, self.ids.block(table)) for table in certificate.ids if self.ids.low(table)
+        ]
+        request = [
+            state.epoch,
+            state.seq,
+            state.hash,
+            known,
+            transaction,
+            b"".join(certificate.checks),
+            b"".join(certificate.bumps),
+            wanted,
+            list(certificate.ids.items()),
+            self.settings.keep,
+        ]
+        if definition is None:
+            payload = certificate.payload()
+            names, more = list(certificate.rows), []
+        else:
+            payload = msgpack.packb([SCHEMA_CHANGED])
+            schema = msgpack.packb(definition.schema, use_bin_type=False)
+            names, more = definition.tables, [schema, definition.rows]
+        reply = self.store.run(
+            CERTIFY,
+            [keys.head, keys.log, keys.versions, keys.ids, keys.schema, *map(keys.rows, names)],
+            [msgpack.packb(request, use_bin_type=False), payload, *more],
+            commit=True,
+        )
+        if reply[0] == b"CONFLICT":
+            self.advance(_entries(reply[2]))
+            return Rejected(list(certificate.checks.values())[int(reply[1])])
+        if reply[0] != b"OK":
+            self._start_over(state, reply)
+            return Rejected("log")
+        self.advance(_entries(reply[3]))
+        for (table, count), first in zip(wanted, reply[4], strict=False):
+            self.ids.add(table, int(first), count)
+        return Accepted(int(reply[1]), reply[2], reply[5], payload)
+
+    def settle(
+        self, base: State, accepted: Accepted, publish: Callable[[], tuple[Pages, Catalogue]]
+    ) -> None:
+        """Make a certified commit part of the state.
+
+        If nothing came between, the transaction's own pages become the state, by ``publish``;
+        otherwise its entry is applied like anybody's.
+        """
+        with self._lock:
+            if self.state is base and accepted.seq == base.seq + 1:
+                pages, catalogue = publish()
+                self.state = State(
+                    base.life, accepted.epoch, accepted.seq, accepted.hash, pages, catalogue
+                )
+                self.counters.published += 1
+                if catalogue is not base.catalogue:
+                    self.ids.clear()
+            else:
+                self.advance([(accepted.seq, accepted.hash, accepted.payload)])
+            self.counters.commits += 1
+
+    def lease_ids(self, table: str) -> None:
+        """Ask for a block of keys: one round trip, where no commit has brought one along."""
+        count = self.ids.block(table, urgent=True)
+        last = self.store.request(lambda client: client.hincrby(self.store.keys.ids, table, count))
+        self.ids.add(table, int(last) - count + 1, count)
+
+    def new_process(self) -> None:
+        """After a fork the pages are still good; locks, sockets and leased keys are not."""
+        self._lock = threading.RLock()
+        self._applier = None
+        self.store.new_process()
+        self.ids.new_process()
+        self.counters = Counters()
+
+
+def _at_once(client: Any, commands: list[list[Any]]) -> list[Any]:
+    """Several reads as of one moment."""
+    with client.pipeline(transaction=True) as pipeline:
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Any] = pipeline.execute()
+    return replies
+
+
+def _mapping(reply: Any) -> dict[bytes, bytes]:
+    if isinstance(reply, dict):
+        return reply
+    return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def _entries(reply: list[Any]) -> list[Entry]:
+    return [(int(number), chained, payload) for number, chained, payload in reply]
+
+
+def chained(previous: bytes, payload: bytes) -> bytes:
+    """The hash of an entry: of its payload and of everything before it."""
+    return hashlib.sha1(previous + payload, usedforsecurity=False).hexdigest().encode()
+
+
+def _continues(state: State, entries: list[Entry]) -> bool:
+    last = state.hash
+    for number, (seq, hashed, payload) in enumerate(entries, state.seq + 1):
+        if seq != number or chained(last, payload) != hashed:
+            return False
+        last = hashed
+    return True
+
+
+def _write_rows(
+    database: apsw.Connection, catalogue: Catalogue, tables: Any, *, in_place: bool
+) -> None:
+    """Store a commit's rows. Not ``in_place``: all of them go before any comes."""
+    for name, flat in tables:
+        table: Table = catalogue.tables[name.decode()]
+        for key, row in zip(flat[::2], flat[1::2], strict=True):
+            if row is False or not in_place or table.upsert is None:
+                database.execute(table.delete, msgpack.unpackb(key, use_list=False))
+    for name, flat in tables:
+        table = catalogue.tables[name.decode()]
+        insert = table.upsert if in_place and table.upsert is not None else table.insert
+        for row in flat[1::2]:
+            if row is not False:
+                database.execute(insert, msgpack.unpackb(row, use_list=False))

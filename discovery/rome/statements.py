@@ -1,0 +1,75 @@
+"""What a statement is, from its text: the driver has to know before SQLite does."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+FOR_UPDATE = "/* rome: for update */"
+"""What the dialect writes for ``FOR UPDATE``, which SQLite does not know."""
+
+Kind = Literal[
+    "constant", "read", "insert", "write", "ddl", "savepoint", "begin", "commit", "rollback"
+]
+
+_COMMENT = re.compile(r"\A(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
+_WORD = re.compile(r"\A[A-Za-z]+")
+_ID = re.compile(r"rome_id\('((?:[^']|'')*)', *'((?:[^']|'')*)'\)")
+_TEMPORARY = re.compile(r"\A(CREATE|DROP)\s+TEMP(ORARY)?\b", re.IGNORECASE)
+_ROLLBACK_TO = re.compile(r"\AROLLBACK\s+(TRANSACTION\s+)?TO\b", re.IGNORECASE)
+_CONSTANT = re.compile(r"\ASELECT\s+\d+\s*\Z", re.IGNORECASE)
+_INSERT = re.compile(r"\AINSERT\s+INTO\b", re.IGNORECASE)
+_DEPENDS = re.compile(r"\bSELECT\b|\bON\s+CONFLICT\b", re.IGNORECASE)
+_KINDS: dict[str, Kind] = {
+    "SELECT": "read",
+    "VALUES": "read",
+    "EXPLAIN": "read",
+    "PRAGMA": "read",
+    "CREATE": "ddl",
+    "DROP": "ddl",
+    "ALTER": "ddl",
+    "REINDEX": "read",
+    "ANALYZE": "read",
+    "BEGIN": "begin",
+    "COMMIT": "commit",
+    "END": "commit",
+    "ROLLBACK": "rollback",
+    "SAVEPOINT": "savepoint",
+    "RELEASE": "savepoint",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The kind of a statement, whether it locks what it reads, and the keys that it needs.
+
+    ``constant`` reads no table (a pool's ping). ``insert`` is an INSERT of given values, whose
+    outcome depends on no row but those that it would violate a key with; every other change is a
+    ``write``.
+    """
+
+    kind: Kind
+    locks: bool
+    ids: tuple[tuple[str, str], ...]
+
+
+@functools.lru_cache(maxsize=2048)
+def shape(sql: str) -> Shape:
+    """What ``sql`` is."""
+    text = _COMMENT.sub("", sql)
+    word = _WORD.match(text)
+    kind = _KINDS.get(word.group().upper(), "write") if word else "read"
+    if kind == "ddl" and _TEMPORARY.match(text):
+        kind = "write"
+    elif kind == "rollback" and _ROLLBACK_TO.match(text):
+        kind = "savepoint"
+    elif _CONSTANT.match(text):
+        kind = "constant"
+    elif _INSERT.match(text) and not _DEPENDS.search(text):
+        kind = "insert"
+    ids = tuple(
+        (table.replace("''", "'"), column.replace("''", "'")) for table, column in _ID.findall(text)
+    )
+    return Shape(kind, FOR_UPDATE in sql, ids)

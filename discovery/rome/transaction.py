@@ -1,0 +1,326 @@
+"""One transaction: what it has been told, what it has changed, and how it is committed.
+
+Every statement is kept with its outcome. When certification is lost, the statements are run again
+on the newest state; if each outcome is what it was, the program would have done exactly the same
+had it begun just now, so it may be certified as if it had. If not, nothing is guessed: the caller
+gets the error that the statement would now have raised where that is a violated key, and a
+deadlock otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import apsw
+import apsw.ext
+import msgpack
+
+from discovery.rome.catalogue import Catalogue, Value, packed
+from discovery.rome.certificate import Certificate, of_changes
+from discovery.rome.errors import Deadlock, IntegrityError
+from discovery.rome.feed import Feed
+from discovery.rome.pages import Pages
+from discovery.rome.replica import Definition, Rejected, Replica, State
+from discovery.rome.statements import Shape, shape
+from discovery.rome.workspace import Outcome, Workspace
+
+MOST_REPLAYS = 20
+_NEEDS_NOTHING = frozenset({"constant", "insert", "savepoint"})
+_TELLS_ROWS = frozenset({"constant", "read", "savepoint"})
+
+
+@dataclass(slots=True)
+class Statement:
+    """One that was run, with the keys that it was given and what it answered."""
+
+    sql: str
+    parameters: Sequence[Value]
+    shape: Shape
+    outcome: Outcome
+    ids: list[int] = field(default_factory=list)
+
+
+class Transaction:
+    """From the first statement to commit or rollback, on one workspace."""
+
+    def __init__(self, replica: Replica, feed: Feed | None, serializable: bool) -> None:
+        self._replica = replica
+        self._feed = feed
+        self._serializable = serializable
+        self._state: State | None = None
+        self._assumed = False
+        self._statements: list[Statement] = []
+        self._wrote = False
+        self._locked: set[str] = set()
+        self._schema_before: dict[str, str] | None = None
+        self._touched: set[str] = set()
+        self._given: deque[int] = deque()
+        self._taken: list[int] = []
+        self.workspace: Workspace | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether anything has been run."""
+        return self._state is not None
+
+    # Running statements
+
+    def execute(self, workspace: Workspace, sql: str, parameters: Sequence[Value]) -> Outcome:
+        """Run one statement.
+
+        Raises:
+            Deadlock: the transaction began before it knew the newest state, and what it did then
+                does not hold there.
+            ConnectionLost, StoreRefused: from the store, when the transaction begins.
+        """
+        form = shape(sql)
+        if self._state is None:
+            self._begin(workspace, form)
+        elif self._assumed and form.kind not in _NEEDS_NOTHING:
+            self._confirm()
+        outcome = self._run(sql, parameters, form)
+        if self._assumed and isinstance(outcome.error, IntegrityError):
+            self._confirm()
+            outcome = self._run(sql, parameters, form)
+        self._statements.append(Statement(sql, parameters, form, outcome, self._taken))
+        return outcome
+
+    def _begin(self, workspace: Workspace, form: Shape) -> None:
+        """Take the newest state; an INSERT may go on the last known one, and be checked later."""
+        self.workspace = workspace
+        self._replica.counters.transactions += 1
+        if self._feed is not None:
+            state = self._feed.state()
+        elif form.kind in _NEEDS_NOTHING:
+            state, self._assumed = self._replica.state, True
+        else:
+            state = self._replica.fresh()
+        self._show(state)
+
+    def _show(self, state: State) -> None:
+        assert self.workspace is not None
+        self._state = state
+        self.workspace.show(state, foreign_keys=self._schema_before is None)
+
+    def _confirm(self) -> None:
+        """Move to the newest state before anything is read on an assumed one."""
+        self._assumed = False
+        before = self._state
+        newest = self._replica.fresh()
+        if newest is not before:
+            self._again(newest, "state")
+
+    def _run(self, sql: str, parameters: Sequence[Value], form: Shape) -> Outcome:
+        workspace = self.workspace
+        assert workspace is not None
+        if form.kind == "ddl":
+            self._before_ddl()
+        elif form.kind in {"insert", "write"}:
+            workspace.watch()
+            self._wrote = True
+        self._taken = []
+        for table, _ in form.ids:
+            if not self._given and self._replica.ids.empty(table):
+                self._replica.lease_ids(table)
+        outcome = workspace.run(sql, parameters, reads=form.kind in _TELLS_ROWS)
+        if outcome.error is None and (form.locks or (self._serializable and form.kind != "ddl")):
+            self._locked |= _tables_read(workspace, sql)
+        if form.kind == "ddl":
+            workspace.watch()
+        return outcome
+
+    def _before_ddl(self) -> None:
+        """Note the schema as it was, and which tables' rows have been changed so far.
+
+        DDL runs without foreign keys, or dropping a table that is rebuilt would empty those that
+        refer to it. SQLite switches them outside of transactions only: begin again on the same
+        state, with what has been changed.
+        """
+        workspace, state = self.workspace, self._state
+        assert workspace is not None
+        assert state is not None
+        if self._schema_before is None:
+            self._schema_before = _definitions(workspace)
+            changes = workspace.unwatch()
+            self._note_touched(changes)
+            workspace.discard()
+            self._show(state)
+            if changes:
+                apsw.Changeset.apply(changes, workspace.database)
+            for statement in self._statements:
+                if statement.shape.kind == "savepoint":
+                    workspace.run(statement.sql, (), reads=True)
+        self._note_touched(workspace.unwatch())
+        self._wrote = True
+
+    def _note_touched(self, changes: bytes) -> None:
+        self._touched.update(change.name for change in apsw.Changeset.iter(changes))
+
+    def next_id(self, table: str, column: str) -> int:
+        """SQL's ``rome_id``: a key that nobody else is given; the same ones when run again."""
+        number = self._given.popleft() if self._given else self._unused_id(table, column)
+        self._taken.append(number)
+        return number
+
+    def _unused_id(self, table: str, column: str) -> int:
+        assert self.workspace is not None
+        used = f'SELECT 1 FROM "{table}" WHERE "{column}" = ?'
+        while True:
+            number = self._replica.ids.take(table)
+            if number is None:
+                self._replica.lease_ids(table)
+            elif not self.workspace.database.execute(used, (number,)).fetchall():
+                return number
+
+    # Ending
+
+    def rollback(self) -> None:
+        """Forget all of it."""
+        if self.workspace is not None:
+            self.workspace.discard()
+        self._state = None
+
+    def commit(self) -> None:
+        """Have it certified, run again if others came first, and made part of the replica.
+
+        Raises:
+            Deadlock: others came first, and the program would have to decide anew.
+            IntegrityError: others came first, and a key that was free is taken.
+            ConnectionLost, StoreRefused: from the store; `InDoubt` if the fate is not known.
+        """
+        try:
+            if self._wrote:
+                self._commit_changes()
+        finally:
+            self.rollback()
+
+    def _commit_changes(self) -> None:
+        workspace, replica = self.workspace, self._replica
+        assert workspace is not None
+        name = os.urandom(16)
+        for attempt in range(MOST_REPLAYS + 1):
+            state = self._state
+            assert state is not None
+            certificate, definition = self._certificate(state)
+            if certificate is None:
+                return
+            answer = replica.certify(state, certificate, name, definition)
+            if not isinstance(answer, Rejected):
+                replica.counters.replayed += attempt > 0
+                replica.settle(state, answer, lambda state=state: self._publish(state))  # type: ignore[misc]
+                return
+            replica.counters.conflicts += 1
+            if definition is not None:
+                raise self._deadlock("another transaction changed a table during this DDL")
+            newest = replica.state if replica.state is not state else replica.fresh()
+            self._again(newest, answer.key)
+        raise self._deadlock(f"it lost certification {MOST_REPLAYS + 1} times")
+
+    def _publish(self, state: State) -> tuple[Pages, Catalogue]:
+        workspace = self.workspace
+        assert workspace is not None
+        pages = workspace.publish()
+        if self._schema_before is None:
+            return pages, state.catalogue
+        return pages, Catalogue(workspace.database)
+
+    def _certificate(self, state: State) -> tuple[Certificate | None, Definition | None]:
+        workspace = self.workspace
+        assert workspace is not None
+        definition = None
+        changes = workspace.changes()
+        if self._schema_before is not None:
+            self._note_touched(changes)
+            certificate, definition = self._define(self._schema_before)
+        elif changes:
+            certificate = of_changes(changes, workspace.database, state.catalogue)
+        else:
+            return None, None
+        certificate.check("schema", "")
+        for table in self._locked:
+            certificate.check("table", table)
+        return certificate, definition
+
+    def _define(self, before: dict[str, str]) -> tuple[Certificate, Definition]:
+        """The certificate of DDL: all rows of each table that it made, changed or wrote to."""
+        workspace = self.workspace
+        assert workspace is not None
+        after = _definitions(workspace)
+        certificate = Certificate()
+        certificate.bump("schema", "")
+        catalogue = Catalogue(workspace.database)
+        changed = {
+            name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+        }
+        tables = sorted(changed | self._touched)
+        contents = []
+        for name in tables:
+            certificate.check("table", name)
+            certificate.bump("table", name)
+            flat: list[bytes] = []
+            table = catalogue.tables.get(name)
+            if table is not None:
+                listed = ", ".join(
+                    '"' + column.replace('"', '""') + '"' for column in table.columns
+                )
+                for row in workspace.database.execute(f'SELECT {listed} FROM "{name}"'):
+                    key = table.primary.of(row)
+                    certificate.note_id(table, row)
+                    flat += (
+                        packed([row[i] for i in table.primary.columns]) if key is None else key,
+                        msgpack.packb(row, use_bin_type=True),
+                    )
+            contents.append([name, flat])
+        schema = [
+            sql
+            for (sql,) in workspace.database.execute(
+                "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL "
+                "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type != 'table', rowid"
+            )
+        ]
+        rows = msgpack.packb(contents, use_bin_type=False)
+        return certificate, Definition(schema, tables, rows)
+
+    # Running again
+
+    def _again(self, state: State, key: str) -> None:
+        """Run every statement again on ``state``, and see that each says the same."""
+        workspace = self.workspace
+        assert workspace is not None
+        workspace.discard()
+        self._show(state)
+        for statement in self._statements:
+            self._given = deque(statement.ids)
+            outcome = self._run(statement.sql, statement.parameters, statement.shape)
+            self._given.clear()
+            if outcome.same_as(statement.outcome):
+                continue
+            if isinstance(outcome.error, IntegrityError) and not statement.ids:
+                raise IntegrityError(str(outcome.error))
+            raise self._deadlock(f"another transaction changed {key} first")
+
+    def _deadlock(self, why: str) -> Deadlock:
+        self._replica.counters.deadlocks += 1
+        return Deadlock(f"rome: deadlock: {why}; run the transaction again")
+
+
+def _definitions(workspace: Workspace) -> dict[str, str]:
+    rows: Any = workspace.database.execute(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'table' "
+        "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    )
+    return dict(rows)
+
+
+def _tables_read(workspace: Workspace, sql: str) -> set[str]:
+    """The tables that a statement reads, by asking SQLite to prepare it."""
+    actions: Any = apsw.ext.query_info(workspace.database, sql, actions=True).actions
+    return {
+        action.table_name
+        for action in actions or ()
+        if action.action_name == "SQLITE_READ" and not action.table_name.startswith("sqlite_")
+    }

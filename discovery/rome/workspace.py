@@ -1,0 +1,208 @@
+"""An SQLite connection that shows one state of the replica, and private changes on top of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import apsw
+
+from discovery.rome import errors
+from discovery.rome.catalogue import Value
+from discovery.rome.pages import Pages, open_pages
+from discovery.rome.replica import State
+
+Row = tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that a statement tells its caller: rows and their names, counts, or an error."""
+
+    names: tuple[str, ...] | None
+    rows: tuple[Row, ...]
+    count: int
+    last_id: int | None
+    error: errors.DatabaseError | None = None
+
+    def same_as(self, other: Outcome) -> bool:
+        """Whether a caller could tell the two apart."""
+        if self.error is not None or other.error is not None:
+            return type(self.error) is type(other.error) and str(self.error) == str(other.error)
+        return (
+            self.rows == other.rows and self.count == other.count and self.last_id == other.last_id
+        )
+
+
+class Workspace:
+    """One connection's own SQLite handle; `show` pins it on a state."""
+
+    def __init__(self, foreign_keys: bool, next_id: Callable[..., Any]) -> None:
+        self._foreign_keys = foreign_keys
+        self._next_id = next_id
+        self._life = 0
+        self._enforce = ""
+        self._database: apsw.Connection | None = None
+        self._functions: dict[tuple[str, int], tuple[Callable[..., Any], bool]] = {}
+        self._names: tuple[str, ...] | None = None
+        self._changes: apsw.Session | None = None
+        self.add_function("regexp", 2, _regexp, deterministic=True)
+
+    @property
+    def database(self) -> apsw.Connection:
+        """The SQLite handle, once something is shown."""
+        assert self._database is not None
+        return self._database
+
+    def add_function(
+        self,
+        name: str,
+        arguments: int,
+        function: Callable[..., Any],
+        *,
+        deterministic: bool = False,
+    ) -> None:
+        """A Python function that SQL may call."""
+        self._functions[name, arguments] = (function, deterministic)
+        if self._database is not None:
+            self._database.create_scalar_function(
+                name, function, arguments, deterministic=deterministic
+            )
+
+    def show(self, state: State, *, foreign_keys: bool = True) -> None:
+        """Begin a transaction on ``state``; DDL asks for no foreign keys, as SQLite advises."""
+        if self._life != state.life:
+            self._open(state)
+        self._file.pin(state.pages)
+        enforce = "ON" if foreign_keys and self._foreign_keys else "OFF"
+        if enforce != self._enforce:
+            self.database.execute(f"PRAGMA foreign_keys={enforce}")
+            self._enforce = enforce
+        self.database.execute("BEGIN")
+
+    def _open(self, state: State) -> None:
+        self._database, self._file = open_pages(state.pages)
+        self._enforce = ""
+        self._life = state.life
+        self._database.exec_trace = self._note_names
+        for (name, arguments), (function, deterministic) in self._functions.items():
+            self._database.create_scalar_function(
+                name, function, arguments, deterministic=deterministic
+            )
+        self._database.create_scalar_function("rome_id", self._next_id, 2)
+
+    def _note_names(self, cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
+        self._names = tuple(column[0] for column in cursor.get_description())
+        return True
+
+    def watch(self) -> None:
+        """Record changes from now on."""
+        if self._changes is None:
+            session = apsw.Session(self.database, "main")
+            session.config(apsw.SQLITE_SESSION_OBJCONFIG_ROWID, 1)
+            session.attach()
+            self._changes = session
+
+    def unwatch(self) -> bytes:
+        """What has changed since `watch`, as a changeset; recording stops."""
+        if self._changes is None:
+            return b""
+        session, self._changes = self._changes, None
+        changes = session.changeset()
+        session.close()
+        return changes
+
+    def changes(self) -> bytes:
+        """What has changed since `watch`; recording goes on."""
+        return b"" if self._changes is None else self._changes.changeset()
+
+    def run(self, sql: str, parameters: Sequence[Value], *, reads: bool) -> Outcome:
+        """Execute one statement to its end."""
+        self._names = None
+        try:
+            rows = tuple(self.database.execute(sql, _bindable(parameters)))
+        except apsw.Error as error:
+            return Outcome(None, (), -1, None, _translated(error))
+        except (TypeError, OverflowError, UnicodeEncodeError) as error:
+            return Outcome(None, (), -1, None, errors.ProgrammingError(str(error)))
+        names = self._names or None
+        if reads:
+            return Outcome(names, rows, -1, None)
+        count = self.database.changes() if names is None else len(rows)
+        return Outcome(names, rows, count, self.database.last_insert_rowid())
+
+    def publish(self) -> Pages:
+        """Commit on top of the shown state, and give the pages that result."""
+        self.unwatch()
+        self.database.execute("COMMIT")
+        pages = self._file.published()
+        self._file.pin(pages)
+        return pages
+
+    def discard(self) -> None:
+        """Undo everything since `show`."""
+        if self._changes is not None:
+            self._changes.close()
+            self._changes = None
+        if self._database is not None and self._database.in_transaction:
+            self._database.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Give the handle back."""
+        self.discard()
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+            self._life = 0
+
+
+def _regexp(pattern: str | None, text: Value) -> bool | None:
+    """``text REGEXP pattern``, without case, as MySQL's default collation has it."""
+    if pattern is None or text is None:
+        return None
+    return re.search(str(pattern), str(text), re.IGNORECASE) is not None
+
+
+def _bindable(parameters: Sequence[Value]) -> tuple[Value, ...]:
+    return tuple(
+        value if value is None or type(value) in _PLAIN else _plain(value) for value in parameters
+    )
+
+
+_PLAIN = frozenset({int, str, float, bytes})
+
+
+def _plain(value: Value) -> Value:
+    """A value of Python's library as SQLite stores it."""
+    for kind, stored in _STORED:
+        if isinstance(value, kind):
+            return stored(value)
+    return value
+
+
+_STORED: tuple[tuple[Any, Callable[[Any], Value]], ...] = (
+    (bool, int),
+    (datetime, lambda value: value.isoformat(" ")),
+    ((date, time), lambda value: value.isoformat()),
+    (Decimal, float),
+    (UUID, lambda value: value.hex),
+    ((bytearray, memoryview), bytes),
+)
+
+
+def _translated(error: apsw.Error) -> errors.DatabaseError:
+    text = str(error).removeprefix(f"{type(error).__name__}: ")
+    if isinstance(error, apsw.ConstraintError):
+        return errors.IntegrityError(text)
+    if isinstance(error, apsw.MismatchError | apsw.RangeError | apsw.TooBigError):
+        return errors.DataError(text)
+    if isinstance(error, apsw.BindingsError):
+        return errors.ProgrammingError(text)
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return errors.InternalError(text)
+    return errors.OperationalError(text)
