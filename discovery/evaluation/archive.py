@@ -6,7 +6,6 @@ runs on it alone: without root, without nodes, without OpenStack.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -20,7 +19,7 @@ from discovery.errors import ArchiveError, ResultError
 from discovery.experiment.models import Model
 from discovery.results.schema import SCHEMA_VERSION, TABLES
 from discovery.results.tables import path_of, read_table, read_tables
-from discovery.whole import whole_file, whole_folder
+from discovery.whole import sha256, whole_file, whole_folder
 
 MANIFEST = "manifest.json"
 
@@ -100,7 +99,7 @@ def read_archive(archive_folder: Path) -> tuple[Manifest, dict[str, pd.DataFrame
                 f"{path}: the archive lacks this table; take the archive whole from where it "
                 "was published"
             )
-        if _sha256(path) != manifest.tables[name].sha256:
+        if sha256(path) != manifest.tables[name].sha256:
             raise ArchiveError(
                 f"{path}: differs from the checksum in {MANIFEST}, so it is damaged or changed; "
                 "take the archive anew from where it was published"
@@ -176,15 +175,10 @@ def _manifest(tables: dict[str, pd.DataFrame], folder: Path) -> Manifest:
         environments=tuple(environments(cells)),
         tables={
             name: ArchivedTable(
-                sha256=_sha256(path_of(folder, name)),
+                sha256=sha256(path_of(folder, name)),
                 bytes=path_of(folder, name).stat().st_size,
                 rows=len(tables[name]),
             )
             for name in TABLES
         },
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

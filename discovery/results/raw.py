@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from discovery.errors import ResultError
 from discovery.results.manifest import RAW_SCHEMA_VERSION, Manifest, Wan
 from discovery.results.rally import Workload, read_report
+from discovery.whole import sha256
 
 MANIFEST = "cell.json"
 COUNTERS = ("queries", "commits", "rollbacks")
@@ -92,8 +92,7 @@ def _verify(folder: Path, name: str, digest: str) -> None:
             "it may only list files of its own."
         )
     try:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = sha256(path)
     except OSError:
         raise ResultError(
             f"{path}: is missing, although {MANIFEST} lists it; remove the cell's folder and run "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -18,6 +17,7 @@ import psutil
 from discovery import __version__
 from discovery.experiment.cells import Cell
 from discovery.results.manifest import RAW_SCHEMA_VERSION
+from discovery.whole import sha256
 from discovery.workload.phases import Phase
 
 
@@ -59,14 +59,9 @@ def write_manifest(
         "started": started.isoformat(timespec="seconds"),
         "phases": [asdict(phase) for phase in phases],
         "environment": environment,
-        "files": {str(path.relative_to(folder)): _sha256(path) for path in files},
+        "files": {str(path.relative_to(folder)): sha256(path) for path in files},
     }
     (folder / "cell.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _commit() -> tuple[str | None, bool]:
