@@ -204,11 +204,9 @@ class Connection:
                 `InDoubt`, where that is not known.
         """
         self._check()
-        transaction, self._transaction = self._transaction, None
-        if transaction is not None:
-            self._transaction = transaction  # rome_id is asked for again when it is run again
+        if self._transaction is not None:
             try:
-                transaction.commit()
+                self._transaction.commit()
             finally:
                 self._transaction = None
 
