@@ -49,11 +49,25 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What DDL leaves behind: the whole schema, and the tables whose rows are stored anew."""
+    """What DDL leaves behind: the whole schema, and the tables whose rows are stored anew.
+
+    All of it is in the log, so that the chained hash tells two changes of the schema apart and the
+    log alone says what the database is.
+    """
 
     schema: list[str]
-    tables: list[str]
-    rows: bytes
+    rows: list[tuple[str, list[bytes]]]
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables whose rows these are; one that was dropped has none."""
+        return [name for name, _ in self.rows]
+
+    def payload(self) -> bytes:
+        """``[0, schema, [[table, [key, row, …]], …]]``, packed as a certificate's payload is."""
+        content = [SCHEMA_CHANGED, self.schema, self.rows]
+        result: bytes = msgpack.packb(content, use_bin_type=False)
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +155,7 @@ class Replica:
     def _apply(self, state: State, changes: list[Any]) -> Pages:
         """The pages of ``state`` with the rows of several commits on top."""
         if self._applier is None or self._applier[0] != state.life:
-            self._applier = (state.life, *open_pages(state.pages))
+            self._applier = (state.life, *_open_without_triggers(state.pages))
         _, database, file = self._applier
         file.pin(state.pages)
         database.execute("BEGIN")
@@ -194,7 +208,7 @@ class Replica:
             head = _mapping(first)
             if head and head.get(b"format") != FORMAT:
                 raise self._foreign(head.get(b"format", b"none"))
-            database, file = open_pages(Pages())
+            database, file = _open_without_triggers(Pages())
             database.execute("BEGIN")
             for statement in schema:
                 database.execute(statement.decode())
@@ -258,16 +272,13 @@ class Replica:
             self.settings.keep,
         ]
         if definition is None:
-            payload = certificate.payload()
-            names, more = list(certificate.rows), []
+            payload, names = certificate.payload(), list(certificate.rows)
         else:
-            payload = msgpack.packb([SCHEMA_CHANGED])
-            schema = msgpack.packb(definition.schema, use_bin_type=False)
-            names, more = definition.tables, [schema, definition.rows]
+            payload, names = definition.payload(), definition.tables
         reply = self.store.run(
             CERTIFY,
             [keys.head, keys.log, keys.versions, keys.ids, keys.schema, *map(keys.rows, names)],
-            [msgpack.packb(request, use_bin_type=False), payload, *more],
+            [msgpack.packb(request, use_bin_type=False), payload],
             commit=True,
         )
         if reply[0] == b"CONFLICT":
@@ -315,6 +326,13 @@ class Replica:
         self.store.new_process()
         self.ids.new_process()
         self.counters = Counters()
+
+
+def _open_without_triggers(pages: Pages) -> tuple[apsw.Connection, PageFile]:
+    """A connection that stores rows as they are: what triggers did is among a commit's rows."""
+    database, file = open_pages(pages)
+    database.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+    return database, file
 
 
 def _at_once(client: Any, commands: list[list[Any]]) -> list[Any]:

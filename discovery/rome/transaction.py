@@ -237,6 +237,7 @@ class Transaction:
             self._note_touched(changes)
             certificate, definition = self._define(self._schema_before)
         elif changes:
+            workspace.check_references()
             certificate = of_changes(changes, workspace.database, state.catalogue)
         else:
             return None, None
@@ -256,9 +257,8 @@ class Transaction:
         changed = {
             name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
         }
-        tables = sorted(changed | self._touched)
-        contents = []
-        for name in tables:
+        contents: list[tuple[str, list[bytes]]] = []
+        for name in sorted(changed | self._touched):
             certificate.check("table", name)
             certificate.bump("table", name)
             flat: list[bytes] = []
@@ -274,7 +274,7 @@ class Transaction:
                         packed([row[i] for i in table.primary.columns]) if key is None else key,
                         msgpack.packb(row, use_bin_type=True),
                     )
-            contents.append([name, flat])
+            contents.append((name, flat))
         schema = [
             sql
             for (sql,) in workspace.database.execute(
@@ -282,8 +282,7 @@ class Transaction:
                 "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type != 'table', rowid"
             )
         ]
-        rows = msgpack.packb(contents, use_bin_type=False)
-        return certificate, Definition(schema, tables, rows)
+        return certificate, Definition(schema, contents)
 
     # Running again
 

@@ -136,6 +136,15 @@ class Workspace:
         count = self.database.changes() if names is None else len(rows)
         return Outcome(names, rows, count, self.database.last_insert_rowid())
 
+    def check_references(self) -> None:
+        """Say now what COMMIT would say of deferred foreign keys: Redis must not accept it first.
+
+        Raises:
+            IntegrityError: a row refers to one that is not there.
+        """
+        if self.database.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
+            raise errors.IntegrityError("FOREIGN KEY constraint failed")
+
     def publish(self) -> Pages:
         """Commit on top of the shown state, and give the pages that result."""
         self.unwatch()

@@ -3,7 +3,8 @@
 -- Atomic, and repeatable: the same transaction sent again is found, not done twice.
 --
 -- KEYS  head, log, versions, ids, schema, then a hash of rows for each table that is written
--- ARGV  1 request, 2 payload of the log entry, 3 the whole new schema (DDL only), 4 its rows
+-- ARGV  1 request, 2 payload of the log entry
+-- payload = {1, tables}, or of DDL {0, the whole new schema, tables whose rows are stored anew}
 -- request = {epoch, seq, hash, known, transaction, checks, bumps, wanted ids, id floors, keep}
 --   epoch, seq, hash   the state that the transaction read
 --   known              up to where its process has the log
@@ -27,7 +28,9 @@ end
 
 local at = redis.call('HMGET', head, 'format', 'epoch', 'seq', 'hash', 'oldest', 'keep')
 if not at[1] then
-  if redis.call('EXISTS', head, log, versions, ids, schema) > 0 then return {'FORMAT', 'none'} end
+  -- ids may be there: keys are leased while the transaction that makes the first table still runs
+  redis.call('HLEN', ids)
+  if redis.call('EXISTS', head, log, versions, schema) > 0 then return {'FORMAT', 'none'} end
   if epoch ~= '' then return {'DIVERGED'} end
   epoch = transaction
   at = {FORMAT, epoch, '0', '', '1', tostring(keep)}
@@ -68,18 +71,17 @@ local chained = redis.sha1hex(last .. ARGV[2])
 for i = 1, #bumps, KEY do redis.call('HSET', versions, string.sub(bumps, i, i + KEY - 1), number) end
 redis.call('HSET', versions, transaction, number)
 
-local tables
-if ARGV[3] then
+local entry = cmsgpack.unpack(ARGV[2])
+local tables = entry[2]
+if entry[1] == 0 then
+  tables = entry[3]
   redis.call('DEL', schema)
-  for _, statement in ipairs(cmsgpack.unpack(ARGV[3])) do redis.call('RPUSH', schema, statement) end
+  for _, statement in ipairs(entry[2]) do redis.call('RPUSH', schema, statement) end
   redis.call('HINCRBY', head, 'schema', 1)
-  tables = cmsgpack.unpack(ARGV[4])
   for n, t in ipairs(tables) do
     redis.call('DEL', KEYS[5 + n])
     redis.call('HDEL', ids, t[1])
   end
-else
-  tables = cmsgpack.unpack(ARGV[2])[2]
 end
 for n, t in ipairs(tables) do
   local rows, name = t[2], KEYS[5 + n]
