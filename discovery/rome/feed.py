@@ -13,7 +13,11 @@ PAUSE_MS = 500
 """How long Redis may be silent before it is asked whether the replica is still right."""
 
 STALE_AFTER_S = 2.0
-"""A feed that has heard nothing for so long is not believed: transactions ask, as with sync."""
+"""No transaction begins on a state that is older: it asks, as with sync.
+
+The age is counted from when the request was sent whose answer is the state. Redis gave that answer
+later, so the bound holds whatever the network did to it.
+"""
 
 
 class Feed:
@@ -22,7 +26,7 @@ class Feed:
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
         self._process = 0
-        self._heard = 0.0
+        self._asked = -STALE_AFTER_S
         self._start = threading.Lock()
 
     def state(self) -> State:
@@ -32,7 +36,7 @@ class Feed:
                 if self._process != os.getpid():
                     self._process = os.getpid()
                     threading.Thread(target=self._follow, name="rome-feed", daemon=True).start()
-        if time.monotonic() - self._heard > STALE_AFTER_S:
+        if time.monotonic() - self._asked > STALE_AFTER_S:
             return self._replica.fresh()
         return self._replica.state
 
@@ -40,12 +44,14 @@ class Feed:
         replica, process = self._replica, self._process
         while os.getpid() == process:
             try:
+                asked = time.monotonic()
                 entries = self._next_entries()
                 before = replica.state.seq
                 replica.advance(entries)
                 if not entries or replica.state.seq == before:
+                    asked = time.monotonic()
                     replica.fresh()
-                self._heard = time.monotonic()
+                self._asked = asked
             except Error:  # transactions meet the same error, and tell their callers
                 time.sleep(PAUSE_MS / 1000)
 

@@ -8,11 +8,13 @@ out for ``timeout`` seconds and the caller never hears of it.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable
-from importlib import resources
+from importlib import resources, util
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import redis
 from redis.backoff import NoBackoff
@@ -70,6 +72,13 @@ _REFUSALS = (
 )
 """What Redis' answers mean to somebody who has a URL to write; the answer itself follows."""
 
+_NO_SETINFO: dict[str, Any] = (
+    {"driver_info": None}
+    if util.find_spec("redis.driver_info")
+    else {"lib_name": None, "lib_version": None}
+)
+"""Two round trips less for a new connection: redis-py's name and version, which nobody asks for."""
+
 T = TypeVar("T")
 Client = Any
 Argument = bytes | str | int | float
@@ -115,7 +124,10 @@ class Store:
         self._lock = threading.Lock()
 
     def _options(self) -> dict[str, Any]:
+        """What every connection is made with; its name is what CLIENT LIST shows of it."""
         return {
+            "client_name": f"rome:{quote(self.settings.database)}:{os.getpid()}",
+            **_NO_SETINFO,
             "username": self.settings.username,
             "password": self.settings.password,
             "protocol": 2,
@@ -237,11 +249,16 @@ class Store:
         """One script, in one round trip (two the first time a server sees it).
 
         With ``commit`` and ``wait`` in the settings, the reply is held back until that many
-        replicas have acknowledged it; one that comes without them raises `InDoubt`.
+        replicas have acknowledged it; one that comes without them raises `InDoubt`. So does a
+        commit that was sent twice when the log no longer reaches back to what it read: had the
+        first been accepted, the log might have forgotten that, too.
         """
         wait = self.settings.wait if commit else 0
+        sent = 0
 
         def send(client: Client) -> Any:
+            nonlocal sent
+            sent += 1
             try:
                 return self._evaluate(client, script, keys, arguments, wait)
             except NoScriptError:
@@ -249,7 +266,13 @@ class Store:
                 client.script_load(script.text)
                 return self._evaluate(client, script, keys, arguments, wait)
 
-        return self.request(send, commit=commit)
+        reply = self.request(send, commit=commit)
+        if commit and sent > 1 and reply[0] == b"BEHIND":
+            raise InDoubt(
+                f"redis connection lost: {self.settings.address} was away for longer than its log "
+                "reaches back; whether the commit happened is not known"
+            )
+        return reply
 
     def _evaluate(
         self, client: Client, script: Script, keys: list[str], arguments: list[Argument], wait: int

@@ -41,6 +41,14 @@ if at[1] ~= FORMAT then return {'FORMAT', at[1]} end
 local now, last, oldest = tonumber(at[3]), at[4], tonumber(at[5])
 if epoch == '' and seq == 0 then epoch = at[2] end
 if epoch ~= at[2] or seq > now then return {'DIVERGED'} end
+if known < seq or known > now then known = seq end
+
+local done = redis.call('HGET', versions, transaction)
+if done then
+  local e = redis.call('XRANGE', log, string.format('%.0f-0', done), string.format('%.0f-0', done))
+  return {'OK', tonumber(done), e[1][2][2], entries_after(known), {}, epoch}
+end
+
 if seq == now then
   if hash ~= last then return {'DIVERGED'} end
 elseif seq + 1 < oldest then
@@ -49,13 +57,6 @@ elseif seq > 0 then
   local mine = redis.call('XRANGE', log, string.format('%.0f-0', seq), string.format('%.0f-0', seq))
   if #mine == 0 then return {'BEHIND'} end
   if mine[1][2][2] ~= hash then return {'DIVERGED'} end
-end
-if known < seq or known > now then known = seq end
-
-local done = redis.call('HGET', versions, transaction)
-if done then
-  local e = redis.call('XRANGE', log, string.format('%.0f-0', done), string.format('%.0f-0', done))
-  return {'OK', tonumber(done), e[1][2][2], entries_after(known), {}, epoch}
 end
 
 for i = 1, #checks, KEY do
