@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from discovery.errors import DeployError
+
 Placement = Literal["first-site", "every-site"]
 
 # Largest proportional set sizes seen with ten processes and ten requests at once, rounded up: a
@@ -21,15 +23,17 @@ _CLIENT_MB = 210
 class Backend:
     """A database product in a given shape.
 
-    ``placement`` says which sites run a server of it. ``url`` is the SQLAlchemy URL template of a
-    service's database; ``{host}`` becomes the address the service connects to (the server of its
-    own site where there is one, else site 1's) and ``{database}`` the service's database.
+    ``placement`` says which sites run a server of it, and ``least_sites`` how many it takes.
+    ``url`` is the SQLAlchemy URL template of a service's database; ``{host}`` becomes the address
+    the service connects to (the server of its own site where there is one, else site 1's),
+    ``{others}`` those of all other servers, and ``{database}`` the service's database.
     ``dump`` is the back end whose bootstrapped databases this one starts from. ``units`` are the
     systemd units of its server. ``counters`` says how the server's own counters are read on its
     node, as root: ``driver`` and ``connect`` (its arguments), ``queries`` (per counter, a statement
-    whose last column is the number), and whether the server ``counts_itself`` such a statement.
-    ``memory_mb`` is what one server adds to its node: what was seen under light load (114 MB for
-    MariaDB, 120 in a cluster, 86 for PostgreSQL) and room for the connections of more sites.
+    whose last column is the number; for Redis, the commands whose calls are summed), and whether
+    the server ``counts_itself`` such a question. ``memory_mb`` is what one server adds to its node:
+    what was seen under light load (114 MB for MariaDB, 120 in a cluster, 86 for PostgreSQL) and
+    room for the connections of more sites.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Backend:
     units: tuple[str, ...]
     counters: Mapping[str, Any]
     memory_mb: int
+    least_sites: int = 1
 
 
 # A session of its own kind: a status must not wait for what the cluster has yet to apply.
@@ -72,6 +77,25 @@ _POSTGRESQL_COUNTERS: dict[str, Any] = {
         "queries": _CALLS.format(arguments="(false)"),
         "commits": _CALLS.format(arguments="") + " AND query = 'COMMIT'",
         "rollbacks": _CALLS.format(arguments="") + " AND query = 'ROLLBACK'",
+    },
+    "counts_itself": False,
+}
+
+# Redis counts the commands that scripts call, too, so the driver's requests are summed from those
+# that scripts do not call, each a round trip: EVALSHA begins and commits transactions, EXEC boots a
+# replica, XREAD follows the log. Only HINCRBY is both the driver's, to lease primary keys, and
+# certify.lua's, to lease them with a commit: with it the sum is rather too high than too low. XADD
+# is called once for each commit that is certified. A rollback sends nothing, and has no counter.
+_REDIS_COUNTERS: dict[str, Any] = {
+    "driver": "redis",
+    "connect": {
+        "unix_socket_path": "/run/discovery-redis/redis.sock",
+        "username": "openstack",
+        "password": "openstack",
+    },
+    "queries": {
+        "queries": ["evalsha", "exec", "xread", "hincrby"],
+        "commits": ["xadd"],
     },
     "counts_itself": False,
 }
@@ -112,11 +136,42 @@ BACKENDS: dict[str, Backend] = {
             counters=_POSTGRESQL_COUNTERS,
             memory_mb=200,
         ),
+        Backend(
+            name="rome",
+            title="ROME on Redis, one server on site 1",
+            role="redis",
+            placement="first-site",
+            url="rome://openstack:openstack@{host}/{database}",
+            dump="rome",
+            units=("discovery-redis",),
+            counters=_REDIS_COUNTERS,
+            memory_mb=200,
+        ),
+        Backend(
+            name="rome-cluster",
+            title="ROME on a Redis Cluster, one node per site, the database's slot on site 1",
+            role="redis_cluster",
+            placement="every-site",
+            url="rome://openstack:openstack@{host}/{database}?cluster=true&host={others}",
+            dump="rome",
+            units=("discovery-redis",),
+            counters=_REDIS_COUNTERS,
+            memory_mb=200,
+            least_sites=3,
+        ),
     )
 }
 
 
 def memory_mb(backend: str, sites: int) -> int:
-    """What a deployment of ``backend`` on ``sites`` sites takes under load, all nodes together."""
+    """What a deployment of ``backend`` on ``sites`` sites takes under load, all nodes together.
+
+    Raises a :class:`DeployError` where ``backend`` needs more sites.
+    """
+    if sites < BACKENDS[backend].least_sites:
+        raise DeployError(
+            f"back end {backend} needs {BACKENDS[backend].least_sites} sites or more, and this is"
+            f" {sites}: a master of a Redis Cluster is only trusted by a majority of three"
+        )
     servers = sites if BACKENDS[backend].placement == "every-site" else 1
     return sites * (_CONTROL_MB + _CLIENT_MB) + servers * BACKENDS[backend].memory_mb

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from discovery.deploy import playbook
+from discovery.deploy import playbook, rome
 from discovery.deploy.backends import Backend
 from discovery.deploy.credentials import ADMIN, LOAD_USERS, Credentials
 from discovery.errors import DeployError
@@ -61,11 +61,14 @@ class Deployment:
         """
         servers = {node.site: node for node in self.database_nodes}
         first = self.database_nodes[0]
+        reached = {node.alias: servers.get(node.site, first) for node in self.control_nodes}
         return {
-            node.alias: self.backend.url.format(
-                host=servers.get(node.site, first).address, database="keystone"
+            alias: self.backend.url.format(
+                host=own.address,
+                others=",".join(node.address for node in self.database_nodes if node is not own),
+                database="keystone",
             )
-            for node in self.control_nodes
+            for alias, own in reached.items()
         }
 
     @property
@@ -91,7 +94,8 @@ class Deployment:
 
     def versions(self) -> dict[str, str]:
         """The versions of the packages that matter, as the first control node has them."""
-        (result,) = self.run("versions", self.control_nodes[:1])
+        driver = rome.DISTRIBUTION if rome.serves(self.backend.url) else ""
+        (result,) = self.run("versions", self.control_nodes[:1], driver=driver)
         return dict(line.split(" ", 1) for line in result.payload["stdout"].splitlines())
 
     def logs(self, folder: Path) -> None:

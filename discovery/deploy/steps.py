@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from discovery.deploy import playbook
+from discovery.deploy import playbook, rome, slots
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.deployment import Deployment
-from discovery.deploy.dumps import bootstrap, dump_of
+from discovery.deploy.dumps import SERVICES, bootstrap, dump_of
 from discovery.deploy.image import INSTALL, LOCKS, image_folder, image_hash
 
 if TYPE_CHECKING:
@@ -50,13 +50,15 @@ def deploy(held: Lease, backend: str, settings: KeystoneSettings, phase: Phase) 
         with phase("deploy:bootstrap"):
             bootstrap(dump, deployment.backend, deployment.database_nodes[0], settings, log)
     addresses = {node.alias: node.address for node in deployment.control_nodes}
+    database_hosts = [node.alias for node in deployment.database_nodes]
     with phase("deploy:database"):
         deployment.run(
             "database",
             deployment.database_nodes,
             backend_role=deployment.backend.role,
             database_dump=str(dump.databases),
-            database_hosts=[node.alias for node in deployment.database_nodes],
+            database_hosts=database_hosts,
+            database_slots=slots.share(database_hosts, SERVICES),
             addresses=addresses,
         )
     with phase("deploy:keystone"):
@@ -67,5 +69,6 @@ def deploy(held: Lease, backend: str, settings: KeystoneSettings, phase: Phase) 
             keystone_keys=dump.keystone_keys,
             keystone_databases=deployment.database_urls,
             addresses=addresses,
+            **rome.variables(deployment.backend.url),
         )
     return deployment

@@ -6,4 +6,6 @@ VARIANTS: dict[str, dict[str, str]] = {
     "vanilla": {"keystone": "mariadb"},
     "vanilla-galera": {"keystone": "galera"},
     "vanilla-postgresql": {"keystone": "postgresql"},
+    "rome": {"keystone": "rome"},
+    "rome-cluster": {"keystone": "rome-cluster"},
 }

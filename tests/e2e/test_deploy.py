@@ -13,10 +13,12 @@ from pathlib import Path
 import enoslib as en
 import pytest
 
-from discovery.deploy import BACKENDS, Deployment, deploy, memory_mb
+from discovery.deploy import BACKENDS, Deployment, deploy, memory_mb, rome
+from discovery.deploy.slots import slot_of
 from discovery.errors import DeployError
 from discovery.experiment.models import KeystoneSettings
 from discovery.testbed import Lease, Node, lease, load_testbed
+from discovery.workload.probes import PROGRAM
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 
@@ -84,19 +86,35 @@ def in_python(node: Node, program: str) -> object:
 def count(deployment: Deployment, node: Node) -> dict[str, float]:
     """The node's query counters, read as a probe does."""
     program = f"""
-import importlib, json
+import json, sys
+sys.path.insert(0, "/run")
+from sample import counters_of
 plan = json.loads({json.dumps(json.dumps(dict(deployment.query_counters)))})
-connection = importlib.import_module(plan["driver"]).connect(**plan["connect"])
-values = {{}}
-for counter, statement in plan["queries"].items():
-    cursor = connection.cursor()
-    cursor.execute(statement)
-    values[counter] = float(cursor.fetchone()[-1])
-print(json.dumps(values))
+print(json.dumps(counters_of(plan).read()))
 """
     path = "/run/count.py"
+    on(node, f"cat > /run/sample.py <<'EOF'\n{PROGRAM.read_text()}\nEOF")
     on(node, f"cat > {path} <<'EOF'\n{program}\nEOF")
     return dict(json.loads(on(node, f"/opt/openstack/bin/python {path}")))
+
+
+def slots_of(line: str) -> set[int]:
+    """The slots of a node, in its line of `CLUSTER NODES`."""
+    found: set[int] = set()
+    for part in line.split()[8:]:
+        first, _, last = part.partition("-")
+        found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
+def assert_the_database_is_on_site_1(control: dict[str, Node]) -> None:
+    ask = "redis-cli --user openstack --pass openstack --no-auth-warning -h 127.0.0.1"
+    nodes = on(control["site-2"], f"{ask} cluster nodes").splitlines()
+    assert len(nodes) == 3
+    (first,) = [line for line in nodes if f" {control['site-1'].address}:6379@" in line]
+    assert slot_of("keystone") in slots_of(first)
+    assert on(control["site-1"], f"{ask} dbsize") != "0"
+    assert on(control["site-2"], f"{ask} dbsize") == "0"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -110,7 +128,7 @@ def test_deployment(backend, held, tmp_path):
 
     control = {node.site: node for node in held.nodes if node.role == "control"}
     assert list(deployment.urls) == SITES
-    servers = SITES if backend == "galera" else SITES[:1]
+    servers = SITES if BACKENDS[backend].placement == "every-site" else SITES[:1]
     assert [node.site for node in deployment.database_nodes] == servers
 
     # Each site's catalog names its own Keystone, though all share one database.
@@ -128,7 +146,8 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
         assert "admin" not in roles
 
     # What one site writes, another reads; and the server that holds it has counted.
-    before = count(deployment, deployment.database_nodes[-1])
+    counting = deployment.database_nodes[0 if backend == "rome-cluster" else -1]
+    before = count(deployment, counting)
     admin = deployment.admin
     log_in = f"log_in(url, {admin.username!r}, {admin.password!r}, {admin.project_name!r})[0]"
     body = {"user": {"name": "made-at-site-3", "password": "x", "domain_id": "default"}}
@@ -143,7 +162,7 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
         f"answer = call('GET', url + '/users?name=made-at-site-3', {log_in})[1]['users']",
     )
     assert [user["id"] for user in seen] == [made]
-    after = count(deployment, deployment.database_nodes[-1])
+    after = count(deployment, counting)
     assert after["queries"] > before["queries"]
     assert after["commits"] > before["commits"]
 
@@ -151,6 +170,9 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
     assert versions["keystone"] == "30.0.0"
     assert versions["mariadb-server"].startswith("1:10.11")
     assert versions["rally-openstack"] == "4.1.0"
+    assert versions["redis-server"].startswith("5:7.0")
+    driver = rome.version() if backend.startswith("rome") else None
+    assert versions.get("discovery-rome") == driver
 
     deployment.logs(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
@@ -165,6 +187,9 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
             " -e \"SHOW STATUS LIKE 'wsrep_cluster_size'; SELECT @@wsrep_sync_wait\"",
         )
         assert status.split() == ["wsrep_cluster_size", "3", "15"]
+
+    if backend == "rome-cluster":
+        assert_the_database_is_on_site_1(control)
 
     used = sum(
         int(line)

@@ -301,7 +301,7 @@ def test_a_lasting_accident_fails_with_its_log_and_stops_no_other_cell(fresh: Ch
             "backends",
             ["mariadb", "galara"],
             "tiers.smoke.backends[1] = 'galara': unknown back end, did you mean galera?; "
-            "allowed: mariadb, galera, postgresql",
+            "allowed: mariadb, galera, postgresql, rome, rome-cluster",
         ),
         (
             "one_way_delay_ms",

@@ -2,8 +2,8 @@
 
 ``sample.py CONFIG`` appends JSON lines to CONFIG's ``output`` until it is stopped. CONFIG is
 ``{"output": file, "interface_address": the node's address on the testbed network, "period_s": …,
-"counters": null | {"period_s": …, "driver": "pymysql" | "psycopg2", "connect": {…},
-"queries": {counter: statement whose last column is a number}, "counts_itself": …}}``.
+"counters": null | {"period_s": …, "driver": "pymysql" | "psycopg2" | "redis", "connect": {…},
+"queries": {counter: statement whose last column is a number, or commands}, "counts_itself": …}}``.
 
 CPU is summed over the node's own processes, with what their ended children used, so that it is
 right on a real machine and on a container that shares its kernel. Memory is the processes'
@@ -47,8 +47,8 @@ def processes() -> tuple[float, int]:
     return cpu, memory
 
 
-class Counters:
-    """Reads a database server's own counters over one connection.
+class SqlCounters:
+    """Reads an SQL server's own counters over one connection.
 
     Where the server counts the questions this asks as well (``counts_itself``), they are
     subtracted from ``queries``.
@@ -83,6 +83,32 @@ class Counters:
         return values
 
 
+class RedisCounters:
+    """Reads Redis' own counters: how often each command was called, by clients and by scripts."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.module = importlib.import_module(plan["driver"])
+        self.client = self.module.Redis(**plan["connect"])
+        self.commands = plan["queries"]
+
+    def read(self) -> dict[str, float]:
+        """Every counter's value now; an unreachable server has none."""
+        try:
+            statistics = self.client.info("commandstats")
+        except self.module.RedisError:
+            return {}
+        calls = {command: float(entry["calls"]) for command, entry in statistics.items()}
+        return {
+            counter: sum(calls.get(f"cmdstat_{command}", 0.0) for command in commands)
+            for counter, commands in self.commands.items()
+        }
+
+
+def counters_of(plan: dict[str, Any]) -> SqlCounters | RedisCounters:
+    """What reads the counters of ``plan``."""
+    return RedisCounters(plan) if plan["driver"] == "redis" else SqlCounters(plan)
+
+
 def emit(stream: IO[str], record: dict[str, Any]) -> None:
     """Append one record as a JSON line."""
     stream.write(json.dumps(record) + "\n")
@@ -93,7 +119,7 @@ def main(config_file: str) -> None:
     config = json.loads(Path(config_file).read_text(encoding="utf-8"))
     interface = interface_with(config["interface_address"])
     plan = config["counters"]
-    counters = Counters(plan) if plan else None
+    counters = counters_of(plan) if plan else None
     tick = min(config["period_s"], plan["period_s"]) if plan else config["period_s"]
     next_system = 0.0
     with Path(config["output"]).open("a", encoding="utf-8", buffering=1) as stream:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from discovery.deploy import BACKENDS, Deployment, dumps
+from discovery.deploy import BACKENDS, Deployment, dumps, rome
 from discovery.deploy.dumps import dump_of
 from discovery.experiment.models import KeystoneSettings
 
@@ -28,7 +28,7 @@ def test_every_site_has_a_keystone_of_its_own():
     }
 
 
-@pytest.mark.parametrize("backend", ["mariadb", "postgresql"])
+@pytest.mark.parametrize("backend", ["mariadb", "postgresql", "rome"])
 def test_one_server_is_on_site_1_and_every_site_reaches_it(backend):
     deployed = deployment(backend)
     assert [node.alias for node in deployed.database_nodes] == ["site-1-control"]
@@ -43,6 +43,15 @@ def test_where_every_site_has_a_server_keystone_reaches_its_own():
         assert f"@10.9.{site}.11/keystone" in url
 
 
+def test_in_a_redis_cluster_keystone_knows_its_own_sites_node_first_and_all_others():
+    deployed = deployment("rome-cluster")
+    assert len(deployed.database_nodes) == 3
+    url = deployed.database_urls["site-2-control"]
+    assert url == (
+        "rome://openstack:openstack@10.9.2.11/keystone?cluster=true&host=10.9.1.11,10.9.3.11"
+    )
+
+
 def test_a_dump_is_told_by_its_back_end_and_by_what_passwords_cost(tmp_path, monkeypatch):
     monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
     settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)
@@ -51,7 +60,18 @@ def test_a_dump_is_told_by_its_back_end_and_by_what_passwords_cost(tmp_path, mon
     assert mariadb == galera
     assert dump_of(BACKENDS["postgresql"], settings) != mariadb
     assert dump_of(BACKENDS["mariadb"], costly) != mariadb
+    assert dump_of(BACKENDS["rome"], settings) == dump_of(BACKENDS["rome-cluster"], settings)
     assert not mariadb.exists()
+
+
+def test_a_dump_of_rome_is_made_anew_when_its_driver_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
+    settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)
+    before = [dump_of(BACKENDS[name], settings) for name in ("rome", "mariadb")]
+    monkeypatch.setattr(rome, "version", lambda: "0.1.0+another")
+    after = [dump_of(BACKENDS[name], settings) for name in ("rome", "mariadb")]
+    assert before[0] != after[0]
+    assert before[1] == after[1]
 
 
 def test_a_dump_is_made_anew_when_its_users_change(tmp_path, monkeypatch):

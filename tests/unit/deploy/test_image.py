@@ -27,6 +27,7 @@ def inputs(tmp_path, monkeypatch):
         "image/rally.lock",
         "install/install.yml",
         "install/roles/mariadb/tasks/main.yml",
+        "install/roles/redis/tasks/main.yml",
         "install/roles/a-new-one/tasks/main.yml",
     ],
 )

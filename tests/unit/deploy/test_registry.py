@@ -6,6 +6,8 @@ from discovery.deploy import BACKENDS, memory_mb
 from discovery.deploy.credentials import ADMIN, LOAD_USERS
 from discovery.deploy.playbook import ANSIBLE
 from discovery.deploy.variants import VARIANTS
+from discovery.errors import DeployError
+from discovery.results.raw import COUNTERS
 
 ROLES = ANSIBLE / "deploy" / "roles"
 
@@ -18,9 +20,9 @@ def test_a_back_end_has_what_a_deployment_needs(name):
     source = BACKENDS[backend.dump]
     for step in ("create", "pack"):
         assert (ROLES / source.role / "tasks" / f"{step}.yml").is_file()
-    url = backend.url.format(host="10.0.0.1", database="keystone")
+    url = backend.url.format(host="10.0.0.1", others="10.0.0.2", database="keystone")
     assert "@10.0.0.1/keystone" in url
-    assert {"queries", "commits", "rollbacks"} == set(backend.counters["queries"])
+    assert {"queries", "commits"} <= set(backend.counters["queries"]) <= set(COUNTERS)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -33,6 +35,12 @@ def test_variants_name_known_back_ends(name):
 def test_memory_grows_with_sites_and_servers():
     assert memory_mb("mariadb", 4) > memory_mb("mariadb", 3)
     assert memory_mb("galera", 3) > memory_mb("mariadb", 3)
+
+
+def test_a_cluster_with_too_few_sites_is_refused_by_name():
+    with pytest.raises(DeployError, match="rome-cluster needs 3 sites or more, and this is 2"):
+        memory_mb("rome-cluster", 2)
+    assert memory_mb("rome-cluster", 3) > memory_mb("rome", 3)
 
 
 def test_the_load_has_two_users_in_each_of_three_projects():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
 
 import pytest
 import yaml
@@ -25,6 +26,7 @@ def variables(role: str) -> dict[str, object]:
         "inventory_hostname": "site-2-control",
         "database_hosts": ["site-1-control", "site-2-control"],
         "addresses": {"site-1-control": "10.9.1.11", "site-2-control": "10.9.2.11"},
+        "database_slots": {"site-1-control": "0-8191", "site-2-control": "8192-16383"},
         "keystone_databases": {"site-2-control": "mysql+pymysql://a:b@10.9.1.11/keystone"},
         "keystone": {"cache": "dict", "bcrypt_rounds": 5, "processes": 2, "threads": 7},
     }
@@ -37,8 +39,9 @@ def render(role: str, template: str, **changes: object) -> str:
         trim_blocks=True,
         autoescape=False,
     )
-    # Ansible's filter, as the templates use it.
+    # Ansible's filters, as the templates use them.
     environment.filters["extract"] = lambda item, container: container[item]
+    environment.filters["hash"] = lambda text, kind: hashlib.new(kind, text.encode()).hexdigest()
     return environment.get_template(template).render(variables(role) | changes)
 
 
@@ -96,6 +99,24 @@ def test_galera_waits_as_in_the_study_and_one_server_knows_no_cluster():
     assert not [key for key in alone if key.startswith("wsrep")]
 
 
+def test_redis_listens_on_the_testbeds_network_and_asks_for_a_password():
+    alone = render("redis", "redis.conf.j2").splitlines()
+    assert "bind 10.9.2.11 127.0.0.1" in alone
+    assert "user default off" in alone
+    assert not [line for line in alone if line.startswith("cluster")]
+    cluster = render("redis", "redis.conf.j2", redis_cluster=True).splitlines()
+    assert "cluster-enabled yes" in cluster
+    assert "cluster-announce-ip 10.9.2.11" in cluster
+
+
+def test_every_node_of_a_redis_cluster_knows_all_and_which_of_them_it_is():
+    first, second, last = render("redis", "nodes.conf.j2").strip().splitlines()
+    assert [len(line.split()[0]) for line in (first, second)] == [40, 40]
+    assert first.endswith(" 10.9.1.11:6379@16379 master - 0 0 1 connected 0-8191")
+    assert second.split()[1:3] == ["10.9.2.11:6379@16379", "myself,master"]
+    assert last == "vars currentEpoch 2 lastVoteEpoch 0"
+
+
 def test_every_back_end_is_durable_and_admits_as_many():
     mariadb = ini(render("mariadb", "mariadb.cnf.j2"))["mariadbd"]
     assert mariadb["innodb_flush_log_at_trx_commit"] == "1"
@@ -104,5 +125,9 @@ def test_every_back_end_is_durable_and_admits_as_many():
     assert "synchronous_commit = on" in postgresql
     assert "fsync = on" in postgresql
     assert "shared_preload_libraries = 'pg_stat_statements'" in postgresql
+    redis = render("redis", "redis.conf.j2").splitlines()
+    assert "appendonly yes" in redis
+    assert "appendfsync always" in redis
+    assert f"maxclients {mariadb['max_connections']}" in redis
     assert int(mariadb["max_connections"]) >= 300
     assert f"max_connections = {mariadb['max_connections']}" in postgresql

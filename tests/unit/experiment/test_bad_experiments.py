@@ -71,7 +71,7 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             (*SMOKE, "backends", 1),
             "galara",
             "tiers.smoke.backends[1] = 'galara': unknown back end, did you mean galera?; "
-            "allowed: mariadb, galera, postgresql",
+            "allowed: mariadb, galera, postgresql, rome, rome-cluster",
         ),
         (
             (*DELAYS, 0),
