@@ -68,24 +68,31 @@ def TimestampFromTicks(ticks: float) -> Timestamp:  # noqa: N802
 
 
 _replicas: dict[Settings, tuple[Replica, Feed]] = {}
-_replicas_lock = threading.Lock()
+_boots: dict[Settings, threading.Lock] = {}
+_boots_lock = threading.Lock()
 
 
 def replica_of(settings: Settings) -> tuple[Replica, Feed]:
     """The replica that this process has of a database, and its feed; booted at the first call."""
-    with _replicas_lock:
-        found = _replicas.get(settings)
-        if found is None:
-            replica = Replica(settings)
-            found = _replicas[settings] = (replica, Feed(replica))
-        return found
+    found = _replicas.get(settings)
+    if found is None:
+        with _boots_lock:
+            boot = _boots.setdefault(settings, threading.Lock())
+        with boot:  # whoever needs another database does not wait for this one
+            found = _replicas.get(settings)
+            if found is None:
+                replica = Replica(settings)
+                found = _replicas[settings] = (replica, Feed(replica))
+    return found
 
 
 def _in_child() -> None:
-    global _replicas_lock  # noqa: PLW0603 - another thread of the parent may have held it
-    _replicas_lock = threading.Lock()
-    for replica, _ in _replicas.values():
+    global _boots_lock  # noqa: PLW0603 - another thread of the parent may have held it
+    _boots_lock = threading.Lock()
+    _boots.clear()
+    for replica, feed in _replicas.values():
         replica.new_process()
+        feed.new_process()
 
 
 os.register_at_fork(after_in_child=_in_child)
@@ -180,6 +187,10 @@ class Connection:
         if kind == "rollback":
             self.rollback()
             return _NOTHING
+        if kind == "several":
+            raise ProgrammingError("one statement at a time; there is another after a semicolon")
+        if kind == "refused":
+            raise NotSupportedError("a ROME database is one SQLite schema, in no file")
         if self._transaction is None:
             feed = self._feed if self.settings.fresh == "push" else None
             self._transaction = Transaction(self._replica, feed, self.serializable)

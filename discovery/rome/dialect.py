@@ -155,15 +155,16 @@ class RomeDialect(SQLiteDialect):
         """Snapshot isolation, under PostgreSQL's name for it; serializable; and autocommit."""
         return [DEFAULT_LEVEL, "SERIALIZABLE", "AUTOCOMMIT"]
 
-    def get_default_isolation_level(self, dbapi_conn: Any) -> IsolationLevel:
-        """Snapshot isolation."""
-        return DEFAULT_LEVEL
-
     def get_isolation_level(self, dbapi_connection: Any) -> IsolationLevel:
         """The level that this connection is on."""
         if dbapi_connection.autocommit:
             return "AUTOCOMMIT"
         return "SERIALIZABLE" if dbapi_connection.serializable else DEFAULT_LEVEL
+
+    def detect_autocommit_setting(self, dbapi_conn: Any) -> bool:
+        """Whether each statement is committed by itself."""
+        autocommit: bool = dbapi_conn.autocommit
+        return autocommit
 
     def set_isolation_level(self, dbapi_connection: Any, level: IsolationLevel) -> None:
         """From the next transaction on."""

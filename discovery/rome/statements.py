@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import apsw
+
+from discovery.rome.catalogue import Value
+from discovery.rome.errors import ProgrammingError
 
 FOR_UPDATE = "/* rome: for update */"
 """What the dialect writes for ``FOR UPDATE``, which SQLite does not know."""
 
 Kind = Literal[
-    "constant", "read", "insert", "write", "ddl", "savepoint", "begin", "commit", "rollback"
+    "constant",
+    "read",
+    "insert",
+    "write",
+    "ddl",
+    "savepoint",
+    "begin",
+    "commit",
+    "rollback",
+    "several",
+    "refused",
 ]
 
 _COMMENT = re.compile(r"\A(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
@@ -38,7 +54,18 @@ _KINDS: dict[str, Kind] = {
     "ROLLBACK": "rollback",
     "SAVEPOINT": "savepoint",
     "RELEASE": "savepoint",
+    "ATTACH": "refused",
+    "DETACH": "refused",
+    "VACUUM": "refused",
 }
+
+
+_TOKEN = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|[^'"`\[;?/-]+|.""",
+    re.DOTALL,
+)
+_TRIGGER = re.compile(r"\ACREATE\s+(TEMP\w*\s+)?TRIGGER\b", re.IGNORECASE)
+_END = re.compile(r"(;|\s|--[^\n]*|/\*.*?\*/)+\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +74,7 @@ class Shape:
 
     ``constant`` reads no table (a pool's ping). ``insert`` is an INSERT of given values, whose
     outcome depends on no row but those that it would violate a key with; every other change is a
-    ``write``.
+    ``write``. ``several`` statements in one text, and what is ``refused``, are errors.
     """
 
     kind: Kind
@@ -61,7 +88,9 @@ def shape(sql: str) -> Shape:
     text = _COMMENT.sub("", sql)
     word = _WORD.match(text)
     kind = _KINDS.get(word.group().upper(), "write") if word else "read"
-    if kind == "ddl" and _TEMPORARY.match(text):
+    if _is_several(text):
+        kind = "several"
+    elif kind == "ddl" and _TEMPORARY.match(text):
         kind = "write"
     elif kind == "rollback" and _ROLLBACK_TO.match(text):
         kind = "savepoint"
@@ -73,3 +102,23 @@ def shape(sql: str) -> Shape:
         (table.replace("''", "'"), column.replace("''", "'")) for table, column in _ID.findall(text)
     )
     return Shape(kind, FOR_UPDATE in sql, ids)
+
+
+def _is_several(sql: str) -> bool:
+    if ";" not in sql or _TRIGGER.match(sql):
+        return False
+    return ";" in _TOKEN.findall(_END.sub("", sql))
+
+
+def with_literals(sql: str, values: Sequence[Value]) -> str:
+    """``sql`` with its parameters written out: SQLite binds no more than 32,766 of them.
+
+    Raises:
+        ProgrammingError: more or fewer parameters than question marks.
+    """
+    tokens = _TOKEN.findall(sql)
+    wanted = tokens.count("?")
+    if wanted != len(values):
+        raise ProgrammingError(f"the statement has {wanted} parameters and {len(values)} are given")
+    left = iter(values)
+    return "".join(apsw.format_sql_value(next(left)) if token == "?" else token for token in tokens)

@@ -19,9 +19,9 @@ import apsw
 import apsw.ext
 import msgpack
 
-from discovery.rome.catalogue import Catalogue, Value, packed
+from discovery.rome.catalogue import Catalogue, Value, packed, quoted
 from discovery.rome.certificate import Certificate, of_changes
-from discovery.rome.errors import Deadlock, IntegrityError
+from discovery.rome.errors import Deadlock, IntegrityError, NotSupportedError
 from discovery.rome.feed import Feed
 from discovery.rome.pages import Pages
 from discovery.rome.replica import Definition, Rejected, Replica, State
@@ -115,8 +115,9 @@ class Transaction:
             self._again(newest, "state")
 
     def _run(self, sql: str, parameters: Sequence[Value], form: Shape) -> Outcome:
-        workspace = self.workspace
+        workspace, state = self.workspace, self._state
         assert workspace is not None
+        assert state is not None
         if form.kind == "ddl":
             self._before_ddl()
         elif form.kind in {"insert", "write"}:
@@ -129,6 +130,8 @@ class Transaction:
         outcome = workspace.run(sql, parameters, reads=form.kind in _TELLS_ROWS)
         if outcome.error is None and (form.locks or (self._serializable and form.kind != "ddl")):
             self._locked |= _tables_read(workspace, sql)
+        elif self._serializable and isinstance(outcome.error, IntegrityError):
+            self._locked |= state.catalogue.tables.keys()  # it has told of rows, of any table
         if form.kind == "ddl":
             workspace.watch()
         return outcome
@@ -144,6 +147,11 @@ class Transaction:
         assert workspace is not None
         assert state is not None
         if self._schema_before is None:
+            if workspace.wrote_temporary:
+                raise NotSupportedError(
+                    "a transaction that has written to temporary tables cannot change the schema; "
+                    "commit between the two"
+                )
             self._schema_before = _definitions(workspace)
             changes = workspace.unwatch()
             self._note_touched(changes)
@@ -168,7 +176,7 @@ class Transaction:
 
     def _unused_id(self, table: str, column: str) -> int:
         assert self.workspace is not None
-        used = f'SELECT 1 FROM "{table}" WHERE "{column}" = ?'
+        used = f"SELECT 1 FROM {quoted(table)} WHERE {quoted(column)} = ?"
         while True:
             number = self._replica.ids.take(table)
             if number is None:
@@ -195,6 +203,8 @@ class Transaction:
         try:
             if self._wrote:
                 self._commit_changes()
+                assert self.workspace is not None
+                self.workspace.keep_temporary()
         finally:
             self.rollback()
 
@@ -264,10 +274,8 @@ class Transaction:
             flat: list[bytes] = []
             table = catalogue.tables.get(name)
             if table is not None:
-                listed = ", ".join(
-                    '"' + column.replace('"', '""') + '"' for column in table.columns
-                )
-                for row in workspace.database.execute(f'SELECT {listed} FROM "{name}"'):
+                listed = ", ".join(map(quoted, table.columns))
+                for row in workspace.database.execute(f"SELECT {listed} FROM {quoted(name)}"):
                     key = table.primary.of(row)
                     certificate.note_id(table, row)
                     flat += (

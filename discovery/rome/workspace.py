@@ -16,6 +16,7 @@ from discovery.rome import errors
 from discovery.rome.catalogue import Value
 from discovery.rome.pages import Pages, open_pages
 from discovery.rome.replica import State
+from discovery.rome.statements import with_literals
 
 Row = tuple[Value, ...]
 
@@ -50,6 +51,7 @@ class Workspace:
         self._database: apsw.Connection | None = None
         self._functions: dict[tuple[str, int], tuple[Callable[..., Any], bool]] = {}
         self._names: tuple[str, ...] | None = None
+        self._room = 0
         self._changes: apsw.Session | None = None
         self.add_function("regexp", 2, _regexp, deterministic=True)
 
@@ -90,6 +92,7 @@ class Workspace:
         self._enforce = ""
         self._life = state.life
         self._database.exec_trace = self._note_names
+        self._room = self._database.limit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER)
         for (name, arguments), (function, deterministic) in self._functions.items():
             self._database.create_scalar_function(
                 name, function, arguments, deterministic=deterministic
@@ -97,7 +100,8 @@ class Workspace:
         self._database.create_scalar_function("rome_id", self._next_id, 2)
 
     def _note_names(self, cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
-        self._names = tuple(column[0] for column in cursor.get_description())
+        if self._names is None:  # what rome_id asks for in between has names, too
+            self._names = tuple(column[0] for column in cursor.get_description())
         return True
 
     def watch(self) -> None:
@@ -124,8 +128,12 @@ class Workspace:
     def run(self, sql: str, parameters: Sequence[Value], *, reads: bool) -> Outcome:
         """Execute one statement to its end."""
         self._names = None
+        values = _bindable(parameters)
+        if len(values) > self._room:
+            sql, values = with_literals(sql, values), ()
+        self.database.set_last_insert_rowid(0)
         try:
-            rows = tuple(self.database.execute(sql, _bindable(parameters)))
+            rows = tuple(self.database.execute(sql, values))
         except apsw.Error as error:
             return Outcome(None, (), -1, None, _translated(error))
         except (TypeError, OverflowError, UnicodeEncodeError) as error:
@@ -134,7 +142,7 @@ class Workspace:
         if reads:
             return Outcome(names, rows, -1, None)
         count = self.database.changes() if names is None else len(rows)
-        return Outcome(names, rows, count, self.database.last_insert_rowid())
+        return Outcome(names, rows, count, self.database.last_insert_rowid() or None)
 
     def check_references(self) -> None:
         """Say now what COMMIT would say of deferred foreign keys: Redis must not accept it first.
@@ -152,6 +160,23 @@ class Workspace:
         pages = self._file.published()
         self._file.pin(pages)
         return pages
+
+    def keep_temporary(self) -> None:
+        """Commit what temporary tables hold, where the transaction's pages were not published.
+
+        SQLite commits all or nothing, so that main's pages are committed here too; the next `show`
+        drops them, and nothing of them may stay in SQLite's cache.
+        """
+        database = self.database
+        if database.in_transaction and self.wrote_temporary:
+            self.unwatch()
+            database.execute("COMMIT")
+            database.file_control("main", apsw.SQLITE_FCNTL_RESET_CACHE, 0)
+
+    @property
+    def wrote_temporary(self) -> bool:
+        """Whether the transaction has changed a temporary table."""
+        return self.database.txn_state("temp") == apsw.SQLITE_TXN_WRITE
 
     def discard(self) -> None:
         """Undo everything since `show`."""
