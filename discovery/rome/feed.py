@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from discovery.rome.errors import Error
+from discovery.rome.errors import Error, TailLost
 from discovery.rome.replica import Entry, Replica, State
 
 PAUSE_MS = 500
@@ -30,15 +30,28 @@ class Feed:
         self._start = threading.Lock()
 
     def state(self) -> State:
-        """The state as last heard of; the newest one where the feed has gone silent."""
+        """The state as last heard of; the newest one where the feed has gone silent.
+
+        Raises:
+            TailLost: once, when Redis has lost commits that the feed had seen.
+            ConnectionLost, StoreRefused: from the store.
+        """
         if self._process != os.getpid():
             with self._start:
                 if self._process != os.getpid():
                     self._process = os.getpid()
                     threading.Thread(target=self._follow, name="rome-feed", daemon=True).start()
+        lost, self._replica.untold = self._replica.untold, None
+        if lost is not None:
+            raise lost
         if time.monotonic() - self._asked > STALE_AFTER_S:
             return self._replica.fresh()
         return self._replica.state
+
+    def new_process(self) -> None:
+        """After a fork: the thread stayed with the parent, and so did what it had heard."""
+        self._start = threading.Lock()
+        self._asked = -STALE_AFTER_S
 
     def _follow(self) -> None:
         replica, process = self._replica, self._process
@@ -52,14 +65,17 @@ class Feed:
                     asked = time.monotonic()
                     replica.fresh()
                 self._asked = asked
+            except TailLost as lost:  # the state was dropped; the next transaction says so
+                replica.untold = lost
             except Error:  # transactions meet the same error, and tell their callers
                 time.sleep(PAUSE_MS / 1000)
 
     def _next_entries(self) -> list[Entry]:
         store, state = self._replica.store, self._replica.state
+        pause = int(min(PAUSE_MS, store.patience * 500))
         reply = store.request(
             lambda client: client.execute_command(
-                "XREAD", "BLOCK", PAUSE_MS, "STREAMS", store.keys.log, f"{state.seq}-0"
+                "XREAD", "BLOCK", pause, "STREAMS", store.keys.log, f"{state.seq}-0"
             )
         )
         if not reply:

@@ -7,6 +7,7 @@ and transactions keep the one that they began with.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import itertools
@@ -21,7 +22,7 @@ import msgpack
 from discovery.rome.catalogue import Catalogue, Table
 from discovery.rome.certificate import Certificate
 from discovery.rome.counters import Counters
-from discovery.rome.errors import StoreRefused, TailLost
+from discovery.rome.errors import OperationalError, StoreRefused, TailLost
 from discovery.rome.ids import Ids
 from discovery.rome.pages import PageFile, Pages, open_pages
 from discovery.rome.settings import Settings
@@ -100,6 +101,8 @@ class Replica:
         self._applier: tuple[int, apsw.Connection, PageFile] | None = None
         self.store.check_server()
         self.state: State = self._boot()
+        self.untold: TailLost | None = None
+        """A lost tail that the feed has met, for the next transaction to tell its caller."""
 
     # Following the log
 
@@ -122,6 +125,9 @@ class Replica:
                 continue
             entries = _entries(reply[1])
             self.advance(entries)
+            if entries and self.state is state:  # they do not continue it, whatever the log says
+                self._start_over(state, [b"BEHIND"])
+                continue
             if len(entries) < ENTRIES_AT_ONCE and (not entries or self.state.seq >= entries[-1][0]):
                 return self.state
 
@@ -155,31 +161,39 @@ class Replica:
     def _apply(self, state: State, changes: list[Any]) -> Pages:
         """The pages of ``state`` with the rows of several commits on top."""
         if self._applier is None or self._applier[0] != state.life:
-            self._applier = (state.life, *_open_without_triggers(state.pages))
+            self._applier = (state.life, *open_as_stored(state.pages))
         _, database, file = self._applier
+        self._applier = None  # until it has worked: one that stopped half-way is of no use
         file.pin(state.pages)
         database.execute("BEGIN")
         for tables in changes:
             try:
                 database.execute("SAVEPOINT entry")
-                _write_rows(database, state.catalogue, tables, in_place=True)
+                write_rows(database, state.catalogue, tables, in_place=True)
             except apsw.ConstraintError:  # rows swap the values of a unique key
                 database.execute("ROLLBACK TO entry")
-                _write_rows(database, state.catalogue, tables, in_place=False)
+                write_rows(database, state.catalogue, tables, in_place=False)
             database.execute("RELEASE entry")
         database.execute("COMMIT")
+        self._applier = (state.life, database, file)
         return file.published()
 
-    def _start_over(self, state: State, reply: list[Any]) -> None:
-        """Boot again, because ``state`` is too old for the log or not of this history."""
+    def _start_over(self, state: State, reply: list[Any], *, committing: bool = False) -> None:
+        """Boot again, because ``state`` is too old for the log or not of this history.
+
+        Of a tail that is lost one caller is told, and every one that has built a commit on it.
+        """
         if reply[0] == b"FORMAT":
-            raise self._foreign(reply[1])
+            raise foreign(self.store, reply[1])
+        tell = committing
         with self._lock:
             if self.state is state:
+                tell = True
                 self.ids.clear()
                 self.state = self._boot()
                 self.counters.boots += 1
-        if reply[0] == b"DIVERGED" and state.epoch:
+        if tell and reply[0] == b"DIVERGED" and state.epoch:
+            self.untold = None
             self.counters.tails_lost += 1
             raise TailLost(
                 f"redis connection lost: {self.settings.address} no longer has commit "
@@ -187,38 +201,29 @@ class Replica:
                 f"the replica was dropped, and is now at {self.state.seq}"
             )
 
-    def _foreign(self, found: bytes) -> StoreRefused:
-        where = f"redis at {self.settings.address}: keys {self.store.keys.prefix}:…"
-        if found == b"none":
-            return StoreRefused(f"{where} are not ROME's; choose another database name in the URL")
-        return StoreRefused(
-            f"{where} have format {found.decode(errors='replace')} and this ROME knows format "
-            f"{FORMAT.decode()}; use one that is as new as the one that wrote them"
-        )
-
     def _boot(self) -> State:
         """Read the whole database, as of one moment."""
         keys = self.store.keys
         while True:
             first, schema = self.store.request(
                 functools.partial(
-                    _at_once, commands=[["HGETALL", keys.head], ["LRANGE", keys.schema, 0, -1]]
+                    at_once, commands=[["HGETALL", keys.head], ["LRANGE", keys.schema, 0, -1]]
                 )
             )
-            head = _mapping(first)
-            if head and head.get(b"format") != FORMAT:
-                raise self._foreign(head.get(b"format", b"none"))
-            database, file = _open_without_triggers(Pages())
+            head = mapping(first)
+            if (head or schema) and head.get(b"format") != FORMAT:
+                raise foreign(self.store, head.get(b"format", b"none"))
+            database, file = open_as_stored(Pages())
             database.execute("BEGIN")
             for statement in schema:
                 database.execute(statement.decode())
             catalogue = Catalogue(database)
             reads = [["HVALS", keys.rows(name)] for name in catalogue.tables]
             second, *contents = self.store.request(
-                functools.partial(_at_once, commands=[["HGETALL", keys.head], *reads])
+                functools.partial(at_once, commands=[["HGETALL", keys.head], *reads])
             )
-            again = _mapping(second)
-            if again.get(b"schema") == head.get(b"schema"):
+            again = mapping(second)
+            if all(again.get(name) == head.get(name) for name in (b"epoch", b"schema")):
                 break
             database.close()
         for table, values in zip(catalogue.tables.values(), contents, strict=True):
@@ -255,7 +260,8 @@ class Replica:
             TailLost, ConnectionLost, StoreRefused: as `fresh`. `InDoubt` if the fate is unknown.
         """
         keys = self.store.keys
-        known = max(self.state.seq, state.seq) if self.state.life == state.life else state.seq
+        newest = self.state
+        known = newest.seq if newest.life == state.life else state.seq
         wanted = [
             (table, self.ids.block(table)) for table in certificate.ids if self.ids.low(table)
         ]
@@ -285,9 +291,9 @@ class Replica:
             self.advance(_entries(reply[2]))
             return Rejected(list(certificate.checks.values())[int(reply[1])])
         if reply[0] != b"OK":
-            self._start_over(state, reply)
+            self._start_over(state, reply, committing=True)
             return Rejected("log")
-        self.advance(_entries(reply[3]))
+        self._advance_quietly(_entries(reply[3]))
         for (table, count), first in zip(wanted, reply[4], strict=False):
             self.ids.add(table, int(first), count)
         return Accepted(int(reply[1]), reply[2], reply[5], payload)
@@ -310,8 +316,13 @@ class Replica:
                 if catalogue is not base.catalogue:
                     self.ids.clear()
             else:
-                self.advance([(accepted.seq, accepted.hash, accepted.payload)])
+                self._advance_quietly([(accepted.seq, accepted.hash, accepted.payload)])
             self.counters.commits += 1
+
+    def _advance_quietly(self, entries: list[Entry]) -> None:
+        """`advance`, where the commit is done and no trouble with Redis may say otherwise."""
+        with contextlib.suppress(OperationalError):
+            self.advance(entries)
 
     def lease_ids(self, table: str) -> None:
         """Ask for a block of keys: one round trip, where no commit has brought one along."""
@@ -328,14 +339,26 @@ class Replica:
         self.counters = Counters()
 
 
-def _open_without_triggers(pages: Pages) -> tuple[apsw.Connection, PageFile]:
-    """A connection that stores rows as they are: what triggers did is among a commit's rows."""
+def foreign(store: Store, found: bytes) -> StoreRefused:
+    """The sentence for keys of another format, or of somebody else (``none``)."""
+    where = f"redis at {store.settings.address}: keys {store.keys.prefix}:…"
+    if found == b"none":
+        return StoreRefused(f"{where} are not ROME's; choose another database name in the URL")
+    return StoreRefused(
+        f"{where} have format {found.decode(errors='replace')} and this ROME knows format "
+        f"{FORMAT.decode()}; use one that is as new as the one that wrote them"
+    )
+
+
+def open_as_stored(pages: Pages) -> tuple[apsw.Connection, PageFile]:
+    """A connection that stores rows as they are: they were checked, triggers' rows are among them."""
     database, file = open_pages(pages)
     database.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+    database.execute("PRAGMA ignore_check_constraints=ON")
     return database, file
 
 
-def _at_once(client: Any, commands: list[list[Any]]) -> list[Any]:
+def at_once(client: Any, commands: list[list[Any]]) -> list[Any]:
     """Several reads as of one moment."""
     with client.pipeline(transaction=True) as pipeline:
         for command in commands:
@@ -344,7 +367,7 @@ def _at_once(client: Any, commands: list[list[Any]]) -> list[Any]:
     return replies
 
 
-def _mapping(reply: Any) -> dict[bytes, bytes]:
+def mapping(reply: Any) -> dict[bytes, bytes]:
     if isinstance(reply, dict):
         return reply
     return dict(zip(reply[::2], reply[1::2], strict=True))
@@ -368,7 +391,7 @@ def _continues(state: State, entries: list[Entry]) -> bool:
     return True
 
 
-def _write_rows(
+def write_rows(
     database: apsw.Connection, catalogue: Catalogue, tables: Any, *, in_place: bool
 ) -> None:
     """Store a commit's rows. Not ``in_place``: all of them go before any comes."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from discovery.rome.errors import InterfaceError
 
 DEFAULT_PORT = 6379
+MOST_SECONDS = 86_400.0
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -46,13 +47,25 @@ def _boolean(key: str, value: object) -> bool:
     return _BOOLEANS[str(value).lower()]
 
 
-def _number(key: str, value: object, least: float) -> float:
+def _seconds(key: str, value: object, least: float) -> float:
     try:
         number = float(str(value))
     except ValueError:
         number = least - 1
-    if not number >= least:
-        raise InterfaceError(f"rome URL: {key}={value} is not allowed; a number from {least:g}")
+    if not least <= number <= MOST_SECONDS:
+        raise InterfaceError(
+            f"rome URL: {key}={value} is not allowed; seconds from {least:g} to {MOST_SECONDS:g}"
+        )
+    return number
+
+
+def _integer(key: str, value: object, least: int) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise InterfaceError(f"rome URL: {key}={value} is not allowed; a whole number from {least}")
     return number
 
 
@@ -61,9 +74,10 @@ def parse_hosts(text: str) -> tuple[tuple[str, int], ...]:
     hosts = []
     for item in text.split(","):
         host, _, port = item.strip().rpartition(":") if ":" in item else (item.strip(), "", "")
-        if not host or not (port or "0").isdigit():
+        number = int(port) if port.isdecimal() else 0 if port else DEFAULT_PORT
+        if not host or not 0 < number < 65536:
             raise InterfaceError(f"rome URL: {item!r} is no address; host or host:port")
-        hosts.append((host, int(port) if port else DEFAULT_PORT))
+        hosts.append((host.strip("[]"), number))
     return tuple(hosts)
 
 
@@ -93,15 +107,21 @@ def parse(
     fresh = str(values.get("fresh", "sync"))
     if fresh not in {"sync", "push"}:
         raise InterfaceError(f"rome URL: fresh={fresh} is not allowed; sync or push")
+    addresses = parse_hosts(hosts)
+    cluster = _boolean("cluster", values.get("cluster", False))
+    if len(addresses) > 1 and not cluster:
+        raise InterfaceError(
+            "rome URL: several hosts are a cluster's; add ?cluster=true, or name one"
+        )
     return Settings(
-        hosts=parse_hosts(hosts),
+        hosts=addresses,
         database=database,
         username=username,
         password=password,
-        cluster=_boolean("cluster", values.get("cluster", False)),
+        cluster=cluster,
         fresh=fresh,
-        wait=int(_number("wait", values.get("wait", 0), 0)),
-        timeout=_number("timeout", values.get("timeout", 10.0), 0.1),
-        keep=int(_number("keep", values.get("keep", 10_000), 10)),
+        wait=_integer("wait", values.get("wait", 0), 0),
+        timeout=_seconds("timeout", values.get("timeout", 10.0), 0.1),
+        keep=_integer("keep", values.get("keep", 10_000), 10),
         foreign_keys=_boolean("foreign_keys", values.get("foreign_keys", True)),
     )

@@ -19,58 +19,24 @@ from urllib.parse import quote
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import (
-    AskError,
-    BusyLoadingError,
-    ClusterDownError,
-    ClusterError,
-    MasterDownError,
-    MovedError,
-    NoScriptError,
-    ReadOnlyError,
-    RedisClusterException,
-    ResponseError,
-    SlotNotCoveredError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import AskError, NoScriptError, ResponseError, SlotNotCoveredError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from discovery.rome.answers import TRANSIENT, absent, perhaps_done, refusal
 from discovery.rome.errors import ConnectionLost, InDoubt, StoreRefused
 from discovery.rome.settings import Settings
 
 OLDEST_SERVER = (7, 0)
-_PAUSES = (0.0, 0.05, 0.1, 0.2, 0.5)
-_TRANSIENT = (
-    RedisConnectionError,
-    RedisTimeoutError,
-    BusyLoadingError,
-    ClusterDownError,
-    ClusterError,
-    MasterDownError,
-    MovedError,
-    RedisClusterException,
-    SlotNotCoveredError,
-    TryAgainError,
-    OSError,
-)
 
-_REFUSALS = (
-    (("NOAUTH", "WRONGPASS", "NOPERM", "without any password"), "refuses this user or password"),
-    (
-        ("cluster support disabled", "Cluster mode is not enabled"),
-        "is no cluster; take ?cluster=true off the URL",
-    ),
-    (("READONLY",), "is a read-only replica; name its master in the URL"),
-    (("OOM",), "is out of memory (its maxmemory); nothing was written"),
-    (("MISCONF",), "cannot save to its disk and takes no writes"),
-    (
-        ("WRONGTYPE",),
-        "holds keys named {prefix}:… that are not ROME's; choose another database name in the URL",
-    ),
-)
-"""What Redis' answers mean to somebody who has a URL to write; the answer itself follows."""
+ABSENT_S = 1.0
+"""How long a process that has never reached this Redis tries one that does not listen."""
+
+TRIES = 4
+"""How often a Redis that says nothing is asked within ``timeout``: another one may stand in."""
+
+MOST_CONNECTIONS = 10_000
+_PAUSES = (0.0, 0.05, 0.1, 0.2, 0.5)
 
 _NO_SETINFO: dict[str, Any] = (
     {"driver_info": None}
@@ -112,6 +78,10 @@ CERTIFY = Script("certify")
 SYNC = Script("sync")
 
 
+class _TooFewError(RedisTimeoutError):
+    """A commit is done, and not yet on as many replicas as the URL asks for."""
+
+
 class Store:
     """One database on Redis. Safe to share between threads; ``round_trips`` counts requests."""
 
@@ -119,6 +89,8 @@ class Store:
         self.settings = settings
         self.keys = Keys(settings.database)
         self.round_trips = 0
+        self.patience = max(settings.timeout / TRIES, min(settings.timeout, 1.0))
+        self._met = False
         self._cluster: RedisCluster | None = None
         self._single: redis.Redis | None = None
         self._lock = threading.Lock()
@@ -131,22 +103,24 @@ class Store:
             "username": self.settings.username,
             "password": self.settings.password,
             "protocol": 2,
-            "socket_timeout": self.settings.timeout,
-            "socket_connect_timeout": self.settings.timeout,
+            "socket_timeout": self.patience,
+            "socket_connect_timeout": self.patience,
             "socket_keepalive": True,
+            "max_connections": MOST_CONNECTIONS,
         }
 
-    def _client(self) -> Client:
-        """A client of the server that holds this database now."""
-        if not self.settings.cluster:
-            with self._lock:
+    def _client(self, deadline: float) -> tuple[Client, RedisCluster | None]:
+        """A client of the server that holds this database now, and the layout that says so."""
+        if not self._lock.acquire(timeout=max(deadline - time.monotonic(), 0.001)):
+            raise RedisTimeoutError("Timeout connecting to server")  # in another thread
+        try:
+            if not self.settings.cluster:
                 if self._single is None:
                     host, port = self.settings.hosts[0]
                     self._single = redis.Redis(
                         host=host, port=port, retry=Retry(NoBackoff(), 0), **self._options()
                     )
-                return self._single
-        with self._lock:
+                return self._single, None
             if self._cluster is None:
                 self._cluster = RedisCluster(
                     startup_nodes=[ClusterNode(*address) for address in self.settings.hosts],
@@ -156,41 +130,63 @@ class Store:
             node = self._cluster.get_node_from_key(self.keys.head)
             if node is None:
                 raise SlotNotCoveredError("no node holds the slot")
-            return self._cluster.get_redis_connection(node)
+            return self._cluster.get_redis_connection(node), self._cluster
+        finally:
+            self._lock.release()
 
-    def _forget_layout(self) -> None:
-        """Ask the cluster anew who holds what, at the next request."""
+    def _forget_layout(self, layout: RedisCluster | None) -> None:
+        """Ask the cluster anew who holds what, at the next request.
+
+        It is not closed: other threads may wait for answers on its connections.
+        """
         with self._lock:
-            if self._cluster is not None:
-                cluster, self._cluster = self._cluster, None
-                cluster.close()
+            if self._cluster is layout:
+                self._cluster = None
 
-    def request(self, send: Callable[[Client], T], *, commit: bool = False) -> T:
+    def request(
+        self, send: Callable[[Client], T], *, in_doubt: Callable[[], bool] = lambda: False
+    ) -> T:
         """``send`` with a client, again and again until it works or ``timeout`` has passed.
 
+        A Redis that was never reached, and where nobody listens, is given up after `ABSENT_S`.
+
         Raises:
-            ConnectionLost: Redis could not be reached; `InDoubt` where a commit had been sent.
+            ConnectionLost: Redis could not be reached; `InDoubt` where ``in_doubt`` says that the
+                request may have been executed all the same.
             StoreRefused: it answers, and says no.
         """
-        deadline = time.monotonic() + self.settings.timeout
+        begun = time.monotonic()
         tries = 0
-        sent = False
+        layout: RedisCluster | None = None
+        asked: AskError | None = None
         while True:
+            limit = self.settings.timeout
             try:
                 self.round_trips += 1
-                client = self._client()
-                sent = True
-                return send(client)
+                if asked is None:
+                    client, layout = self._client(begun + limit)
+                    reply = send(client)
+                else:
+                    reply = self._ask(asked, send)
+                self._met = True
+                return reply
             except AskError as error:
-                return self._ask(error, send)
-            except (ResponseError, *_TRANSIENT) as error:
-                demoted = isinstance(error, ReadOnlyError) and self.settings.cluster
-                refused = None if demoted else self._refused(error)
-                if refused is not None:
-                    raise refused from error
-                if time.monotonic() >= deadline:
-                    raise self._lost(error, commit and sent) from error
-            self._forget_layout()
+                if asked is None:
+                    asked = error
+                    continue
+                failure: Exception = error
+            except (ResponseError, *TRANSIENT) as error:
+                failure = error
+            said = refusal(failure, cluster=self.settings.cluster, prefix=self.keys.prefix)
+            if said is not None and not in_doubt():
+                where = f"redis at {self.settings.address}"
+                raise StoreRefused(f"{where} {said} ({failure})") from failure
+            if not self._met and absent(failure):
+                limit = min(limit, ABSENT_S)
+            if said is not None or time.monotonic() - begun >= limit:
+                raise self._lost(failure, limit, in_doubt()) from failure
+            asked = None
+            self._forget_layout(layout)
             time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
 
@@ -207,40 +203,37 @@ class Store:
             client.execute_command("ASKING")
             return send(client)
 
-    def _lost(self, error: Exception, commit: bool) -> ConnectionLost:
-        kind = InDoubt if commit else ConnectionLost
-        what = "; whether the commit happened is not known" if commit else ""
-        return kind(
-            f"redis connection lost: {self.settings.address} did not answer for "
-            f"{self.settings.timeout:g} s{what} ({error})"
-        )
-
-    def _refused(self, error: Exception) -> StoreRefused | None:
-        """The sentence for an answer that will not change by asking again; None if it may."""
-        text = str(error)
-        known = [said for marks, said in _REFUSALS if any(mark in text for mark in marks)]
-        if known:
-            sentence = known[0]
-        elif isinstance(error, MovedError) and not self.settings.cluster:
-            sentence = "is a member of a cluster; add ?cluster=true to the URL"
-        elif isinstance(error, _TRANSIENT):
-            return None
-        else:
-            sentence = "cannot do that"
-        where = f"redis at {self.settings.address}"
-        return StoreRefused(f"{where} {sentence.format(prefix=self.keys.prefix)} ({text})")
+    def _lost(self, error: Exception, limit: float, in_doubt: bool) -> ConnectionLost:
+        lost = f"redis connection lost: {self.settings.address}"
+        if isinstance(error, _TooFewError):
+            return InDoubt(f"{lost} has the commit, and {error}; a failover may undo it")
+        if in_doubt:
+            return InDoubt(
+                f"{lost} did not answer for {limit:g} s; whether the commit happened is not known "
+                f"({error})"
+            )
+        return ConnectionLost(f"{lost} did not answer for {limit:g} s ({error})")
 
     def check_server(self) -> None:
-        """Refuse a Redis that is too old.
+        """Refuse a Redis that is too old, a replica, of another mode, or that drops keys.
 
         Raises:
-            StoreRefused: with the version that was found.
+            StoreRefused: with what was found.
         """
-        info = self.request(lambda client: client.info("server"))
+        info = self.request(lambda client: client.info())
         version = str(info["redis_version"])
+        where = f"redis at {self.settings.address}"
         if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_SERVER:
+            raise StoreRefused(f"{where} is version {version}; ROME needs 7.0 or newer")
+        if info.get("cluster_enabled") and not self.settings.cluster:
+            raise StoreRefused(f"{where} is a member of a cluster; add ?cluster=true to the URL")
+        if info.get("role", "master") != "master":
+            raise StoreRefused(f"{where} is a read-only replica; name its master in the URL")
+        policy = str(info.get("maxmemory_policy", "noeviction"))
+        if info.get("maxmemory") and policy.startswith("allkeys"):
             raise StoreRefused(
-                f"redis at {self.settings.address} is version {version}; ROME needs 7.0 or newer"
+                f"{where} throws keys away when it is full (maxmemory-policy {policy}); set "
+                "noeviction there"
             )
 
     def run(
@@ -254,20 +247,23 @@ class Store:
         first been accepted, the log might have forgotten that, too.
         """
         wait = self.settings.wait if commit else 0
-        sent = 0
+        unsure = False
 
         def send(client: Client) -> Any:
-            nonlocal sent
-            sent += 1
+            nonlocal unsure
             try:
-                return self._evaluate(client, script, keys, arguments, wait)
-            except NoScriptError:
-                self.round_trips += 1
-                client.script_load(script.text)
-                return self._evaluate(client, script, keys, arguments, wait)
+                try:
+                    return self._evaluate(client, script, keys, arguments, wait)
+                except NoScriptError:
+                    self.round_trips += 1
+                    client.script_load(script.text)
+                    return self._evaluate(client, script, keys, arguments, wait)
+            except TRANSIENT as error:
+                unsure = unsure or perhaps_done(error)
+                raise
 
-        reply = self.request(send, commit=commit)
-        if commit and sent > 1 and reply[0] == b"BEHIND":
+        reply = self.request(send, in_doubt=lambda: commit and unsure)
+        if commit and unsure and reply[0] == b"BEHIND":
             raise InDoubt(
                 f"redis connection lost: {self.settings.address} was away for longer than its log "
                 "reaches back; whether the commit happened is not known"
@@ -282,12 +278,11 @@ class Store:
             return client.execute_command(*command)
         with client.pipeline(transaction=False) as pipeline:
             pipeline.execute_command(*command)
-            pipeline.execute_command("WAIT", wait, int(self.settings.timeout * 1000))
+            pipeline.execute_command("WAIT", wait, int(self.patience * 800))
             reply, acknowledged = pipeline.execute()
         if reply[0] == b"OK" and acknowledged < wait:
-            raise InDoubt(
-                f"redis connection lost: the commit is on the master and on {acknowledged} of the "
-                f"{wait} replicas that wait={wait} asks for; a failover may undo it"
+            raise _TooFewError(
+                f"{acknowledged} of the {wait} replicas that wait={wait} asks for have it"
             )
         return reply
 

@@ -26,11 +26,18 @@ local function entries_after(number)
   return found
 end
 
+-- What a script has written stays when it fails: find out about foreign keys before that.
+redis.call('HLEN', versions)
+redis.call('XLEN', log)
+redis.call('LLEN', schema)
+redis.call('HLEN', ids)
+for i = 6, #KEYS do redis.call('HLEN', KEYS[i]) end
+
 local at = redis.call('HMGET', head, 'format', 'epoch', 'seq', 'hash', 'oldest', 'keep')
 if not at[1] then
   -- ids may be there: keys are leased while the transaction that makes the first table still runs
-  redis.call('HLEN', ids)
-  if redis.call('EXISTS', head, log, versions, schema) > 0 then return {'FORMAT', 'none'} end
+  local others = redis.call('EXISTS', unpack(KEYS)) - redis.call('EXISTS', ids)
+  if others > 0 then return {'FORMAT', 'none'} end
   if epoch ~= '' then return {'DIVERGED'} end
   epoch = transaction
   at = {FORMAT, epoch, '0', '', '1', tostring(keep)}

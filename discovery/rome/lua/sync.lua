@@ -22,13 +22,15 @@ if seq == now then
 end
 if seq + 1 < tonumber(at[5]) then return {'BEHIND'} end
 local from = string.format('%.0f-0', seq)
-local found = {}
+local found, mine = {}, false
 for i, e in ipairs(redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', most + 1)) do
   local number = tonumber(string.match(e[1], '^%d+'))
   if number == seq then
     if e[2][2] ~= hash then return {'DIVERGED'} end
+    mine = true
   else
     found[#found + 1] = {number, e[2][2], e[2][4]}
   end
 end
+if not mine then return {'BEHIND'} end -- nothing left to tell whether its history is this one
 return {'OK', found}

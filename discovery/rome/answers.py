@@ -1,0 +1,97 @@
+"""What Redis' answers, and its silence, mean: ask again, give up, or perhaps it was done."""
+
+from __future__ import annotations
+
+import re
+
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    ClusterError,
+    MasterDownError,
+    MovedError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    ResponseError,
+    SlotNotCoveredError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+TRANSIENT = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    ClusterDownError,
+    ClusterError,
+    MasterDownError,
+    MovedError,
+    RedisClusterException,
+    SlotNotCoveredError,
+    TryAgainError,
+    OSError,
+)
+"""Errors that go away by themselves, but for those that `refusal` has a sentence for."""
+
+_PASSING = re.compile(r"\A(BUSY|NOREPLICAS)\b")
+"""Answers for which redis-py has no class, and which go away, too."""
+
+_CONNECTING = re.compile(r"(Error -?\d+|Timeout) connecting to")
+_ABSENT = re.compile(r"Error -?\d+ connecting to")
+
+_BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
+    (AuthenticationError, "refuses this user or password"),
+    (NoPermissionError, "does not let this user do that"),
+    (ReadOnlyError, "is a read-only replica; name its master in the URL"),
+    (OutOfMemoryError, "is out of memory (its maxmemory); nothing was written"),
+)
+_BY_TEXT = (
+    (
+        re.compile(r"Authentication required|invalid username-password|without any password"),
+        "refuses this user or password",
+    ),
+    (
+        re.compile(r"cluster support disabled|Cluster mode is not enabled"),
+        "is no cluster; take ?cluster=true off the URL",
+    ),
+    (re.compile(r"\bMISCONF\b"), "cannot save to its disk and takes no writes"),
+    (
+        re.compile(r"\bWRONGTYPE\b"),
+        "holds keys named {prefix}:… that are not ROME's; choose another database name in the URL",
+    ),
+)
+"""What it means to somebody who has a URL to write; the answer itself follows."""
+
+
+def refusal(error: Exception, *, cluster: bool, prefix: str) -> str | None:
+    """What to tell about an answer that asking again will not change; None if it may."""
+    text = str(error)
+    if cluster and isinstance(error, ReadOnlyError):  # demoted just now; another one is the master
+        return None
+    for kind, sentence in _BY_CLASS:
+        if isinstance(error, kind):
+            return sentence
+    for pattern, sentence in _BY_TEXT:
+        if pattern.search(text):
+            return sentence.format(prefix=prefix)
+    if isinstance(error, MovedError) and not cluster:
+        return "is a member of a cluster; add ?cluster=true to the URL"
+    if isinstance(error, TRANSIENT) or _PASSING.search(text):
+        return None
+    return "cannot do that"
+
+
+def perhaps_done(error: Exception) -> bool:
+    """Whether the request may have reached Redis and been executed, although it failed here."""
+    if isinstance(error, ResponseError | BusyLoadingError | AuthenticationError):
+        return False
+    return not isinstance(error, RedisClusterException) and not _CONNECTING.search(str(error))
+
+
+def absent(error: Exception) -> bool:
+    """Whether nobody listens at the address, or there is no such address."""
+    return _ABSENT.search(str(error)) is not None
