@@ -1,0 +1,41 @@
+"""What is promised, and what is found."""
+
+from dataclasses import dataclass
+
+from tests.histories.history import Operation
+
+
+@dataclass(frozen=True)
+class Promises:
+    """What the database under this fault promises.
+
+    ``fresh``: a transaction sees all that was committed before it began; without it, all that its
+    own process has committed. ``loses_tail``: a failover may undo the newest commits, and tells
+    every process that had seen them. ``serializable``: no cycle at all; without it, snapshot
+    isolation, which allows those with two read-write dependencies in a row (write skew).
+    """
+
+    fresh: bool = True
+    loses_tail: bool = False
+    serializable: bool = False
+
+
+@dataclass(frozen=True)
+class Violation:
+    """An anomaly by its name, what happened, and the transactions that show it."""
+
+    workload: str
+    anomaly: str
+    what: str
+    witnesses: tuple[Operation, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{self.workload}: {self.anomaly}: {self.what}"]
+        return "\n    ".join(lines + [str(op) for op in self.witnesses])
+
+
+def see_before(reader: Operation, writer: Operation, promises: Promises) -> bool:
+    """Whether ``reader`` must see what ``writer`` has committed."""
+    if not (writer.ok and writer.survived and writer.known_end < reader.begin):
+        return False
+    return promises.fresh or writer.process == reader.process

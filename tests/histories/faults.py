@@ -1,0 +1,310 @@
+"""What breaks: servers that a fault needs, and one stroke of it."""
+
+import contextlib
+import itertools
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import redis
+
+from tests.histories.proxy import Proxy
+from tests.redis_servers import HOST, RedisServer, redis_cluster, redis_server, until
+
+DATABASE = "histories"
+TRIMMED = 40
+"""Commits that the log keeps where trimming is part of the trial."""
+
+
+class Clients:
+    """What a fault may do to the clients."""
+
+    def kill_one(self, rng: random.Random) -> None:
+        """SIGKILL a client process, and start another in its place."""
+        raise NotImplementedError
+
+
+class Fault:
+    """Nothing breaks. ``loses_tail``: commits without an error may be lost, the newest ones.
+
+    ``stale``: a client may be shown an old state for a while, because an old master answers it.
+    ``note`` writes down what happens, and when.
+    """
+
+    name: ClassVar[str] = "none"
+    loses_tail: ClassVar[bool] = False
+    stale: ClassVar[bool] = False
+    options: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, folder: Path, note: Callable[[str], None], seed: int) -> None:
+        self.folder, self.note = folder, note
+        self.rng = random.Random(seed)
+
+    @contextlib.contextmanager
+    def servers(self, **options: Any) -> Iterator[str]:
+        """Start what is needed; gives the URL."""
+        with redis_server(self.folder) as self.server:
+            yield self.server.url(DATABASE, **{**self.options, **options})
+
+    def strike(self, clients: Clients) -> None:
+        """Break something, for a moment, and mend it."""
+        time.sleep(0.5)
+
+    def pause(self) -> None:
+        """Let the clients work between two strokes."""
+        time.sleep(0.2 + self.rng.random() * 0.4)
+
+
+class ClientsKilled(Fault):
+    """Client processes end in the middle of whatever they do; others take their places."""
+
+    name = "clients-killed"
+
+    def strike(self, clients: Clients) -> None:
+        """One at a time."""
+        clients.kill_one(self.rng)
+
+
+class MasterRestarted(Fault):
+    """The only server crashes and comes back with its append-only file."""
+
+    name = "master-restarted"
+
+    @contextlib.contextmanager
+    def servers(self, **options: Any) -> Iterator[str]:
+        """A server that syncs its file before it answers."""
+        durable = ("--appendonly", "yes", "--appendfsync", "always")
+        with redis_server(self.folder, *durable) as self.server:
+            yield self.server.url(DATABASE, **options)
+
+    def strike(self, clients: Clients) -> None:
+        """Down for a moment."""
+        self.note("kill")
+        self.server.kill()
+        time.sleep(self.rng.random() * 0.3)
+        self.server.start()
+        self.note("restarted")
+
+
+class ConnectionsDropped(Fault):
+    """The server drops all its clients every 50 ms; the log keeps few commits."""
+
+    name = "connections-dropped"
+    options: ClassVar[dict[str, Any]] = {"keep": TRIMMED}
+
+    def strike(self, clients: Clients) -> None:
+        """For a second."""
+        for _ in range(20):
+            self.server.ask("CLIENT KILL TYPE normal")
+            time.sleep(0.05)
+
+
+class Proxied(Fault):
+    """Nothing breaks yet: a fault of the way to the server."""
+
+    @contextlib.contextmanager
+    def servers(self, **options: Any) -> Iterator[str]:
+        """A server behind a proxy."""
+        with redis_server(self.folder) as self.server:
+            self.proxy = Proxy(self.server.port)
+            try:
+                query = "&".join(f"{key}={v}" for key, v in {**self.options, **options}.items())
+                yield f"rome://{HOST}:{self.proxy.port}/{DATABASE}?{query}"
+            finally:
+                self.proxy.close()
+
+
+class ConnectionsDelayed(Proxied):
+    """The way to the server is slow, differently for each connection and moment."""
+
+    name = "connections-delayed"
+
+    def strike(self, clients: Clients) -> None:
+        """For a second."""
+        self.proxy.delay_ms = self.rng.choice([2, 10, 40])
+        time.sleep(1.0)
+        self.proxy.delay_ms = 0
+
+
+class RepliesLost(Proxied):
+    """Connections are cut where replies are on their way; the log keeps few commits.
+
+    The requests have arrived: commits are done and sent again.
+    """
+
+    name = "replies-lost"
+    options: ClassVar[dict[str, Any]] = {"keep": TRIMMED}
+
+    def strike(self, clients: Clients) -> None:
+        """For a second, every few milliseconds."""
+        self.proxy.delay_ms = 4
+        for _ in range(25):
+            time.sleep(self.rng.random() * 0.08)
+            self.proxy.cut()
+        self.proxy.delay_ms = 0
+
+
+class Partition(Proxied):
+    """The server is there and silent, or the way to it is; for less or more than the timeout."""
+
+    name = "partition"
+    options: ClassVar[dict[str, Any]] = {"timeout": 1.0}
+
+    def strike(self, clients: Clients) -> None:
+        """One of three ways, then all is as before."""
+        seconds = self.rng.choice([0.2, 0.6, 1.5])
+        way = self.rng.choice(["stopped", "silent", "cut"])
+        self.note(f"{way} for {seconds} s")
+        if way == "stopped":
+            self.server.signal(signal.SIGSTOP)
+            time.sleep(seconds)
+            self.server.signal(signal.SIGCONT)
+        else:
+            self.proxy.silent = True
+            time.sleep(seconds)
+            if way == "cut":
+                self.proxy.cut()
+            self.proxy.silent = False
+
+
+class ReplicaPromoted(Fault):
+    """The master dies with commits that its replica has not got; the replica takes its place.
+
+    The clients' address is a proxy, led to the new master as a virtual address would be. The old
+    one comes back as the replica of the new one, for the next stroke.
+    """
+
+    name = "replica-promoted"
+    loses_tail = True
+    options: ClassVar[dict[str, Any]] = {"timeout": 3.0}
+
+    @contextlib.contextmanager
+    def servers(self, **options: Any) -> Iterator[str]:
+        """A master and a replica, with a way between them that can fail."""
+        options = {**self.options, **options}
+        self.numbers = itertools.count()
+        with contextlib.ExitStack() as stack:
+            self.master = stack.enter_context(redis_server(self.folder))
+            self.replica = stack.enter_context(redis_server(self.folder))
+            self.front = Proxy(self.master.port)
+            stack.callback(self.front.close)
+            self.between = Proxy(self.master.port)
+            stack.callback(self.between.close)
+            self._follow()
+            query = "&".join(f"{key}={value}" for key, value in options.items())
+            yield f"rome://{HOST}:{self.front.port}/{DATABASE}?{query}"
+
+    def _follow(self) -> None:
+        """The replica follows the master, through the proxy between them."""
+        self.between.target = self.master.port
+        self.replica.ask("REPLICAOF", HOST, self.between.port)
+        until(
+            lambda: self.replica.info("replication")["master_link_status"] == "up",
+            "the replica follows its master",
+        )
+
+    def strike(self, clients: Clients) -> None:
+        """The way between them goes silent, the master dies, the replica is promoted."""
+        self.between.silent = True
+        time.sleep(self.rng.random() * 0.15)
+        self.note("kill")
+        self.master.kill()
+        self.front.target = self.replica.port
+        self.between.cut()
+        self.between.silent = False
+        self.replica.ask("REPLICAOF NO ONE")
+        self.front.cut()
+        self.note("promoted")
+        time.sleep(self.rng.random() * 0.3)
+        self.master, self.replica = self.replica, self.master
+        self.replica.start()
+        self._follow()
+        self.note("in step")
+
+
+class ReplicaPromotedWait(ReplicaPromoted):
+    """The same, where commits wait for one replica: none may be lost."""
+
+    name = "replica-promoted-wait"
+    loses_tail = False
+    options: ClassVar[dict[str, Any]] = {"timeout": 1.0, "wait": 1}
+
+
+class ClusterFailover(Fault):
+    """The master of the database's slot dies, and the cluster gives it another."""
+
+    name = "cluster-failover"
+    loses_tail = True
+
+    @contextlib.contextmanager
+    def servers(self, **options: Any) -> Iterator[str]:
+        """Six nodes: three masters with a replica each."""
+        with redis_cluster(self.folder, node_timeout_ms=1000) as self.cluster:
+            yield self.cluster.url(DATABASE, **{**self.options, **options})
+
+    def _fail_over(self, harm: Callable[[RedisServer], Any], mend: Callable[..., Any]) -> None:
+        master = self.cluster.master_of(DATABASE)
+        (replica,) = self.cluster.replicas_of(master)
+        self.note("kill")
+        harm(master)
+        until(lambda: replica.info("replication")["role"] == "master", "the replica takes over")
+        self.note("promoted")
+        time.sleep(self.rng.random() * 0.3)
+        mend(master)
+        until(lambda: self._in_step(master, replica), "the old master follows the new one")
+        self.note("in step")
+
+    @staticmethod
+    def _in_step(old: RedisServer, new: RedisServer) -> bool:
+        with contextlib.suppress(redis.RedisError):
+            said = old.info("replication")
+            return said["role"] == "slave" and said["master_link_status"] == "up"
+        return False
+
+    def strike(self, clients: Clients) -> None:
+        """Kill it; later it comes back as a replica."""
+        self._fail_over(lambda master: master.kill(), lambda master: master.start())
+
+
+class ClusterPartition(ClusterFailover):
+    """The master falls silent until it has been replaced, and then goes on as if nothing were."""
+
+    name = "cluster-partition"
+    stale = True
+
+    def strike(self, clients: Clients) -> None:
+        """Stop it; later it wakes up with what clients have sent it meanwhile."""
+        self._fail_over(
+            lambda master: master.signal(signal.SIGSTOP),
+            lambda master: master.signal(signal.SIGCONT),
+        )
+
+
+class ClusterPartitionWait(ClusterPartition):
+    """The same, where commits wait for one replica: none may be lost."""
+
+    name = "cluster-partition-wait"
+    loses_tail = False
+    options: ClassVar[dict[str, Any]] = {"wait": 1, "timeout": 4.0}
+
+
+FAULTS: dict[str, type[Fault]] = {
+    fault.name: fault
+    for fault in (
+        Fault,
+        ClientsKilled,
+        MasterRestarted,
+        ConnectionsDropped,
+        ConnectionsDelayed,
+        RepliesLost,
+        Partition,
+        ReplicaPromoted,
+        ReplicaPromotedWait,
+        ClusterFailover,
+        ClusterPartition,
+        ClusterPartitionWait,
+    )
+}
