@@ -207,7 +207,7 @@ class Replica:
         while True:
             first, schema = self.store.request(
                 functools.partial(
-                    at_once, commands=[["HGETALL", keys.head], ["LRANGE", keys.schema, 0, -1]]
+                    _at_once, commands=[["HGETALL", keys.head], ["LRANGE", keys.schema, 0, -1]]
                 )
             )
             head = mapping(first)
@@ -220,7 +220,7 @@ class Replica:
             catalogue = Catalogue(database)
             reads = [["HVALS", keys.rows(name)] for name in catalogue.tables]
             second, *contents = self.store.request(
-                functools.partial(at_once, commands=[["HGETALL", keys.head], *reads])
+                functools.partial(_at_once, commands=[["HGETALL", keys.head], *reads])
             )
             again = mapping(second)
             if all(again.get(name) == head.get(name) for name in (b"epoch", b"schema")):
@@ -351,14 +351,14 @@ def foreign(store: Store, found: bytes) -> StoreRefused:
 
 
 def open_as_stored(pages: Pages) -> tuple[apsw.Connection, PageFile]:
-    """A connection that stores rows as they are: they were checked, triggers' rows are among them."""
+    """A connection that stores rows as they are: checked, and with those that triggers wrote."""
     database, file = open_pages(pages)
     database.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     database.execute("PRAGMA ignore_check_constraints=ON")
     return database, file
 
 
-def at_once(client: Any, commands: list[list[Any]]) -> list[Any]:
+def _at_once(client: Any, commands: list[list[Any]]) -> list[Any]:
     """Several reads as of one moment."""
     with client.pipeline(transaction=True) as pipeline:
         for command in commands:
@@ -368,6 +368,7 @@ def at_once(client: Any, commands: list[list[Any]]) -> list[Any]:
 
 
 def mapping(reply: Any) -> dict[bytes, bytes]:
+    """HGETALL's answer, in either form that redis-py gives it."""
     if isinstance(reply, dict):
         return reply
     return dict(zip(reply[::2], reply[1::2], strict=True))
