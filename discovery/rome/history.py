@@ -1,0 +1,150 @@
+"""The database as its log tells it, held against the hashes that new replicas are built from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import apsw
+import msgpack
+
+from discovery.rome.catalogue import Catalogue
+from discovery.rome.pages import Pages
+from discovery.rome.replica import SCHEMA_CHANGED, open_as_stored, write_rows
+from discovery.rome.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that must never be: what it is of, and the witness."""
+
+    of: str
+    witness: str
+
+
+@dataclass(slots=True)
+class _History:
+    """The database as the kept log tells it: per table each row written last, and by which entry.
+
+    ``whole`` tables are told from their beginning: their hash may hold no other row.
+    """
+
+    schema: list[str] | None
+    rows: dict[str, dict[bytes, tuple[bytes | None, int]]]
+    whole: set[str]
+    since_schema: list[Any] = field(default_factory=list)
+    at_schema: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
+
+    def present(self) -> dict[str, dict[bytes, bytes]]:
+        """The rows that are there, by table."""
+        return {
+            name: {key: row for key, (row, _) in rows.items() if row is not None}
+            for name, rows in self.rows.items()
+        }
+
+
+def _history(snapshot: Snapshot) -> _History:
+    from_start = snapshot.number("oldest") == 1
+    names = set(snapshot.rows) if from_start else set()
+    history = _History(None, {name: {} for name in names}, names)
+    for number, entry in enumerate(snapshot.log, snapshot.number("oldest")):
+        content = msgpack.unpackb(entry.payload, use_list=False, raw=True)
+        if content[0] == SCHEMA_CHANGED:
+            history.schema = [statement.decode() for statement in content[1]]
+            for name, flat in content[2]:
+                rows = zip(flat[::2], flat[1::2], strict=True)
+                history.rows[name.decode()] = {key: (row, number) for key, row in rows}
+                history.whole.add(name.decode())
+            history.since_schema, history.at_schema = [], history.present()
+            continue
+        history.since_schema.append(content[1])
+        for name, flat in content[1]:
+            table = history.rows.setdefault(name.decode(), {})
+            for key, row in zip(flat[::2], flat[1::2], strict=True):
+                table[key] = (None if row is False else row, number)
+    return history
+
+
+def contents(snapshot: Snapshot) -> Iterator[Violation]:
+    """The hashes hold what the log wrote last, and nothing else where it tells the whole table."""
+    history = _history(snapshot)
+    if history.schema is not None and history.schema != snapshot.schema:
+        differing = set(history.schema) ^ set(snapshot.schema)
+        witness = min(differing, default="the order of its statements")
+        yield Violation("schema", f"it is not what the log says: {witness}")
+        return
+    same = True
+    for name, rows in history.rows.items():
+        held = snapshot.rows.get(name, {})
+        for key, (row, number) in rows.items():
+            if held.get(key) != row:
+                wrote, holds = shown(row), shown(held.get(key))
+                yield Violation(
+                    f"table {name}",
+                    f"key {shown(key)}: entry {number} left {wrote}, the hash holds {holds}",
+                )
+                same = False
+        for key in held.keys() - rows.keys() if name in history.whole else ():
+            yield Violation(
+                f"table {name}",
+                f"key {shown(key)}: the hash holds {shown(held[key])}, which no entry wrote",
+            )
+            same = False
+    if same and snapshot.rows.keys() <= history.whole:
+        yield from _replicas(snapshot, history)
+
+
+def _replicas(snapshot: Snapshot, history: _History) -> Iterator[Violation]:
+    """A replica that has followed the log holds the same rows as one that is built now."""
+    try:
+        followed = built(snapshot.schema, history.at_schema)
+        catalogue = Catalogue(followed)
+        for tables in history.since_schema:
+            _apply(followed, catalogue, tables)
+        booted = built(snapshot.schema, snapshot.rows)
+    except apsw.ConstraintError as error:
+        yield Violation("replica", f"it cannot be built: {error}")
+        return
+    for table in catalogue.tables.values():
+        listed = table.select.partition(" WHERE ")[0]
+        differing = set(followed.execute(listed)) ^ set(booted.execute(listed))
+        if differing:
+            witness = min(differing, key=repr)
+            yield Violation(f"table {table.name}", f"replicas differ in row {witness!r}")
+
+
+def _apply(database: apsw.Connection, catalogue: Catalogue, tables: Any) -> None:
+    """One entry, as a replica applies it."""
+    database.execute("SAVEPOINT entry")
+    try:
+        write_rows(database, catalogue, tables, in_place=True)
+    except apsw.ConstraintError:
+        database.execute("ROLLBACK TO entry")
+        write_rows(database, catalogue, tables, in_place=False)
+    database.execute("RELEASE entry")
+
+
+def built(schema: list[str], rows: dict[str, dict[bytes, bytes]]) -> apsw.Connection:
+    """A database of these rows, as a replica builds it.
+
+    Raises:
+        apsw.ConstraintError: they violate a key.
+    """
+    database, _ = open_as_stored(Pages())
+    for statement in schema:
+        database.execute(statement)
+    for name, table in Catalogue(database).tables.items():
+        for row in rows.get(name, {}).values():
+            database.execute(table.insert, msgpack.unpackb(row, use_list=False))
+    return database
+
+
+def shown(value: bytes | None) -> str:
+    """A packed key or row, for people."""
+    if value is None:
+        return "nothing"
+    try:
+        return repr(msgpack.unpackb(value))
+    except (ValueError, msgpack.UnpackException):
+        return f"0x{value.hex()}"

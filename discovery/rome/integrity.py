@@ -1,0 +1,165 @@
+"""Whether what Redis holds of a database is whole: its log, version index, hashes and counters.
+
+All of it is read as of one moment, so that a database may be checked while it is used. The hashes
+are what a new replica is built from, the log is what every other replica has applied; they must
+tell the same database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import apsw
+import msgpack
+
+from discovery.rome.catalogue import Table, packed
+from discovery.rome.certificate import DIGEST
+from discovery.rome.history import Violation, built, contents, shown
+from discovery.rome.replica import chained
+from discovery.rome.settings import Settings
+from discovery.rome.snapshot import Snapshot, read
+from discovery.rome.store import Store
+
+TRANSACTION = 16
+"""Bytes of a transaction's id, the last of an entry's keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was looked at, and what is wrong. ``from_start``: the log holds all of history."""
+
+    entries: int
+    keys: int
+    tables: int
+    rows: int
+    from_start: bool
+    violations: tuple[Violation, ...]
+
+
+def check(settings: Settings) -> Report:
+    """Check one database.
+
+    Raises:
+        OperationalError: there is no such database.
+        ConnectionLost, StoreRefused: from the store.
+    """
+    store = Store(settings)
+    try:
+        snapshot = read(store)
+    finally:
+        store.close()
+    violations = list(violations_of(snapshot, foreign_keys=settings.foreign_keys))
+    return Report(
+        entries=len(snapshot.log),
+        keys=len(snapshot.versions),
+        tables=len(snapshot.rows),
+        rows=sum(map(len, snapshot.rows.values())),
+        from_start=snapshot.number("oldest") == 1,
+        violations=tuple(violations),
+    )
+
+
+def violations_of(snapshot: Snapshot, *, foreign_keys: bool) -> Iterator[Violation]:
+    """Everything that is wrong in ``snapshot``, one after the other."""
+    for name in snapshot.others:
+        yield Violation("keys", f"{name} belongs to no table of the schema")
+    broken = list(_log(snapshot))
+    yield from broken
+    if not broken:
+        yield from _versions(snapshot)
+        yield from contents(snapshot)
+    yield from _ids(snapshot)
+    yield from _hashes(snapshot, foreign_keys)
+
+
+def _log(snapshot: Snapshot) -> Iterator[Violation]:
+    """Numbers without a gap from the head's oldest to its newest, each hash of all before it."""
+    oldest, newest = snapshot.number("oldest"), snapshot.number("seq")
+    last = b"" if oldest == 1 else None
+    expected = oldest
+    for entry in snapshot.log:
+        if entry.id != f"{expected}-0":
+            yield Violation("log", f"entry {entry.id} stands where {expected}-0 must")
+            return
+        if last is not None and chained(last, entry.payload) != entry.hash:
+            yield Violation("log", f"entry {expected}: its hash is not of it and those before it")
+        last = entry.hash
+        expected += 1
+    if expected != newest + 1:
+        yield Violation("log", f"it ends at {expected - 1}, and the head is at {newest}")
+    elif last is not None and snapshot.head.get("hash") != last:
+        yield Violation("log", f"the hash of entry {newest} is not the head's")
+    if len(snapshot.log) > snapshot.number("keep"):
+        yield Violation(
+            "log", f"{len(snapshot.log)} entries, and {snapshot.number('keep')} to keep"
+        )
+
+
+def _versions(snapshot: Snapshot) -> Iterator[Violation]:
+    """For each key the last kept entry that has changed it, and no other key."""
+    expected: dict[bytes, int] = {}
+    for number, entry in enumerate(snapshot.log, snapshot.number("oldest")):
+        keys = entry.keys[:-TRANSACTION]
+        for place in range(0, len(keys), DIGEST):
+            expected[keys[place : place + DIGEST]] = number
+        expected[entry.keys[-TRANSACTION:]] = number
+    for key in sorted(expected.keys() | snapshot.versions.keys()):
+        found, right = snapshot.versions.get(key), expected.get(key)
+        if found == right:
+            continue
+        held = "is missing" if found is None else f"has {found}"
+        logged = "no kept entry changes it" if right is None else f"entry {right} changed it last"
+        yield Violation("version index", f"key {key.hex()} {held}, and {logged}")
+
+
+def _ids(snapshot: Snapshot) -> Iterator[Violation]:
+    """No key in use is still to be leased."""
+    for name, table in snapshot.catalogue.tables.items():
+        if table.rowid or len(table.primary.columns) != 1:
+            continue
+        place = table.primary.columns[0]
+        numbers = [msgpack.unpackb(row)[place] for row in snapshot.rows[name].values()]
+        largest = max((number for number in numbers if isinstance(number, int)), default=0)
+        if snapshot.ids.get(name, 0) < largest:
+            yield Violation(
+                "id counters",
+                f"table {name}: the counter is at {snapshot.ids.get(name, 0)}, and a row has "
+                f"{largest}",
+            )
+
+
+def _hashes(snapshot: Snapshot, foreign_keys: bool) -> Iterator[Violation]:
+    """Rows lie under their own keys and violate no constraint."""
+    wrong = False
+    for name, table in snapshot.catalogue.tables.items():
+        for key, row in snapshot.rows[name].items():
+            own = _own_key(table, row)
+            if own != key:
+                wrong = True
+                yield Violation(f"table {name}", f"row {shown(row)} lies under key {shown(key)}")
+    if wrong:
+        return
+    try:
+        database = built(snapshot.schema, snapshot.rows)
+    except apsw.ConstraintError as error:
+        yield Violation("constraints", f"the rows violate one: {error}")
+        return
+    for (said,) in database.execute("PRAGMA integrity_check"):
+        if said != "ok":
+            yield Violation("constraints", str(said))
+    if foreign_keys:
+        for child, rowid, parent, _ in database.execute("PRAGMA foreign_key_check"):
+            yield Violation(
+                "constraints", f"table {child}: row {rowid} refers to a row that {parent} lacks"
+            )
+
+
+def _own_key(table: Table, row: bytes) -> bytes | None:
+    try:
+        values = msgpack.unpackb(row)
+    except (ValueError, msgpack.UnpackException):
+        return None
+    if not isinstance(values, list) or len(values) != len(table.columns):
+        return None
+    return table.primary.of(values) or packed([values[i] for i in table.primary.columns])

@@ -1,0 +1,177 @@
+"""How large a database on Redis is, who holds copies of it, and who is connected."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from redis.crc import key_slot
+
+from discovery.rome.replica import _at_once
+from discovery.rome.settings import Settings
+from discovery.rome.snapshot import read_schema
+from discovery.rome.store import Store
+
+_NAME = re.compile(r"rome:(?P<database>[^:]+):(?P<process>\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class TableSize:
+    """A table: its rows, the bytes of their hash in Redis, and the last id that was leased."""
+
+    name: str
+    rows: int
+    bytes: int
+    last_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A replica of the Redis server; what it lacks in bytes, and seconds since it last said so."""
+
+    address: str
+    state: str
+    bytes_behind: int
+    heard_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that uses the database, by its client name; ``follows``: with ``fresh=push``."""
+
+    host: str
+    pid: int
+    connections: int
+    follows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One database. Bytes are what Redis says a key takes in its memory, by a sample."""
+
+    database: str
+    server: str
+    version: str
+    role: str
+    slot: int | None
+    server_bytes: int
+    server_limit_bytes: int
+    format: str
+    epoch: str
+    schema_number: int
+    newest: int
+    oldest: int
+    keep: int
+    entries: int
+    log_bytes: int
+    version_keys: int
+    version_bytes: int
+    tables: tuple[TableSize, ...]
+    followers: tuple[Follower, ...]
+    processes: tuple[Process, ...]
+
+
+def status(settings: Settings) -> Status:
+    """Look at one database, without making a replica of it: a few round trips.
+
+    Raises:
+        OperationalError: there is no such database.
+        ConnectionLost, StoreRefused: from the store.
+    """
+    store = Store(settings)
+    try:
+        return _status(store)
+    finally:
+        store.close()
+
+
+def _status(store: Store) -> Status:
+    settings, keys = store.settings, store.keys
+    head, _, catalogue = read_schema(store)
+    commands: list[list[Any]] = [["HGETALL", keys.ids], ["XLEN", keys.log], ["HLEN", keys.versions]]
+    commands += [["MEMORY", "USAGE", key] for key in (keys.log, keys.versions)]
+    for name in catalogue.tables:
+        commands += [["HLEN", keys.rows(name)], ["MEMORY", "USAGE", keys.rows(name)]]
+    ids, entries, versions, log_bytes, version_bytes, *sizes = store.request(
+        functools.partial(_at_once, commands=commands)
+    )
+    last = {name.decode(): int(number) for name, number in ids.items()}
+    server, memory, replication, clients, here, (host, port) = store.request(_server)
+    return Status(
+        database=settings.database,
+        server=f"{host}:{port}",
+        version=str(server["redis_version"]),
+        role="replica" if replication["role"] == "slave" else "master",
+        slot=key_slot(keys.head.encode()) if settings.cluster else None,
+        server_bytes=int(memory["used_memory"]),
+        server_limit_bytes=int(memory["maxmemory"]),
+        format=head["format"].decode(),
+        epoch=head["epoch"].hex(),
+        schema_number=int(head["schema"]),
+        newest=int(head["seq"]),
+        oldest=int(head["oldest"]),
+        keep=int(head["keep"]),
+        entries=entries,
+        log_bytes=log_bytes or 0,
+        version_keys=versions,
+        version_bytes=version_bytes or 0,
+        tables=tuple(
+            TableSize(name, rows, size or 0, last.get(name))
+            for name, rows, size in zip(catalogue.tables, sizes[::2], sizes[1::2], strict=True)
+        ),
+        followers=_followers(replication),
+        processes=_processes(clients, settings.database, here),
+    )
+
+
+def _server(client: Any) -> tuple[Any, ...]:
+    """What a server says of itself, of its replicas and clients, and which client this is."""
+    with client.pipeline(transaction=False) as pipeline:
+        for section in ("server", "memory", "replication"):
+            pipeline.info(section)
+        pipeline.client_list()
+        pipeline.client_info()
+        *said, clients, here = pipeline.execute()
+    options = client.connection_pool.connection_kwargs
+    return *said, clients, here, (options["host"], options["port"])
+
+
+def _followers(replication: dict[str, Any]) -> tuple[Follower, ...]:
+    newest = int(replication["master_repl_offset"])
+    found = [
+        value
+        for key, value in replication.items()
+        if re.fullmatch(r"slave\d+", key) and isinstance(value, dict)
+    ]
+    return tuple(
+        Follower(
+            f"{one['ip']}:{one['port']}",
+            str(one["state"]),
+            max(newest - int(one["offset"]), 0),
+            int(one["lag"]),
+        )
+        for one in found
+    )
+
+
+def _processes(
+    clients: list[dict[str, str]], database: str, here: dict[str, str]
+) -> tuple[Process, ...]:
+    """The clients of ``database`` by process, without the one that asks."""
+    found: dict[tuple[str, int], list[dict[str, str]]] = {}
+    own = (_host(here), here["name"])
+    for client in clients:
+        name = _NAME.fullmatch(client["name"])
+        if name and name["database"] == quote(database) and (_host(client), client["name"]) != own:
+            found.setdefault((_host(client), int(name["process"])), []).append(client)
+    return tuple(
+        Process(host, pid, len(group), any("b" in client["flags"] for client in group))
+        for (host, pid), group in sorted(found.items())
+    )
+
+
+def _host(client: dict[str, str]) -> str:
+    return client["addr"].rpartition(":")[0]
