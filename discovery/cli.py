@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
+from typer.core import TyperGroup
 
-from discovery.errors import DiscoveryError
+from discovery.errors import DiscoveryError, MachineError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +28,29 @@ testbed_app = typer.Typer(no_args_is_help=True, help="Lease nodes, look at them,
 cell_app = typer.Typer(no_args_is_help=True, help="Run one cell of an experiment.")
 image_app = typer.Typer(no_args_is_help=True, help="The node image of the local testbed.")
 archive_app = typer.Typer(no_args_is_help=True, help="Keep tidy tables with an experiment.")
+
+
+class _Rome(TyperGroup):
+    """The ROME verbs: the driver has an error tree of its own, which knows no exit codes."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            from discovery.rome.errors import Error
+        except ModuleNotFoundError as error:
+            raise MachineError(
+                f"ROME needs {error.name}: pip install 'discovery-workbench[rome]'"
+            ) from error
+        try:
+            return super().invoke(ctx)
+        except Error as error:
+            typer.echo(f"discovery: {error}", err=True)
+            raise typer.Exit(ROME_ERROR) from error
+
+
+rome_app = typer.Typer(
+    cls=_Rome, no_args_is_help=True, help="Look at a ROME database, check it, dump it, load one."
+)
+app.add_typer(rome_app, name="rome")
 app.add_typer(testbed_app, name="testbed")
 app.add_typer(cell_app, name="cell")
 app.add_typer(image_app, name="image")
@@ -34,8 +59,10 @@ app.add_typer(archive_app, name="archive")
 ExperimentOption = Annotated[Path, typer.Option(help="Folder of the experiment.")]
 TierOption = Annotated[str, typer.Option(help="smoke, laptop or full.")]
 TestbedOption = Annotated[Path, typer.Option(help="Testbed file.")]
+UrlArgument = Annotated[str, typer.Argument(help="Such as rome://127.0.0.1:6379/nova.")]
 ResultsOption = Annotated[Path, typer.Option(help="A tier's results, such as results/smoke.")]
 
+ROME_ERROR = 9
 KEYSTONE_2018 = Path("experiments/keystone-2018")
 LOCAL = Path("experiments/testbeds/local.yaml")
 
@@ -173,6 +200,59 @@ def archive_unpack(
     from discovery.evaluation.archive import unpack_archive
 
     unpack_archive(archive, tidy)
+
+
+@rome_app.command("status")
+def rome_status(url: UrlArgument) -> None:
+    """Show a database's log, tables and counters, the server's replicas, and who is connected."""
+    from discovery.evaluation.rome import render_status
+    from discovery.rome.status import status
+    from discovery.rome.urls import settings_of
+
+    render_status(status(settings_of(url)))
+
+
+@rome_app.command("check")
+def rome_check(url: UrlArgument) -> None:
+    """Check that log, index, rows and counters agree; each violation is shown, and exit code 1."""
+    from discovery.evaluation.rome import render_report
+    from discovery.rome.integrity import check as check_integrity
+    from discovery.rome.urls import settings_of
+
+    report = check_integrity(settings_of(url))
+    render_report(report)
+    if report.violations:
+        raise typer.Exit(1)
+
+
+@rome_app.command("dump")
+def rome_dump(
+    url: UrlArgument,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write, whole; standard output if not given.")
+    ] = None,
+) -> None:
+    """Write a database as plain SQL, which sqlite3 reads, too."""
+    from discovery.rome.dump import dump
+    from discovery.rome.urls import settings_of
+    from discovery.whole import whole_file
+
+    statements = dump(settings_of(url))
+    if output is None:
+        sys.stdout.writelines(statements)
+        return
+    with whole_file(output) as partial, partial.open("w", encoding="utf-8") as file:
+        file.writelines(statements)
+
+
+@rome_app.command("load")
+def rome_load(url: UrlArgument) -> None:
+    """Load plain SQL from standard input into an empty database, in one transaction."""
+    from discovery.rome.dump import load
+    from discovery.rome.urls import settings_of
+
+    loaded = load(settings_of(url), sys.stdin)
+    typer.echo(f"loaded {loaded.tables:,} tables with {loaded.rows:,} rows")
 
 
 @image_app.command("bake")

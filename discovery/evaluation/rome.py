@@ -1,0 +1,86 @@
+"""What `discovery rome` shows in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from discovery.rome.integrity import Report
+from discovery.rome.status import Status
+
+
+def render_status(status: Status) -> None:
+    """Print what a database is, its tables, the server's replicas, and who is connected."""
+    console = Console()
+    _facts(console, status)
+    tables = _table("table", "rows", "size", "last id")
+    for table in sorted(status.tables, key=lambda table: table.bytes, reverse=True):
+        last = "" if table.last_id is None else f"{table.last_id:,}"
+        tables.add_row(table.name, f"{table.rows:,}", size(table.bytes), last)
+    console.print("\n", tables, sep="")
+    followers = _table("replica of the server", "state", "behind", "heard")
+    for one in status.followers:
+        followers.add_row(one.address, one.state, size(one.bytes_behind), f"{one.heard_s} s ago")
+    if status.followers:
+        console.print("\n", followers, sep="")
+    else:
+        console.print("\nno replica of the server: what it loses is lost")
+    processes = _table("process on", "pid", "connections", "fresh")
+    for process in status.processes:
+        fresh = "push" if process.follows else "sync"
+        processes.add_row(process.host, str(process.pid), str(process.connections), fresh)
+    if status.processes:
+        console.print("\n", processes, sep="")
+    else:
+        console.print("\nno process is connected")
+
+
+def _facts(console: Console, status: Status) -> None:
+    limit = size(status.server_limit_bytes) if status.server_limit_bytes else "no limit"
+    slot = "" if status.slot is None else f", of slot {status.slot}"
+    facts = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in (
+        ("database", f"{status.database}, format {status.format}, epoch {status.epoch[:8]}"),
+        ("server", f"{status.server}, Redis {status.version}, {status.role}{slot}"),
+        ("memory", f"{size(status.server_bytes)} of {limit}"),
+        ("commits", f"{status.newest:,}, schema changed {status.schema_number:,} times"),
+        (
+            "log",
+            f"{status.entries:,} entries ({status.oldest:,} to {status.newest:,}), "
+            f"{size(status.log_bytes)}; keeps {status.keep:,}",
+        ),
+        ("version index", f"{status.version_keys:,} keys, {size(status.version_bytes)}"),
+    ):
+        facts.add_row(name, value)
+    console.print(facts, highlight=False)
+
+
+def render_report(report: Report) -> None:
+    """Print every violation with its witness, then what was looked at."""
+    console = Console(soft_wrap=True)
+    for violation in report.violations:
+        console.print(f"[red]no[/] {violation.of}:", violation.witness, highlight=False)
+    reach = "all of history" if report.from_start else "what the log has kept of it"
+    found = f"{len(report.violations)} violations" if report.violations else "whole"
+    console.print(
+        f"{found}: {report.entries:,} entries ({reach}), {report.keys:,} version keys, "
+        f"{report.rows:,} rows in {report.tables:,} tables",
+        highlight=False,
+    )
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number == 0 else "right")
+    return table
+
+
+def size(number: int) -> str:
+    """A number of bytes, for people."""
+    value, units = float(number), ("B", "KB", "MB", "GB")
+    for unit in units:
+        if value < 1000 or unit == units[-1]:
+            break
+        value /= 1000
+    return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
