@@ -70,10 +70,16 @@ def TimestampFromTicks(ticks: float) -> Timestamp:  # noqa: N802
 _replicas: dict[Settings, tuple[Replica, Feed]] = {}
 _boots: dict[Settings, threading.Lock] = {}
 _boots_lock = threading.Lock()
+_process = os.getpid()
+_forks: dict[int, threading.Lock] = {}
 
 
 def replica_of(settings: Settings) -> tuple[Replica, Feed]:
     """The replica that this process has of a database, and its feed; booted at the first call."""
+    if _process != os.getpid():
+        with _forks.setdefault(os.getpid(), threading.Lock()):
+            if _process != os.getpid():  # uWSGI forks without telling Python
+                _in_child()
     found = _replicas.get(settings)
     if found is None:
         with _boots_lock:
@@ -87,12 +93,13 @@ def replica_of(settings: Settings) -> tuple[Replica, Feed]:
 
 
 def _in_child() -> None:
-    global _boots_lock  # noqa: PLW0603 - another thread of the parent may have held it
+    global _boots_lock, _process  # noqa: PLW0603 - another thread of the parent may have held it
     _boots_lock = threading.Lock()
     _boots.clear()
     for replica, feed in _replicas.values():
         replica.new_process()
         feed.new_process()
+    _process = os.getpid()
 
 
 os.register_at_fork(after_in_child=_in_child)
