@@ -147,6 +147,11 @@ class Connection:
         return self._replica
 
     @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a statement has been run since the last commit or rollback."""
         return self._transaction is not None and self._transaction.open
@@ -273,6 +278,8 @@ class Cursor:
     def _check(self) -> None:
         if self._closed:
             raise InterfaceError("the cursor is closed")
+        if self.connection.closed:
+            raise InterfaceError("the connection is closed")
 
     def execute(self, operation: str, parameters: Sequence[Value] = ()) -> Cursor:
         """Run one statement.
@@ -281,6 +288,7 @@ class Cursor:
             Error: of `discovery.rome.errors`.
         """
         self._check()
+        self._take(_NOTHING)
         self._take(self.connection.run(operation, parameters))
         return self
 
@@ -290,12 +298,12 @@ class Cursor:
         self._rows = outcome.rows
         self._next = 0
         self.rowcount = outcome.count
-        if outcome.last_id is not None:
-            self.lastrowid = outcome.last_id
+        self.lastrowid = outcome.last_id
 
     def executemany(self, operation: str, seq_of_parameters: Iterable[Sequence[Value]]) -> Cursor:
         """Run one statement for each set of parameters; ``rowcount`` is of all of them."""
         self._check()
+        self._take(_NOTHING)
         total = 0
         for parameters in seq_of_parameters:
             self._take(self.connection.run(operation, parameters))
@@ -319,7 +327,8 @@ class Cursor:
     def fetchmany(self, size: int | None = None) -> list[Row]:
         """The next ``size`` rows, ``arraysize`` by default."""
         self._result()
-        rows = self._rows[self._next : self._next + (size or self.arraysize)]
+        end = self._next + (self.arraysize if size is None else size)
+        rows = self._rows[self._next : end]
         self._next += len(rows)
         return list(rows)
 
@@ -331,8 +340,13 @@ class Cursor:
         return list(rows)
 
     def __iter__(self) -> Iterator[Row]:  # noqa: D105
-        while (row := self.fetchone()) is not None:
-            yield row
+        return self
+
+    def __next__(self) -> Row:  # noqa: D105
+        row = self.fetchone()
+        if row is None:
+            raise StopIteration
+        return row
 
     def setinputsizes(self, sizes: Sequence[object]) -> None:
         """Nothing: SQLite needs no sizes."""

@@ -37,6 +37,12 @@ _TEMPORARY = re.compile(r"\A(CREATE|DROP)\s+TEMP(ORARY)?\b", re.IGNORECASE)
 _ROLLBACK_TO = re.compile(r"\AROLLBACK\s+(TRANSACTION\s+)?TO\b", re.IGNORECASE)
 _CONSTANT = re.compile(r"\ASELECT\s+\d+\s*\Z", re.IGNORECASE)
 _INSERT = re.compile(r"\AINSERT\s+INTO\b", re.IGNORECASE)
+_INTO = re.compile(
+    r'\A(?:INSERT(?:\s+OR\s+\w+)?|REPLACE)\s+INTO\s+(?:"((?:[^"]|"")+)"|(\w+))', re.IGNORECASE
+)
+_INTO = re.compile(
+    r"""\A(?:INSERT(?:\s+OR\s+\w+)?|REPLACE)\s+INTO\s+("(?:[^"]|"")+"|[^\s("]+)""", re.IGNORECASE
+)
 _DEPENDS = re.compile(r"\bSELECT\b|\bON\s+CONFLICT\b", re.IGNORECASE)
 _KINDS: dict[str, Kind] = {
     "SELECT": "read",
@@ -70,16 +76,17 @@ _END = re.compile(r"(;|\s|--[^\n]*|/\*.*?\*/)+\Z", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The kind of a statement, whether it locks what it reads, and the keys that it needs.
+    """A statement's kind, whether it locks what it reads, the keys it needs, where it inserts.
 
     ``constant`` reads no table (a pool's ping). ``insert`` is an INSERT of given values, whose
     outcome depends on no row but those that it would violate a key with; every other change is a
-    ``write``. ``several`` statements in one text, and what is ``refused``, are errors.
+    ``write``. ``into``: the table of an INSERT. ``several`` statements in one text, and what is ``refused``, are errors.
     """
 
     kind: Kind
     locks: bool
     ids: tuple[tuple[str, str], ...]
+    into: str | None = None
 
 
 @functools.lru_cache(maxsize=2048)
@@ -101,7 +108,9 @@ def shape(sql: str) -> Shape:
     ids = tuple(
         (table.replace("''", "'"), column.replace("''", "'")) for table, column in _ID.findall(text)
     )
-    return Shape(kind, FOR_UPDATE in sql, ids)
+    named = _INTO.match(text)
+    into = named.group(1).strip('"').replace('""', '"') if named else None
+    return Shape(kind, FOR_UPDATE in sql, ids, into)
 
 
 def _is_several(sql: str) -> bool:

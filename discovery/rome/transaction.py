@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace, replace
 from typing import Any
 
 import apsw
@@ -128,6 +128,8 @@ class Transaction:
             if not self._given and self._replica.ids.empty(table):
                 self._replica.lease_ids(table)
         outcome = workspace.run(sql, parameters, reads=form.kind in _TELLS_ROWS)
+        if outcome.last_id is not None:
+            outcome = replace(outcome, last_id=self._last_id(form, outcome.last_id))
         if outcome.error is None and (form.locks or (self._serializable and form.kind != "ddl")):
             self._locked |= _tables_read(workspace, sql)
         elif self._serializable and isinstance(outcome.error, IntegrityError):
@@ -135,6 +137,14 @@ class Transaction:
         if form.kind == "ddl":
             workspace.watch()
         return outcome
+
+    def _last_id(self, form: Shape, row_number: int) -> int | None:
+        """The key of a new row; SQLite's number of it where that is the key, and no news if not."""
+        if self._taken:
+            return self._taken[-1]
+        assert self._state is not None
+        table = self._state.catalogue.tables.get(form.into or "")
+        return row_number if table is None or table.integer_key else None
 
     def _before_ddl(self) -> None:
         """Note the schema as it was, and which tables' rows have been changed so far.

@@ -136,8 +136,15 @@ class Workspace:
             rows = tuple(self.database.execute(sql, values))
         except apsw.Error as error:
             return Outcome(None, (), -1, None, _translated(error))
-        except (TypeError, OverflowError, UnicodeEncodeError) as error:
+        except (OverflowError, UnicodeEncodeError) as error:
+            return Outcome(None, (), -1, None, errors.DataError(str(error)))
+        except TypeError as error:
             return Outcome(None, (), -1, None, errors.ProgrammingError(str(error)))
+        except errors.Error:
+            raise
+        except Exception as error:  # from a Python function that SQL has called
+            text = f"{type(error).__name__}: {error}"
+            return Outcome(None, (), -1, None, errors.OperationalError(text))
         names = self._names or None
         if reads:
             return Outcome(names, rows, -1, None)
