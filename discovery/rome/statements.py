@@ -80,7 +80,7 @@ class Shape:
 
     ``constant`` reads no table (a pool's ping). ``insert`` is an INSERT of given values, whose
     outcome depends on no row but those that it would violate a key with; every other change is a
-    ``write``. ``into``: the table of an INSERT. ``several`` statements in one text, and what is ``refused``, are errors.
+    ``write``. ``several`` statements in one text, and what is ``refused``, are errors.
     """
 
     kind: Kind
