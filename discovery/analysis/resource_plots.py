@@ -56,9 +56,10 @@ def resource_figure(tables: Tables, *, sites: int) -> Figure:
                 _marks(panel, part, metric, kinds, backends, delays)
                 if row == 0:
                     panel.set_title(label, loc="left")
-                panel.set_ylim(bottom=0)
                 panel.set(xlabel="", ylabel="")
             axes[row][0].set_ylabel(f"{load} load")
+        for panel in axes[0]:  # rows share an axis: only when both are drawn is its top known
+            panel.set_ylim(bottom=0)
         handles: list[Patch | Line2D] = [
             Patch(color=COLOURS[name], label=NAMES[name]) for name in backends
         ]
