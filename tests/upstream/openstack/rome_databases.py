@@ -1,0 +1,138 @@
+"""Databases on ROME for suites that want a new, empty SQLite for every test.
+
+A suite asks for ``sqlite://`` and gets a ROME database that looks new. Making one with its schema
+takes seconds of migrations, and a test takes milliseconds: so a schema is made once, kept, and put
+back (into Redis, and as the replica's state) under a history that no replica has seen.
+"""
+
+import itertools
+import os
+from dataclasses import dataclass
+
+from sqlalchemy.engine import make_url
+
+from discovery.rome import dbapi
+from discovery.rome.catalogue import Catalogue
+from discovery.rome.dialect import RomeDialect
+from discovery.rome.pages import Pages, open_pages
+from discovery.rome.replica import FORMAT, State
+
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class Content:
+    """A database as it is put back: what Redis holds of it, and what the replica does."""
+
+    schema: list
+    rows: dict
+    ids: dict
+    pages: Pages
+    catalogue: Catalogue
+
+
+class RomeDatabases:
+    """The databases of one process; ``url`` has ``%s`` where a database's name goes."""
+
+    def __init__(self, url):
+        self._url = url
+        self._numbers = itertools.count(1)
+        self._free = []
+        self._taken = {}
+        self._contents = {}
+        database, _ = open_pages(Pages())
+        self._empty = Content([], {}, {}, Pages(), Catalogue(database))
+
+    @property
+    def any_url(self):
+        """What a configuration says in place of ``sqlite://``: a new database for each engine."""
+        return self._url % ANY
+
+    def url_for(self, url):
+        """The URL of an empty database; for a file, of the one that this test has for that file."""
+        key = str(url) if make_url(url).database not in {None, ANY} else object()
+        if key not in self._taken:
+            name = self._free.pop() if self._free else f"t{os.getpid()}x{next(self._numbers)}"
+            self._taken[key] = name
+            _restore(_replica(self._url % name), self._empty)
+        return self._url % self._taken[key]
+
+    def give_back(self):
+        """The test is over, its databases are free."""
+        self._free.extend(self._taken.values())
+        self._taken.clear()
+
+    def prepare(self, engine, kind, make):
+        """Give the engine's database the content called ``kind``; the first time, ``make`` it."""
+        replica = _replica(engine.url)
+        if kind in self._contents:
+            _restore(replica, self._contents[kind])
+        else:
+            make()
+            self._contents[kind] = _content(replica)
+
+
+def _replica(url):
+    _, arguments = RomeDialect().create_connect_args(make_url(url))
+    return dbapi.replica_of(dbapi.parse(**arguments))[0]
+
+
+def _content(replica):
+    state, keys = replica.fresh(), replica.store.keys
+    tables = list(state.catalogue.tables)
+    schema, ids, *rows = _send(
+        replica,
+        [
+            ["LRANGE", keys.schema, 0, -1],
+            ["HGETALL", keys.ids],
+            *(["HGETALL", keys.rows(name)] for name in tables),
+        ],
+    )
+    filled = {name: found for name, found in zip(tables, rows, strict=True) if found}
+    return Content(schema, filled, ids, state.pages, state.catalogue)
+
+
+def _restore(replica, content):
+    """Replace all of a database, in Redis and in the replica, with a history of one commit.
+
+    Its epoch and hash are new, so that an entry of the old history that is on its way to the feed
+    does not fit behind it.
+    """
+    keys = replica.store.keys
+    state = replica.fresh()
+    epoch, chained = os.urandom(16), os.urandom(20).hex().encode()
+    head = {"format": FORMAT, "epoch": epoch, "seq": 1, "hash": chained, "oldest": 1}
+    head |= {"keep": replica.settings.keep, "schema": 1}
+    commands = [
+        ["DEL", keys.head, keys.log, keys.versions, keys.ids, keys.schema],
+        *(["DEL", keys.rows(name)] for name in state.catalogue.tables),
+        ["HSET", keys.head, *_flat(head)],
+        ["XADD", keys.log, "1-0", "h", chained, "d", b"", "k", epoch],
+        *(["HSET", keys.rows(name), *_flat(rows)] for name, rows in content.rows.items()),
+    ]
+    if content.schema:
+        commands.append(["RPUSH", keys.schema, *content.schema])
+    if content.ids:
+        commands.append(["HSET", keys.ids, *_flat(content.ids)])
+    with replica._lock:
+        _send(replica, commands)
+        replica.ids.clear()
+        replica.state = State(
+            next(replica._lives), epoch, 1, chained, content.pages, content.catalogue
+        )
+
+
+def _flat(mapping):
+    return itertools.chain.from_iterable(mapping.items())
+
+
+def _send(replica, commands):
+    """Several commands at once, in one round trip."""
+
+    def send(client):
+        with client.pipeline(transaction=True) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            return pipeline.execute()
+
+    return replica.store.request(send)
