@@ -87,14 +87,6 @@ class Table:
     upsert: str | None = field(compare=False)
 
     @property
-    def numbered(self) -> bool:
-        """Whether SQLite's row number is the key, so that a caller may be told the last one.
-
-        In other tables it is an accident, and differs when the same INSERT is run again.
-        """
-        return self.primary.name == "primary"
-
-    @property
     def integer_key(self) -> bool:
         """Whether the primary key is SQLite's row number."""
         return not self.rowid and self.upsert is None

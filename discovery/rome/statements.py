@@ -38,9 +38,6 @@ _ROLLBACK_TO = re.compile(r"\AROLLBACK\s+(TRANSACTION\s+)?TO\b", re.IGNORECASE)
 _CONSTANT = re.compile(r"\ASELECT\s+\d+\s*\Z", re.IGNORECASE)
 _INSERT = re.compile(r"\AINSERT\s+INTO\b", re.IGNORECASE)
 _INTO = re.compile(
-    r'\A(?:INSERT(?:\s+OR\s+\w+)?|REPLACE)\s+INTO\s+(?:"((?:[^"]|"")+)"|(\w+))', re.IGNORECASE
-)
-_INTO = re.compile(
     r"""\A(?:INSERT(?:\s+OR\s+\w+)?|REPLACE)\s+INTO\s+("(?:[^"]|"")+"|[^\s("]+)""", re.IGNORECASE
 )
 _DEPENDS = re.compile(r"\bSELECT\b|\bON\s+CONFLICT\b", re.IGNORECASE)
