@@ -28,14 +28,14 @@ class Clients:
 
 
 class Fault:
-    """Nothing breaks. ``loses_tail``: commits without an error may be lost, the newest ones.
+    """Nothing breaks. ``failover``: another server takes over, and has not got the newest commits.
 
     ``stale``: a client may be shown an old state for a while, because an old master answers it.
     ``note`` writes down what happens, and when.
     """
 
     name: ClassVar[str] = "none"
-    loses_tail: ClassVar[bool] = False
+    failover: ClassVar[bool] = False
     stale: ClassVar[bool] = False
     options: ClassVar[dict[str, Any]] = {}
 
@@ -178,7 +178,7 @@ class ReplicaPromoted(Fault):
     """
 
     name = "replica-promoted"
-    loses_tail = True
+    failover = True
     options: ClassVar[dict[str, Any]] = {"timeout": 3.0}
 
     @contextlib.contextmanager
@@ -210,13 +210,15 @@ class ReplicaPromoted(Fault):
         """The way between them goes silent, the master dies, the replica is promoted."""
         self.between.silent = True
         time.sleep(self.rng.random() * 0.15)
+        if self.rng.random() < 0.5:  # commits that wait for the replica are sent again
+            self.front.cut()
+            time.sleep(self.rng.random() * 0.3)
         self.note("kill")
         self.master.kill()
-        self.front.target = self.replica.port
         self.between.cut()
         self.between.silent = False
         self.replica.ask("REPLICAOF NO ONE")
-        self.front.cut()
+        self.front.target = self.replica.port
         self.note("promoted")
         time.sleep(self.rng.random() * 0.3)
         self.master, self.replica = self.replica, self.master
@@ -229,7 +231,6 @@ class ReplicaPromotedWait(ReplicaPromoted):
     """The same, where commits wait for one replica: none may be lost."""
 
     name = "replica-promoted-wait"
-    loses_tail = False
     options: ClassVar[dict[str, Any]] = {"timeout": 1.0, "wait": 1}
 
 
@@ -237,7 +238,7 @@ class ClusterFailover(Fault):
     """The master of the database's slot dies, and the cluster gives it another."""
 
     name = "cluster-failover"
-    loses_tail = True
+    failover = True
 
     @contextlib.contextmanager
     def servers(self, **options: Any) -> Iterator[str]:
@@ -287,7 +288,6 @@ class ClusterPartitionWait(ClusterPartition):
     """The same, where commits wait for one replica: none may be lost."""
 
     name = "cluster-partition-wait"
-    loses_tail = False
     options: ClassVar[dict[str, Any]] = {"wait": 1, "timeout": 4.0}
 
 

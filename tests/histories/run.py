@@ -205,7 +205,8 @@ def run(trial: Trial, folder: Path, *, kind: type[Fault] | None = None) -> Repor
     history = read(folder)
     promises = Promises(
         fresh=trial.options.get("fresh", "sync") == "sync" and not kind.stale,
-        loses_tail=kind.loses_tail,
+        failover=kind.failover,
+        keeps_acknowledged=not kind.failover or "wait" in kind.options,
         serializable=trial.isolation == "SERIALIZABLE",
     )
     return Report(trial, history, check(history, promises), strokes, seconds)

@@ -1,7 +1,7 @@
 """No child without its parent, ever; what a cascade removes is what its transaction had read."""
 
 from tests.histories.checkers.violation import Promises, Violation
-from tests.histories.checkers.visibility import Life, misread
+from tests.histories.checkers.visibility import Life, misread, note_undone
 from tests.histories.history import History, Operation
 
 _ADDS = {"child": "children", "tag": "tags"}
@@ -16,6 +16,8 @@ def check(history: History, promises: Promises) -> list[Violation]:
     for op in operations:
         if op.survived and op.plan["do"] in {"drop", "empty"}:
             found += _removal(op, lives)
+        else:
+            note_undone(op, op.told.get("owners", ()), lives, promises)
     final = history.final
     end = {
         "parents": [number for number, _ in final["parents"]],

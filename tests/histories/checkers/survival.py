@@ -24,7 +24,7 @@ def check(history: History, promises: Promises) -> list[Violation]:
         for op in history.operations
         if op.outcome == REFUSED and op.survived
     ]
-    if promises.loses_tail:
+    if not promises.keeps_acknowledged:
         found += _tails(history)
     else:
         found += [

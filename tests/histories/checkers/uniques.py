@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tests.histories.checkers.violation import Promises, Violation
-from tests.histories.checkers.visibility import Life, misread
+from tests.histories.checkers.visibility import Life, misread, note_undone
 from tests.histories.history import History, Operation
 
 
@@ -16,6 +16,8 @@ def check(history: History, promises: Promises) -> list[Violation]:
     for op in operations:
         if op.survived and op.plan["do"] in {"drop", "rename"}:
             found += _removal(op, lives)
+        elif op.plan["do"] == "drop" and "owner" in op.told:
+            note_undone(op, [op.told["owner"]], lives, promises)
     looks: list[tuple[list[list[str]], tuple[Operation, ...]]] = [
         (op.told["rows"], (op,)) for op in operations if op.ok and op.plan["do"] == "look"
     ]

@@ -10,13 +10,15 @@ class Promises:
     """What the database under this fault promises.
 
     ``fresh``: a transaction sees all that was committed before it began; without it, all that its
-    own process has committed. ``loses_tail``: a failover may undo the newest commits, and tells
-    every process that had seen them. ``serializable``: no cycle at all; without it, snapshot
-    isolation, which allows those with two read-write dependencies in a row (write skew).
+    own process has committed. ``failover``: the newest commits may be undone, and every process
+    that had seen them is told. ``keeps_acknowledged``: those that their client knows of are not
+    among them. ``serializable``: no cycle at all; without it, snapshot isolation, which allows
+    those with two read-write dependencies in a row (write skew).
     """
 
     fresh: bool = True
-    loses_tail: bool = False
+    failover: bool = False
+    keeps_acknowledged: bool = True
     serializable: bool = False
 
 

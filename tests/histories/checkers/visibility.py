@@ -1,7 +1,7 @@
 """Rows that appear once and vanish once: when a reader must see them, and when it must not."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.histories.checkers.violation import Promises, Violation, see_before
 from tests.histories.history import Operation
@@ -9,10 +9,11 @@ from tests.histories.history import Operation
 
 @dataclass(slots=True)
 class Life:
-    """Who made a row and who removed it; ``removed`` by one that survived."""
+    """Who made a row and who removed it: ``removed`` for good, ``undone`` by a failover."""
 
     made: Operation
     removed: Operation | None = None
+    undone: list[Operation] = field(default_factory=list)
 
 
 def misread(
@@ -49,13 +50,26 @@ def misread(
         life = lives[owner]
         if owner in seen or not see_before(reader, life.made, promises):
             continue
-        if life.removed is None or life.removed.begin > (reader.end or float("inf")):
+        removals = [*life.undone, *([] if life.removed is None else [life.removed])]
+        if all(removal.begin > (reader.end or float("inf")) for removal in removals):
             report("stale read", f"a row of {owner} is missing", life.made)
     return found
 
 
 def may_be_lost(writer: Operation, reader: Operation, promises: Promises) -> bool:
-    """Whether a reader may have seen it before a failover undid it: a reader that wrote may not."""
-    if not promises.loses_tail or writer.outcome == "refused":
-        return False
-    return not (reader.writes and reader.survived)
+    """Whether a reader may have seen it before a failover undid it: a reader that wrote may not.
+
+    The writer may have been told anything: that it is done, that it is in doubt, or, after it was
+    sent again, that it has failed.
+    """
+    return promises.failover and not (reader.writes and reader.survived)
+
+
+def note_undone(
+    op: Operation, owners: Iterable[str], lives: dict[str, Life], promises: Promises
+) -> None:
+    """``op`` has removed these rows, and a failover may have undone it."""
+    if promises.failover and not op.survived:
+        for owner in owners:
+            if owner in lives:
+                lives[owner].undone.append(op)
