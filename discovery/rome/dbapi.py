@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time as _time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date as Date  # noqa: N812 - PEP 249 names them
 from datetime import datetime as Timestamp  # noqa: N812
 from datetime import time as Time  # noqa: N812
@@ -203,6 +203,8 @@ class Connection:
             raise ProgrammingError("one statement at a time; there is another after a semicolon")
         if kind == "refused":
             raise NotSupportedError("a ROME database is one SQLite schema, in no file")
+        if isinstance(parameters, Mapping):
+            raise ProgrammingError("parameters are a sequence: the paramstyle is qmark")
         if self._transaction is None:
             feed = self._feed if self.settings.fresh == "push" else None
             self._transaction = Transaction(self._replica, feed, self.serializable)
