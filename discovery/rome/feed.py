@@ -59,9 +59,8 @@ class Feed:
             try:
                 asked = time.monotonic()
                 entries = self._next_entries()
-                before = replica.state.seq
                 replica.advance(entries)
-                if not entries or replica.state.seq == before:
+                if not entries or replica.state.seq < entries[-1][0]:
                     asked = time.monotonic()
                     replica.fresh()
                 self._asked = asked

@@ -116,10 +116,14 @@ class Workspace:
         """What has changed since `watch`, as a changeset; recording stops."""
         if self._changes is None:
             return b""
-        session, self._changes = self._changes, None
-        changes = session.changeset()
-        session.close()
+        changes = self._changes.changeset()
+        self._stop_watching()
         return changes
+
+    def _stop_watching(self) -> None:
+        if self._changes is not None:
+            self._changes.close()
+            self._changes = None
 
     def changes(self) -> bytes:
         """What has changed since `watch`; recording goes on."""
@@ -162,7 +166,7 @@ class Workspace:
 
     def publish(self) -> Pages:
         """Commit on top of the shown state, and give the pages that result."""
-        self.unwatch()
+        self._stop_watching()
         self.database.execute("COMMIT")
         pages = self._file.published()
         self._file.pin(pages)
@@ -176,7 +180,7 @@ class Workspace:
         """
         database = self.database
         if database.in_transaction and self.wrote_temporary:
-            self.unwatch()
+            self._stop_watching()
             database.execute("COMMIT")
             database.file_control("main", apsw.SQLITE_FCNTL_RESET_CACHE, 0)
 
@@ -187,9 +191,7 @@ class Workspace:
 
     def discard(self) -> None:
         """Undo everything since `show`."""
-        if self._changes is not None:
-            self._changes.close()
-            self._changes = None
+        self._stop_watching()
         if self._database is not None and self._database.in_transaction:
             self._database.execute("ROLLBACK")
 
