@@ -258,6 +258,10 @@ class ClusterFailover(Fault):
         until(lambda: self._in_step(master, replica), "the old master follows the new one")
         self.note("in step")
 
+    def pause(self) -> None:
+        """Longer: a failover takes seconds, too."""
+        time.sleep(0.5 + self.rng.random() * 2)
+
     @staticmethod
     def _in_step(old: RedisServer, new: RedisServer) -> bool:
         with contextlib.suppress(redis.RedisError):
