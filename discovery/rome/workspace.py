@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -14,6 +13,7 @@ import apsw
 
 from discovery.rome import errors
 from discovery.rome.catalogue import Value
+from discovery.rome.functions import regexp
 from discovery.rome.pages import Pages, open_pages
 from discovery.rome.replica import State
 from discovery.rome.statements import with_literals
@@ -53,7 +53,7 @@ class Workspace:
         self._names: tuple[str, ...] | None = None
         self._room = 0
         self._changes: apsw.Session | None = None
-        self.add_function("regexp", 2, _regexp, deterministic=True)
+        self.add_function("regexp", 2, regexp, deterministic=True)
 
     @property
     def database(self) -> apsw.Connection:
@@ -202,13 +202,6 @@ class Workspace:
             self._database.close()
             self._database = None
             self._life = 0
-
-
-def _regexp(pattern: str | None, text: Value) -> bool | None:
-    """``text REGEXP pattern``, without case, as MySQL's default collation has it."""
-    if pattern is None or text is None:
-        return None
-    return re.search(str(pattern), str(text), re.IGNORECASE) is not None
 
 
 def _bindable(parameters: Sequence[Value]) -> tuple[Value, ...]:
