@@ -23,6 +23,7 @@ from discovery.rome.catalogue import Catalogue, Table
 from discovery.rome.certificate import Certificate
 from discovery.rome.counters import Counters
 from discovery.rome.errors import OperationalError, StoreRefused, TailLost
+from discovery.rome.functions import regexp
 from discovery.rome.ids import Ids
 from discovery.rome.pages import PageFile, Pages, open_pages
 from discovery.rome.settings import Settings
@@ -355,6 +356,7 @@ def open_as_stored(pages: Pages) -> tuple[apsw.Connection, PageFile]:
     database, file = open_pages(pages)
     database.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     database.execute("PRAGMA ignore_check_constraints=ON")
+    database.create_scalar_function("regexp", regexp, 2, deterministic=True)
     return database, file
 
 

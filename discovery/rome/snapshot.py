@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import apsw
-
 from discovery.rome.catalogue import Catalogue
 from discovery.rome.errors import OperationalError
-from discovery.rome.replica import FORMAT, _at_once, foreign, mapping
+from discovery.rome.pages import Pages
+from discovery.rome.replica import FORMAT, _at_once, foreign, mapping, open_as_stored
 from discovery.rome.store import Store
 
 
@@ -109,7 +108,7 @@ def read(store: Store) -> Snapshot:
 
 
 def _catalogue(schema: Iterable[str]) -> Catalogue:
-    database = apsw.Connection(":memory:")
+    database, _ = open_as_stored(Pages())
     for statement in schema:
         database.execute(statement)
     try:
