@@ -7,7 +7,7 @@ import re
 from discovery.rome.catalogue import Value
 
 
-def regexp(pattern: str | None, text: Value) -> bool | None:
+def regexp(pattern: Value, text: Value) -> bool | None:
     """``text REGEXP pattern``, without case, as MySQL's default collation has it."""
     if pattern is None or text is None:
         return None
