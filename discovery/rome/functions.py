@@ -7,8 +7,9 @@ import re
 from discovery.rome.catalogue import Value
 
 
-def regexp(pattern: Value, text: Value) -> bool | None:
+def regexp(*arguments: Value) -> bool | None:
     """``text REGEXP pattern``, without case, as MySQL's default collation has it."""
+    pattern, text = arguments
     if pattern is None or text is None:
         return None
     return re.search(str(pattern), str(text), re.IGNORECASE) is not None
