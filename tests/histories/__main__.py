@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tests.histories.faults import FAULTS
+from tests.histories.mariadb import OTHERS
 from tests.histories.profile import WORKLOADS, Profile
 from tests.histories.run import Trial, run, witnesses
 
@@ -14,7 +15,7 @@ from tests.histories.run import Trial, run, witnesses
 def main() -> int:
     """Run the trials; 1 if anything was violated."""
     parser = argparse.ArgumentParser(prog="python -m tests.histories", description=__doc__)
-    parser.add_argument("--faults", nargs="+", default=list(FAULTS), choices=list(FAULTS))
+    parser.add_argument("--faults", nargs="+", default=list(FAULTS), choices=[*FAULTS, *OTHERS])
     parser.add_argument("--fresh", nargs="+", default=["sync", "push"], choices=["sync", "push"])
     parser.add_argument("--isolation", choices=["SERIALIZABLE"])
     parser.add_argument("--workloads", nargs="+", default=list(WORKLOADS), choices=WORKLOADS)
@@ -37,7 +38,7 @@ def main() -> int:
     )
     violated = False
     for name in arguments.faults:
-        for fresh in arguments.fresh:
+        for fresh in ["sync"] if name in OTHERS else arguments.fresh:
             trial = Trial(
                 name,
                 arguments.transactions,
@@ -49,7 +50,7 @@ def main() -> int:
             )
             with tempfile.TemporaryDirectory() as scratch:
                 folder = (arguments.keep or Path(scratch)) / f"{name}-{fresh}"
-                report = run(trial, folder)
+                report = run(trial, folder, kind=(FAULTS | OTHERS)[name])
             for witness in witnesses(report.violations):
                 print(witness, file=sys.stderr)
             violated = violated or bool(report.violations)

@@ -44,10 +44,10 @@ class Fault:
         self.rng = random.Random(seed)
 
     @contextlib.contextmanager
-    def servers(self, **options: Any) -> Iterator[str]:
-        """Start what is needed; gives the URL."""
+    def servers(self, **options: Any) -> Iterator[list[str]]:
+        """Start what is needed; gives URLs, of which each client has one."""
         with redis_server(self.folder) as self.server:
-            yield self.server.url(DATABASE, **{**self.options, **options})
+            yield [self.server.url(DATABASE, **{**self.options, **options})]
 
     def strike(self, clients: Clients) -> None:
         """Break something, for a moment, and mend it."""
@@ -74,11 +74,11 @@ class MasterRestarted(Fault):
     name = "master-restarted"
 
     @contextlib.contextmanager
-    def servers(self, **options: Any) -> Iterator[str]:
+    def servers(self, **options: Any) -> Iterator[list[str]]:
         """A server that syncs its file before it answers."""
         durable = ("--appendonly", "yes", "--appendfsync", "always")
         with redis_server(self.folder, *durable) as self.server:
-            yield self.server.url(DATABASE, **options)
+            yield [self.server.url(DATABASE, **options)]
 
     def strike(self, clients: Clients) -> None:
         """Down for a moment."""
@@ -106,13 +106,13 @@ class Proxied(Fault):
     """Nothing breaks yet: a fault of the way to the server."""
 
     @contextlib.contextmanager
-    def servers(self, **options: Any) -> Iterator[str]:
+    def servers(self, **options: Any) -> Iterator[list[str]]:
         """A server behind a proxy."""
         with redis_server(self.folder) as self.server:
             self.proxy = Proxy(self.server.port)
             try:
                 query = "&".join(f"{key}={v}" for key, v in {**self.options, **options}.items())
-                yield f"rome://{HOST}:{self.proxy.port}/{DATABASE}?{query}"
+                yield [f"rome://{HOST}:{self.proxy.port}/{DATABASE}?{query}"]
             finally:
                 self.proxy.close()
 
@@ -182,7 +182,7 @@ class ReplicaPromoted(Fault):
     options: ClassVar[dict[str, Any]] = {"timeout": 3.0}
 
     @contextlib.contextmanager
-    def servers(self, **options: Any) -> Iterator[str]:
+    def servers(self, **options: Any) -> Iterator[list[str]]:
         """A master and a replica, with a way between them that can fail."""
         options = {**self.options, **options}
         self.numbers = itertools.count()
@@ -195,7 +195,7 @@ class ReplicaPromoted(Fault):
             stack.callback(self.between.close)
             self._follow()
             query = "&".join(f"{key}={value}" for key, value in options.items())
-            yield f"rome://{HOST}:{self.front.port}/{DATABASE}?{query}"
+            yield [f"rome://{HOST}:{self.front.port}/{DATABASE}?{query}"]
 
     def _follow(self) -> None:
         """The replica follows the master, through the proxy between them."""
@@ -241,10 +241,10 @@ class ClusterFailover(Fault):
     failover = True
 
     @contextlib.contextmanager
-    def servers(self, **options: Any) -> Iterator[str]:
+    def servers(self, **options: Any) -> Iterator[list[str]]:
         """Six nodes: three masters with a replica each."""
         with redis_cluster(self.folder, node_timeout_ms=1000) as self.cluster:
-            yield self.cluster.url(DATABASE, **{**self.options, **options})
+            yield [self.cluster.url(DATABASE, **{**self.options, **options})]
 
     def _fail_over(self, harm: Callable[[RedisServer], Any], mend: Callable[..., Any]) -> None:
         master = self.cluster.master_of(DATABASE)

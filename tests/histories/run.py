@@ -97,9 +97,9 @@ def witnesses(violations: list[Violation], each: int = 2, longest: int = 3000) -
 class ClientProcesses(Clients):
     """The client processes of a trial."""
 
-    def __init__(self, url: str, trial: Trial, folder: Path) -> None:
+    def __init__(self, urls: list[str], trial: Trial, folder: Path) -> None:
         profile = trial.profile
-        self.url, self.trial, self.folder = url, trial, folder
+        self.urls, self.trial, self.folder = urls, trial, folder
         self.phase = _processes.RawValue("i", client.RUN)
         self.done = _processes.RawArray("q", profile.processes * profile.threads)
         self.idle = _processes.RawArray("b", profile.processes)
@@ -108,7 +108,7 @@ class ClientProcesses(Clients):
 
     def _start(self, number: int) -> Any:
         job = client.Job(
-            url=self.url,
+            url=self.urls[number % len(self.urls)],
             isolation=self.trial.isolation,
             profile=self.trial.profile,
             folder=self.folder,
@@ -192,13 +192,13 @@ def run(trial: Trial, folder: Path, *, kind: type[Fault] | None = None) -> Repor
     kind = kind or FAULTS[trial.fault]
     with notes(folder) as note:
         fault = kind(folder, note, trial.profile.seed)
-        with fault.servers(**trial.options) as url:
-            in_process(client.prepare, url, trial.profile)
-            clients = ClientProcesses(url, trial, folder)
+        with fault.servers(**trial.options) as urls:
+            in_process(client.prepare, urls[0], trial.profile)
+            clients = ClientProcesses(urls, trial, folder)
             try:
                 strokes, seconds = _strike(trial, fault, clients)
                 clients.stop()
-                in_process(client.conclude, url, folder)
+                in_process(client.conclude, urls[0], folder)
                 clients.last_look()
             finally:
                 clients.end()
