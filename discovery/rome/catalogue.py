@@ -71,7 +71,8 @@ class Table:
 
     ``rowid`` is set where there is no declared primary key: SQLite's row number then stands in, as
     column 0. ``scanned`` names unique indexes on expressions; a write is then certified as one of
-    the whole table.
+    the whole table. ``keyless`` finds rows with NULL in a declared primary key: SQLite takes them
+    where the column is not NOT NULL, other databases do not, and no key would stand for them.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Table:
     insert: str = field(compare=False)
     delete: str = field(compare=False)
     upsert: str | None = field(compare=False)
+    keyless: str | None = field(compare=False)
 
     @property
     def integer_key(self) -> bool:
@@ -178,13 +180,14 @@ def _index_key(database: apsw.Connection, index: str, place: dict[int, int]) -> 
 def _table(database: apsw.Connection, name: str) -> Table:
     info = _rows(
         database,
-        "SELECT cid, name, pk FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid",
+        'SELECT cid, name, pk, "notnull" FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid',
         (name,),
     )
-    primary_cids = [cid for cid, _, pk in sorted(info, key=lambda row: row[2]) if pk]
+    primary_cids = [cid for cid, _, pk, _ in sorted(info, key=lambda row: row[2]) if pk]
     rowid = not primary_cids
-    names = tuple((["_rowid_"] if rowid else []) + [column for _, column, _ in info])
-    place = {cid: i + rowid for i, (cid, _, _) in enumerate(info)}
+    names = tuple((["_rowid_"] if rowid else []) + [column for _, column, _, _ in info])
+    place = {cid: i + rowid for i, (cid, *_) in enumerate(info)}
+    nullable = [quoted(column) for _, column, pk, required in info if pk and not required]
     unique: list[Key] = []
     scanned = False
     primary: Key | None = None
@@ -219,7 +222,12 @@ def _table(database: apsw.Connection, name: str) -> Table:
         insert=f"INSERT INTO {table} ({listed}) VALUES ({', '.join('?' * len(names))})",
         delete=f"DELETE FROM {table} WHERE {where}",
         upsert=None if by_row_number else _upsert(table, names, primary),
+        keyless=None if by_row_number or not nullable else _keyless(table, nullable),
     )
+
+
+def _keyless(table: str, nullable: list[str]) -> str:
+    return f"SELECT 1 FROM {table} WHERE {' OR '.join(f'{name} IS NULL' for name in nullable)}"
 
 
 def _upsert(table: str, names: tuple[str, ...], primary: Key) -> str:

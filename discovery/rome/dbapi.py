@@ -209,7 +209,7 @@ class Connection:
             feed = self._feed if self.settings.fresh == "push" else None
             self._transaction = Transaction(self._replica, feed, self.serializable)
         try:
-            outcome = self._transaction.execute(self._workspace, sql, parameters)
+            outcome = self._transaction.execute(self._workspace, sql, tuple(parameters))
         except Error:
             self.rollback()
             raise

@@ -25,6 +25,7 @@ from discovery.rome.errors import Deadlock, IntegrityError, NotSupportedError
 from discovery.rome.feed import Feed
 from discovery.rome.pages import Pages
 from discovery.rome.replica import Definition, Rejected, Replica, State
+from discovery.rome.savepoints import written_since_open
 from discovery.rome.statements import Shape, shape
 from discovery.rome.workspace import Outcome, Workspace
 
@@ -83,7 +84,7 @@ class Transaction:
         elif self._assumed and form.kind not in _NEEDS_NOTHING:
             self._confirm()
         outcome = self._run(sql, parameters, form)
-        if self._assumed and isinstance(outcome.error, IntegrityError):
+        if self._assumed and outcome.error is not None:  # the newest state may have no objection
             self._confirm()
             outcome = self._run(sql, parameters, form)
         self._statements.append(Statement(sql, parameters, form, outcome, self._taken))
@@ -161,6 +162,15 @@ class Transaction:
                 raise NotSupportedError(
                     "a transaction that has written to temporary tables cannot change the schema; "
                     "commit between the two"
+                )
+            if written_since_open(
+                (statement.shape.kind, statement.sql)
+                for statement in self._statements
+                if statement.outcome.error is None
+            ):
+                raise NotSupportedError(
+                    "a savepoint after which rows were written cannot be kept over a change of the "
+                    "schema; release it before"
                 )
             self._schema_before = _definitions(workspace)
             changes = workspace.unwatch()
@@ -257,9 +267,11 @@ class Transaction:
             self._note_touched(changes)
             certificate, definition = self._define(self._schema_before)
         elif changes:
+            workspace.check_keys(state.catalogue)
             workspace.check_references()
             certificate = of_changes(changes, workspace.database, state.catalogue)
         else:
+            workspace.check_keys(state.catalogue)
             return None, None
         certificate.check("schema", "")
         for table in self._locked:
@@ -274,6 +286,7 @@ class Transaction:
         certificate = Certificate()
         certificate.bump("schema", "")
         catalogue = Catalogue(workspace.database)
+        workspace.check_keys(catalogue)
         changed = {
             name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
         }

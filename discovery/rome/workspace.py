@@ -12,7 +12,7 @@ from uuid import UUID
 import apsw
 
 from discovery.rome import errors
-from discovery.rome.catalogue import Value
+from discovery.rome.catalogue import Catalogue, Value
 from discovery.rome.functions import regexp
 from discovery.rome.pages import Pages, open_pages
 from discovery.rome.replica import State
@@ -109,7 +109,7 @@ class Workspace:
         if self._changes is None:
             session = apsw.Session(self.database, "main")
             session.config(apsw.SQLITE_SESSION_OBJCONFIG_ROWID, 1)
-            session.attach()
+            session.table_filter(lambda name: not name.startswith("sqlite_"))
             self._changes = session
 
     def unwatch(self) -> bytes:
@@ -154,6 +154,16 @@ class Workspace:
             return Outcome(names, rows, -1, None)
         count = self.database.changes() if names is None else len(rows)
         return Outcome(names, rows, count, self.database.last_insert_rowid() or None)
+
+    def check_keys(self, catalogue: Catalogue) -> None:
+        """Refuse rows with NULL in their primary key, which SQLite takes by an old mistake.
+
+        Raises:
+            IntegrityError: naming the table.
+        """
+        for table in catalogue.tables.values():
+            if table.keyless and self.database.execute(table.keyless).fetchone():
+                raise errors.IntegrityError(f"NOT NULL constraint failed: {table.name}: its key")
 
     def check_references(self) -> None:
         """Say now what COMMIT would say of deferred foreign keys: Redis must not accept it first.

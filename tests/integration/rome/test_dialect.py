@@ -610,6 +610,62 @@ def test_what_is_reflected(migrated, engine, other):
     assert [*reflected.tables] == ["child", "parent"]
 
 
+def test_savepoints_over_ddl(migrated, engine, other):
+    with migrated() as op:
+        savepoint = op.get_bind().begin_nested()
+        op.execute("DELETE FROM parent WHERE id = 2")
+        savepoint.rollback()
+        op.execute("UPDATE parent SET size = 7 WHERE id = 2")
+        op.create_table("extra", sa.Column("id", sa.Integer, primary_key=True))
+    for source in (engine, other):
+        assert rows(source, sa.text("SELECT id, size FROM parent ORDER BY id")) == [(1, 1), (2, 7)]
+    with (
+        pytest.raises(sa.exc.NotSupportedError, match="savepoint"),
+        migrated() as op,
+        op.get_bind().begin_nested(),
+    ):
+        op.execute("DELETE FROM parent WHERE id = 2")
+        op.drop_table("extra")
+    assert len(rows(other, CHILDREN)) == 3
+
+
+def test_an_insert_as_the_first_statement_after_others_changed_the_schema(engine, other):
+    """It begins without asking Redis for the newest state, and asks where it fails."""
+    with tables(engine, instances) as t:
+        assert rows(other, sa.select(t)) == []
+        with engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE instances ADD COLUMN note VARCHAR(20)")
+            connection.exec_driver_sql("CREATE TABLE more (id INTEGER PRIMARY KEY)")
+        with other.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO instances (id, note) VALUES (1, 'x')")
+        with engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE more RENAME TO less")
+        with other.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO less VALUES (1)")
+        assert rows(engine, sa.text("SELECT note FROM instances, less")) == [("x",)]
+
+
+def test_analyze_changes_nothing(migrated, engine, other):
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO parent VALUES (3, 'c', 3)")
+        connection.exec_driver_sql("ANALYZE")
+        connection.exec_driver_sql("INSERT INTO parent VALUES (4, 'd', 4)")
+    assert rows(other, sa.text("SELECT count(*) FROM parent")) == [(4,)]
+
+
+def test_no_row_without_a_primary_key(engine, other):
+    """SQLite takes NULL in a key that is not declared NOT NULL; nothing would certify that row."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE loose (name VARCHAR(20) PRIMARY KEY, size INT)")
+    for sql in ("INSERT INTO loose VALUES (NULL, 1)", "UPDATE loose SET name = NULL"):
+        with pytest.raises(sa.exc.IntegrityError, match="loose"), engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO loose VALUES ('a', 1)")
+            connection.exec_driver_sql(sql)
+        with pytest.raises(sa.exc.IntegrityError, match="loose"), engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO loose VALUES (NULL, 1)")
+        assert rows(other, sa.text("SELECT * FROM loose")) == []
+
+
 # Temporary tables
 
 
