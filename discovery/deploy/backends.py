@@ -23,7 +23,8 @@ _CLIENT_MB = 210
 class Backend:
     """A database product in a given shape.
 
-    ``placement`` says which sites run a server of it, and ``least_sites`` how many it takes.
+    ``placement`` says which sites run a server of it, ``decided_by`` which of them have to answer
+    before a commit is done, and ``least_sites`` how many it takes.
     ``url`` is the SQLAlchemy URL template of a service's database; ``{host}`` becomes the address
     the service connects to (the server of its own site where there is one, else site 1's),
     ``{others}`` those of all other servers, and ``{database}`` the service's database.
@@ -45,6 +46,7 @@ class Backend:
     units: tuple[str, ...]
     counters: Mapping[str, Any]
     memory_mb: int
+    decided_by: Placement = "first-site"
     least_sites: int = 1
 
 
@@ -124,6 +126,7 @@ BACKENDS: dict[str, Backend] = {
             units=("discovery-mariadb",),
             counters=_MARIADB_COUNTERS,
             memory_mb=200,
+            decided_by="every-site",
         ),
         Backend(
             name="postgresql",
