@@ -16,7 +16,8 @@ from pathlib import Path
 from discovery import __version__
 
 DISTRIBUTION = "discovery-rome"
-ENTRY_POINTS = "[sqlalchemy.dialects]\nrome = discovery.rome.dialect:RomeDialect\n"
+DIALECT = "discovery.rome.dialect:RomeDialect"
+ENTRY_POINTS = f"[sqlalchemy.dialects]\nrome = {DIALECT}\nsqlite.rome = {DIALECT}\n"
 
 _PACKAGE = Path(__file__).parents[1]
 _METADATA = """\
@@ -43,7 +44,7 @@ class Wheel:
 
 def serves(url: str) -> bool:
     """Whether a database's URL is ROME's."""
-    return url.startswith("rome://")
+    return url.startswith(("rome://", "sqlite+rome://"))
 
 
 def variables(url: str) -> dict[str, str]:

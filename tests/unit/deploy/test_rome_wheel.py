@@ -16,8 +16,8 @@ import importlib.metadata, sys
 sys.path.insert(0, sys.argv[1])
 import discovery.rome.dialect
 from discovery.rome.store import CERTIFY
-(entry,) = importlib.metadata.distribution("discovery-rome").entry_points
-assert entry.load() is discovery.rome.dialect.RomeDialect
+for entry in importlib.metadata.distribution("discovery-rome").entry_points:
+    assert entry.load() is discovery.rome.dialect.RomeDialect
 assert "XADD" in CERTIFY.text
 print(discovery.rome.__file__, importlib.metadata.version("discovery-rome"))
 """
@@ -57,10 +57,11 @@ def test_it_has_the_driver_and_nothing_else_of_the_workbench(tmp_path):
     assert made == rome.wheel()
 
 
-def test_its_entry_point_is_the_projects():
+def test_its_entry_points_are_the_projects():
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
-    (dialect,) = project["entry-points"]["sqlalchemy.dialects"].items()
-    assert rome.ENTRY_POINTS.splitlines()[1] == " = ".join(dialect)
+    dialects = project["entry-points"]["sqlalchemy.dialects"]
+    assert dialects
+    assert rome.ENTRY_POINTS.splitlines()[1:] == [" = ".join(one) for one in dialects.items()]
 
 
 def test_another_source_is_another_version(monkeypatch):
