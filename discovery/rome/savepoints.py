@@ -7,19 +7,25 @@ from collections.abc import Iterable
 from discovery.rome.statements import Kind
 
 
-def written_since_open(statements: Iterable[tuple[Kind, str]]) -> bool:
-    """Whether rows were written since a savepoint that could still be rolled back to.
+def verb_and_name(sql: str) -> tuple[str, str]:
+    """``savepoint``, ``release`` or ``rollback``, and the savepoint that is meant."""
+    verb, *_, name = sql.replace(";", " ").lower().split()
+    return verb, name.strip('"')
+
+
+def written_since(statements: Iterable[tuple[Kind, str]]) -> set[str]:
+    """The savepoints that are open, and since which rows were written.
 
     ``statements``: kind and text of those that worked, in their order.
     """
     opened: list[tuple[str, int]] = []
     writes = 0
     for kind, sql in statements:
-        if kind in {"insert", "write", "ddl"}:
+        if kind in {"insert", "write"}:
             writes += 1
         if kind != "savepoint":
             continue
-        verb, *_, name = sql.replace(";", " ").lower().split()
+        verb, name = verb_and_name(sql)
         if verb == "savepoint":
             opened.append((name, writes))
             continue
@@ -29,4 +35,4 @@ def written_since_open(statements: Iterable[tuple[Kind, str]]) -> bool:
         else:
             writes = opened[place][1]
             del opened[place + 1 :]
-    return bool(opened) and opened[0][1] < writes
+    return {name for name, before in opened if before < writes}

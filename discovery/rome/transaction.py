@@ -25,7 +25,7 @@ from discovery.rome.errors import Deadlock, IntegrityError, NotSupportedError
 from discovery.rome.feed import Feed
 from discovery.rome.pages import Pages
 from discovery.rome.replica import Definition, Rejected, Replica, State
-from discovery.rome.savepoints import written_since_open
+from discovery.rome.savepoints import verb_and_name, written_since
 from discovery.rome.statements import Shape, shape
 from discovery.rome.workspace import Outcome, Workspace
 
@@ -59,6 +59,7 @@ class Transaction:
         self._locked: set[str] = set()
         self._schema_before: dict[str, str] | None = None
         self._touched: set[str] = set()
+        self._spoiled: set[str] = set()
         self._given: deque[int] = deque()
         self._taken: list[int] = []
         self.workspace: Workspace | None = None
@@ -121,6 +122,8 @@ class Transaction:
         assert state is not None
         if form.kind == "ddl":
             self._before_ddl()
+        elif form.kind == "savepoint" and self._spoiled:
+            self._check_savepoint(*verb_and_name(sql))
         elif form.kind in {"insert", "write"}:
             workspace.watch()
             self._wrote = True
@@ -152,7 +155,7 @@ class Transaction:
 
         DDL runs without foreign keys, or dropping a table that is rebuilt would empty those that
         refer to it. SQLite switches them outside of transactions only: begin again on the same
-        state, with what has been changed.
+        state, with what has been changed. Savepoints are made again, behind those changes.
         """
         workspace, state = self.workspace, self._state
         assert workspace is not None
@@ -163,15 +166,11 @@ class Transaction:
                     "a transaction that has written to temporary tables cannot change the schema; "
                     "commit between the two"
                 )
-            if written_since_open(
+            self._spoiled = written_since(
                 (statement.shape.kind, statement.sql)
                 for statement in self._statements
                 if statement.outcome.error is None
-            ):
-                raise NotSupportedError(
-                    "a savepoint after which rows were written cannot be kept over a change of the "
-                    "schema; release it before"
-                )
+            )
             self._schema_before = _definitions(workspace)
             changes = workspace.unwatch()
             self._note_touched(changes)
@@ -184,6 +183,15 @@ class Transaction:
                     workspace.run(statement.sql, (), reads=True)
         self._note_touched(workspace.unwatch())
         self._wrote = True
+
+    def _check_savepoint(self, verb: str, name: str) -> None:
+        if verb == "rollback" and name in self._spoiled:
+            raise NotSupportedError(
+                f"cannot roll back to {name}: rows were written after it, and then the schema was "
+                "changed; the transaction is rolled back"
+            )
+        if verb == "savepoint":
+            self._spoiled.discard(name)
 
     def _note_touched(self, changes: bytes) -> None:
         self._touched.update(change.name for change in apsw.Changeset.iter(changes))

@@ -619,14 +619,18 @@ def test_savepoints_over_ddl(migrated, engine, other):
         op.create_table("extra", sa.Column("id", sa.Integer, primary_key=True))
     for source in (engine, other):
         assert rows(source, sa.text("SELECT id, size FROM parent ORDER BY id")) == [(1, 1), (2, 7)]
-    with (
-        pytest.raises(sa.exc.NotSupportedError, match="savepoint"),
-        migrated() as op,
-        op.get_bind().begin_nested(),
-    ):
-        op.execute("DELETE FROM parent WHERE id = 2")
+    with migrated() as op, op.get_bind().begin_nested():
+        op.execute("UPDATE parent SET size = 8 WHERE id = 2")
         op.drop_table("extra")
+    assert rows(other, sa.text("SELECT size FROM parent WHERE id = 2")) == [(8,)]
+    with pytest.raises(sa.exc.NotSupportedError, match="rows were written after it"):
+        with migrated() as op:
+            savepoint = op.get_bind().begin_nested()
+            op.execute("DELETE FROM parent WHERE id = 2")
+            op.create_table("extra", sa.Column("id", sa.Integer, primary_key=True))
+            savepoint.rollback()
     assert len(rows(other, CHILDREN)) == 3
+    assert sa.inspect(other).get_table_names() == ["child", "parent"]
 
 
 def test_an_insert_as_the_first_statement_after_others_changed_the_schema(engine, other):

@@ -1,0 +1,97 @@
+"""What the driver knows of a statement before SQLite does."""
+
+import pytest
+
+from discovery.rome.errors import ProgrammingError
+from discovery.rome.savepoints import verb_and_name, written_since
+from discovery.rome.statements import FOR_UPDATE, shape, with_literals
+
+KINDS = {
+    "SELECT 1": "constant",
+    "-- a ping; nothing more\nSELECT 1": "constant",
+    "SELECT 1 FROM t": "read",
+    "/* why */ select * from t": "read",
+    "PRAGMA table_info(t)": "read",
+    "INSERT INTO t VALUES (1)": "insert",
+    "INSERT INTO t DEFAULT VALUES": "insert",
+    "INSERT INTO t SELECT * FROM u": "write",
+    "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING": "write",
+    "INSERT OR REPLACE INTO t VALUES (1)": "write",
+    "REPLACE INTO t VALUES (1)": "write",
+    "WITH c AS (SELECT 1) INSERT INTO t SELECT * FROM c": "write",
+    "UPDATE t SET x = 1": "write",
+    "DELETE FROM t": "write",
+    "CREATE TABLE t (x)": "ddl",
+    "ALTER TABLE t ADD COLUMN y": "ddl",
+    "DROP INDEX i": "ddl",
+    "CREATE TEMPORARY TABLE t (x)": "write",
+    "CREATE TEMP TABLE t (x)": "write",
+    "BEGIN": "begin",
+    "COMMIT": "commit",
+    "END": "commit",
+    "ROLLBACK": "rollback",
+    "ROLLBACK TO SAVEPOINT s": "savepoint",
+    "ROLLBACK TRANSACTION TO s": "savepoint",
+    "SAVEPOINT s": "savepoint",
+    "RELEASE SAVEPOINT s": "savepoint",
+    "SELECT ';', \"a;b\", `c;d`, [e;f] /* ; */ -- ;": "read",
+    "SELECT 1 FROM t;": "read",
+    "SELECT 1 FROM t; DELETE FROM t": "several",
+    "CREATE TRIGGER a AFTER INSERT ON t BEGIN DELETE FROM u; DELETE FROM v; END": "ddl",
+    "ATTACH 'file' AS other": "refused",
+    "VACUUM": "refused",
+}
+
+
+@pytest.mark.parametrize("sql", KINDS)
+def test_kinds(sql):
+    assert shape(sql).kind == KINDS[sql]
+
+
+def test_marks_keys_and_tables():
+    assert shape(f"SELECT * FROM t {FOR_UPDATE}").locks
+    assert not shape("SELECT * FROM t").locks
+    wanted = shape("INSERT INTO \"it's\" (a) VALUES (rome_id('it''s', 'a'), rome_id('u','b'))")
+    assert wanted.ids == (("it's", "a"), ("u", "b"))
+    assert wanted.into == "it's"
+    assert shape('INSERT OR IGNORE INTO "a""b" VALUES (1)').into == 'a"b'
+    assert shape("insert into t(a) values (1)").into == "t"
+    assert shape("UPDATE t SET x = 1").into is None
+
+
+def test_literals():
+    sql = "SELECT '?', ?, \"?\" -- ?\n, ? /* ? */, ?, ?"
+    written = with_literals(sql, (1, "it's ?", b"\x00", None))
+    assert written == "SELECT '?', 1, \"?\" -- ?\n, 'it''s ?' /* ? */, X'00', NULL"
+    with pytest.raises(ProgrammingError, match="4 parameters and 3 are given"):
+        with_literals(sql, (1, 2, 3))
+
+
+W = "UPDATE t SET x = 1"
+
+
+@pytest.mark.parametrize(
+    ("statements", "found"),
+    [
+        ([W], set()),
+        (["SAVEPOINT a"], set()),
+        ([W, "SAVEPOINT a"], set()),
+        (["SAVEPOINT a", W], {"a"}),
+        (["SAVEPOINT a", "SELECT * FROM t"], set()),
+        (["SAVEPOINT a", W, "RELEASE a"], set()),
+        (["SAVEPOINT a", W, "ROLLBACK TO a"], set()),
+        (["SAVEPOINT a", W, "ROLLBACK TO SAVEPOINT A", W], {"a"}),
+        (["SAVEPOINT a", "SAVEPOINT b", W], {"a", "b"}),
+        (["SAVEPOINT a", W, "SAVEPOINT b"], {"a"}),
+        (["SAVEPOINT a", W, "SAVEPOINT b", W, "RELEASE SAVEPOINT b"], {"a"}),
+        (["SAVEPOINT a", "SAVEPOINT b", W, "ROLLBACK TO b"], set()),
+        (["SAVEPOINT a", "SAVEPOINT a", W, "RELEASE a", "ROLLBACK TO a"], set()),
+    ],
+)
+def test_savepoints_that_rows_were_written_after(statements, found):
+    assert written_since((shape(sql).kind, sql) for sql in statements) == found
+
+
+def test_names_of_savepoints():
+    assert verb_and_name('ROLLBACK TO SAVEPOINT "sa_1";') == ("rollback", "sa_1")
+    assert verb_and_name("RELEASE sa_1") == ("release", "sa_1")
