@@ -32,8 +32,9 @@ def machines(node_image: Path) -> Iterator[Foreign]:
         yield made
 
 
+@pytest.mark.parametrize(("backend", "unit"), [("mariadb", "mariadb"), ("rome", "redis")])
 def test_keystone_is_healthy_on_static_machines_and_gone_after(
-    own_home: Path, node_image: Path, machines: Foreign
+    own_home: Path, node_image: Path, machines: Foreign, backend: str, unit: str
 ) -> None:
     (own_home / "images").symlink_to(node_image.parents[1])
     prefix, path = machines.prefix, own_home / "static.yaml"
@@ -48,8 +49,8 @@ def test_keystone_is_healthy_on_static_machines_and_gone_after(
     )
     before = machines.ssh(f"{prefix}.1.11", RUNNING)
     with lease(load_testbed(path), sites=2, purpose="deploy on static machines") as held:
-        deployment = deploy(held, "mariadb", SETTINGS, lambda _: nullcontext())
+        deployment = deploy(held, backend, SETTINGS, lambda _: nullcontext())
         deployment.check_health()
         held.wan.shape(((0.0, 0.0), (0.0, 0.0)), WanSettings())
-        assert "discovery-mariadb.service" in machines.ssh(f"{prefix}.1.11", RUNNING)
+        assert f"discovery-{unit}.service" in machines.ssh(f"{prefix}.1.11", RUNNING)
     assert machines.ssh(f"{prefix}.1.11", RUNNING) == before
