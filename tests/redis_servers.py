@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 HOST = "127.0.0.1"
 SLOTS = 16384
@@ -84,7 +86,7 @@ class RedisServer:
     def client(self, **options):
         """A redis-py client; use it in a ``with``, or close it."""
         options = {"password": self.password, "socket_timeout": 30, **options}
-        return redis.Redis(host=HOST, port=self.port, **options)
+        return redis.Redis(host=HOST, port=self.port, retry=Retry(NoBackoff(), 0), **options)
 
     def ask(self, *command):
         """One command on a connection of its own, and its answer as it came: bytes, numbers."""
@@ -201,8 +203,8 @@ class RedisCluster:
     def alive(self):
         """A node that answers."""
         for node in self.nodes:
-            with contextlib.suppress(redis.RedisError):
-                node.ask("PING")
+            with contextlib.suppress(redis.RedisError), node.client(socket_timeout=1) as client:
+                client.ping()
                 return node
         raise AssertionError("no node answers")
 
