@@ -14,7 +14,7 @@ from sqlalchemy import exc
 
 @functools.cache
 def register() -> bool:
-    """Add the two filters, once; False where there is no oslo.db."""
+    """Add the filters, once; False where there is no oslo.db."""
     try:
         from oslo_db import exception  # noqa: PLC0415
         from oslo_db.sqlalchemy import exc_filters  # noqa: PLC0415
@@ -27,10 +27,14 @@ def register() -> bool:
     def lost(error: Any, match: Any, engine_name: str, is_disconnect: bool) -> NoReturn:
         raise exception.DBConnectionError(error)
 
-    for pattern, function in (
-        (r".*rome: deadlock.*", deadlock),
-        (r".*redis connection lost.*", lost),
+    def not_unicode(error: Any, match: Any, engine_name: str, is_disconnect: bool) -> NoReturn:
+        raise exception.DBInvalidUnicodeParameter
+
+    for kind, pattern, function in (
+        (exc.OperationalError, r".*rome: deadlock.*", deadlock),
+        (exc.OperationalError, r".*redis connection lost.*", lost),
+        (exc.DataError, r".*codec can't encode.*", not_unicode),
     ):
-        exc_filters.filters("sqlite", exc.OperationalError, pattern)(function)
+        exc_filters.filters("sqlite", kind, pattern)(function)
 
     return True

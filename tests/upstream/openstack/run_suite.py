@@ -125,6 +125,7 @@ def run_share(job, tests, folder, share):
     if job["url"]:
         import suite_plugin  # noqa: PLC0415 - it imports ROME
 
+        os.environ["ROME_URL"] = job["url"]
         after_test = suite_plugin.install(job["url"])
     wanted = [test for test in tests if test.id().startswith(tuple(job["select"]))]
     wanted = wanted[:: job.get("every", 1)]
