@@ -6,12 +6,18 @@ that they have for SQLite; its driver is ``rome``.
 
 from __future__ import annotations
 
+import re
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import literal_column, pool
+from sqlalchemy import Column, String, literal_column, pool
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDialect, SQLiteTypeCompiler
-from sqlalchemy.engine.interfaces import ConnectArgsType, DBAPIConnection, IsolationLevel
+from sqlalchemy.engine.interfaces import (
+    ConnectArgsType,
+    DBAPIConnection,
+    IsolationLevel,
+    ReflectedColumn,
+)
 from sqlalchemy.engine.url import URL
 from sqlalchemy.sql.selectable import Select
 
@@ -150,6 +156,23 @@ class RomeDialect(SQLiteDialect):
         from discovery.rome import dbapi  # noqa: PLC0415
 
         return dbapi.sqlite_version_info
+
+    def get_columns(
+        self, connection: Any, table_name: str, schema: str | None = None, **kw: Any
+    ) -> list[ReflectedColumn]:
+        """SQLite's, with the collation of strings that compare with case, so that it is kept."""
+        reflect: Any = super().get_columns
+        columns: list[ReflectedColumn] = reflect(connection, table_name, schema, **kw)
+        strings = [column for column in columns if isinstance(column["type"], String)]
+        if strings and schema is None:
+            read: Any = self._get_table_sql
+            definition = read(connection, table_name, **kw) or ""
+            for column in strings:
+                name = self.identifier_preparer.format_column(Column(column["name"]))
+                pattern = rf"(^|,)\s*{re.escape(name)} [^,(]*(\([^)]*\))? COLLATE BINARY\b"
+                if re.search(pattern, definition, re.MULTILINE):
+                    column["type"].collation = "BINARY"  # type: ignore[attr-defined]
+        return columns
 
     def get_isolation_level_values(self, dbapi_conn: Any) -> list[IsolationLevel]:
         """Snapshot isolation, under PostgreSQL's name for it; serializable; and autocommit."""
