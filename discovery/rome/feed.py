@@ -44,7 +44,8 @@ class Feed:
         lost, self._replica.untold = self._replica.untold, None
         if lost is not None:
             raise lost
-        if time.monotonic() - self._asked > STALE_AFTER_S:
+        stale = time.monotonic() - self._asked > STALE_AFTER_S
+        if stale or self._replica.state.seq < self._replica.owed:
             return self._replica.fresh()
         return self._replica.state
 

@@ -104,6 +104,8 @@ class Replica:
         self.state: State = self._boot()
         self.untold: TailLost | None = None
         """A lost tail that the feed has met, for the next transaction to tell its caller."""
+        self.owed = 0
+        """A commit of this process that is not in its state yet; transactions ask until it is."""
 
     # Following the log
 
@@ -194,7 +196,7 @@ class Replica:
                 self.state = self._boot()
                 self.counters.boots += 1
         if tell and reply[0] == b"DIVERGED" and state.epoch:
-            self.untold = None
+            self.untold, self.owed = None, 0
             self.counters.tails_lost += 1
             raise TailLost(
                 f"redis connection lost: {self.settings.address} no longer has commit "
@@ -318,6 +320,8 @@ class Replica:
                     self.ids.clear()
             else:
                 self._advance_quietly([(accepted.seq, accepted.hash, accepted.payload)])
+                if self.state.seq < accepted.seq:
+                    self.owed = accepted.seq
             self.counters.commits += 1
 
     def _advance_quietly(self, entries: list[Entry]) -> None:

@@ -337,13 +337,21 @@ class Transaction:
             self._given.clear()
             if outcome.same_as(statement.outcome):
                 continue
-            if isinstance(outcome.error, IntegrityError) and not statement.ids:
+            if isinstance(outcome.error, IntegrityError) and not _of_leased_key(
+                statement, outcome.error
+            ):
                 raise IntegrityError(str(outcome.error))
             raise self._deadlock(f"another transaction changed {key} first")
 
     def _deadlock(self, why: str) -> Deadlock:
         self._replica.counters.deadlocks += 1
         return Deadlock(f"rome: deadlock: {why}; run the transaction again")
+
+
+def _of_leased_key(statement: Statement, error: IntegrityError) -> bool:
+    """Whether what is taken is a number that the statement was given: the caller named none."""
+    columns = str(error).partition(": ")[2].split(", ")
+    return any(f"{table}.{column}" in columns for table, column in statement.shape.ids)
 
 
 def _definitions(workspace: Workspace) -> dict[str, str]:
