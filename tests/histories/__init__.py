@@ -11,6 +11,7 @@ breaks, write down what they asked and what they were told, and a checker reads 
     faults       what breaks, on which servers
     checkers     what must hold, and how to show that it does not
     run          one trial: servers, clients, faults, check
+    sabotage     ROME without its safeguards, for the checker to find
     mariadb      the same on MariaDB and Galera
 
 ``python -m tests.histories --transactions 10000`` runs long trials of every fault.

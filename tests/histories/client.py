@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from tests.histories.history import CRASHED, OK, REFUSED, UNKNOWN, Recorder
 from tests.histories.profile import Profile
+from tests.histories.sabotage import SABOTAGES
 from tests.histories.workloads import BY_NAME, TABLES, commits, metadata
 
 RUN, STOP, LAST_LOOK = 0, 1, 2
@@ -31,7 +32,10 @@ _MYSQL_LOSES = {0, 1047, 1053, 1180, 1927, 2002, 2003, 2006, 2013, 2014, 2055}
 
 @dataclass(frozen=True)
 class Job:
-    """What a client process does. ``phase``, ``done`` and ``idle`` are shared with its parent."""
+    """What a client process does. ``phase``, ``done`` and ``idle`` are shared with its parent.
+
+    ``sabotage``: the safeguard of ROME that this process goes without.
+    """
 
     url: str
     isolation: str | None
@@ -42,6 +46,7 @@ class Job:
     phase: Any
     done: Any
     idle: Any
+    sabotage: str | None = None
 
     @property
     def process(self) -> str:
@@ -84,6 +89,12 @@ def judge(error: DBAPIError, committing: bool) -> str:
     return REFUSED if code in _MYSQL_REFUSES else CRASHED
 
 
+def name_of(error: DBAPIError) -> str:
+    """The error's class, or ``Deadlock`` where MariaDB has a number for it."""
+    code = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return "Deadlock" if code in {1020, 1213} else type(error.orig).__name__
+
+
 def one_transaction(
     engine: Engine, workload: Any, plan: Any, name: str, rng: random.Random
 ) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -99,7 +110,7 @@ def one_transaction(
             committing = True
             connection.commit()
     except DBAPIError as error:
-        kind = type(error.orig).__name__
+        kind = name_of(error)
         outcome = judge(error, committing)
         return outcome, told, {"error": kind, "message": str(error.orig)[:300]}
     except Exception as error:
@@ -184,6 +195,8 @@ def last_look(job: Job, engine: Engine) -> None:
 def main(job: Job) -> None:
     """The process."""
     logging.disable(logging.CRITICAL)  # the pool logs a connection that died during rollback
+    if job.sabotage is not None:
+        SABOTAGES[job.sabotage]()
     engine = engine_of(job.url, job.isolation, job.profile.threads)
     threads = [
         threading.Thread(target=follow_plan, args=(job, engine, thread), daemon=True)
@@ -213,6 +226,10 @@ def prepare(url: str, profile: Profile) -> None:
 
 def conclude(url: str, folder: Path) -> None:
     """A process of its own, which has seen nothing before, writes down all that is there."""
-    engine = engine_of(url, None)
-    (folder / "final.json").write_text(json.dumps(everything(engine)))
-    engine.dispose()
+    try:
+        engine = engine_of(url, None)
+        (folder / "final.json").write_text(json.dumps(everything(engine)))
+    except Exception:  # a database that cannot be read is a finding, too
+        (folder / "final.error").write_text(traceback.format_exc()[-2000:])
+    else:
+        engine.dispose()

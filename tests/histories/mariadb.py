@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -87,6 +88,9 @@ class Server:
     def _ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(self.socket)):
+                return False
         with contextlib.suppress(pymysql.Error):
             state = self.ask("SHOW STATUS LIKE 'wsrep_ready'")
             return not state or (state[0]["Value"] in {"ON", "OFF"} and self._in_step())

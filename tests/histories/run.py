@@ -33,6 +33,7 @@ class Trial:
     isolation: str | None = None
     profile: Profile = field(default_factory=Profile)
     longest_s: float = 1800.0
+    sabotage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class ClientProcesses(Clients):
             phase=self.phase,
             done=self.done,
             idle=self.idle,
+            sabotage=self.trial.sabotage,
         )
         process = _processes.Process(target=client.main, args=(job,))
         process.start()
@@ -199,10 +201,15 @@ def run(trial: Trial, folder: Path, *, kind: type[Fault] | None = None) -> Repor
                 strokes, seconds = _strike(trial, fault, clients)
                 clients.stop()
                 in_process(client.conclude, urls[0], folder)
-                clients.last_look()
+                if (folder / "final.json").exists():
+                    clients.last_look()
             finally:
                 clients.end()
     history = read(folder)
+    if not history.final:
+        what = (folder / "final.error").read_text()
+        violations = [Violation("all", "unreadable database", what)]
+        return Report(trial, history, violations, strokes, seconds)
     promises = Promises(
         fresh=trial.options.get("fresh", "sync") == "sync" and not kind.stale,
         failover=kind.failover,

@@ -1,0 +1,61 @@
+"""ROME with one of its safeguards taken out, to see that the checker misses none of them."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+from discovery.rome import certificate, store
+
+
+def _rewrite(script: Any, pattern: str, replacement: str) -> None:
+    script.text, count = re.subn(pattern, replacement, script.text)
+    assert count, f"{pattern} is not in the script any more"
+    script.sha = hashlib.sha1(script.text.encode()).hexdigest()
+
+
+def no_certification() -> None:
+    """Whoever comes last wins."""
+    _rewrite(store.CERTIFY, r"if version and tonumber\(version\) > seq then", "if false then")
+
+
+def no_memory_of_commits() -> None:
+    """A commit that is sent again is done again."""
+    _rewrite(store.CERTIFY, r"if done then", "if false then")
+
+
+def no_hashes() -> None:
+    """A replica is taken for one of this history by its number alone."""
+    for script in (store.CERTIFY, store.SYNC):
+        _rewrite(script, r"if [^\n]* ~= (hash|last|at\[4\]) then return \{'DIVERGED'\} end", "")
+        _rewrite(script, r"or seq > now then return \{'DIVERGED'\}", "then return {'DIVERGED'}")
+
+
+def no_unique_keys() -> None:
+    """Certificates leave unique keys out."""
+    certificate._certify_unique = lambda *_: None  # type: ignore[assignment]
+
+
+def no_foreign_keys() -> None:
+    """Certificates leave references out."""
+    certificate._certify_references = lambda *_: None  # type: ignore[assignment]
+
+
+def no_waiting() -> None:
+    """``wait=1`` is not heeded."""
+    evaluate = store.Store._evaluate
+
+    def at_once(self: Any, client: Any, script: Any, keys: Any, arguments: Any, wait: int) -> Any:
+        return evaluate(self, client, script, keys, arguments, 0)
+
+    store.Store._evaluate = at_once  # type: ignore[method-assign]
+
+
+SABOTAGES: dict[str, Callable[[], None]] = {
+    "no certification": no_certification,
+    "no memory of commits": no_memory_of_commits,
+    "no hashes": no_hashes,
+    "no unique keys": no_unique_keys,
+    "no foreign keys": no_foreign_keys,
+    "no waiting": no_waiting,
+}
