@@ -32,10 +32,12 @@ class Pages:
         self.count = count
 
     def __getitem__(self, number: int) -> bytes:
-        """Page ``number`` (from 0), or nothing beyond the end."""
+        """Page ``number`` (from 0); nothing beyond the end, nor where nothing was ever written."""
         if number >= self.count:
             return _EMPTY
-        return self._chunks[number // _CHUNK][number % _CHUNK]
+        chunk = self._chunks[number // _CHUNK]
+        place = number % _CHUNK
+        return chunk[place] if place < len(chunk) else _EMPTY
 
     def changed(self, layer: dict[int, bytes], count: int) -> Pages:
         """These pages with those of ``layer`` in their places, ``count`` of them in all."""
@@ -45,6 +47,8 @@ class Pages:
         while len(top) < wanted:
             top.append(())
         del top[wanted:]
+        if count < self.count and top:  # as in xTruncate
+            top[-1] = top[-1][: count - (wanted - 1) * _CHUNK]
         for number in sorted(layer):
             if number >= count:
                 continue
@@ -97,6 +101,10 @@ class PageFile:
         return self._size
 
     def xTruncate(self, size: int) -> None:  # noqa: N802, D102
+        if size < self._size:  # what is cut off must not come back with a longer file
+            count = size // PAGE
+            self._layer = {number: page for number, page in self._layer.items() if number < count}
+            self.pages = self.pages.changed({}, min(count, self.pages.count))
         self._size = size
 
     def xSync(self, flags: int) -> None:  # noqa: N802, D102
