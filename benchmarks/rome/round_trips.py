@@ -18,6 +18,7 @@ import argparse
 import csv
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -89,8 +90,9 @@ def count(bench: Bench, servers: list[Server]) -> Iterator[dict[str, Any]]:
             for name, worker in started.items():
                 for operation in worker.ask("list"):
                     worker.ask("time", operation=operation, times=2)
-                    yield {"backend": name, "operation": operation,
-                           **counted(worker, proxies[name], operation)}  # fmt: skip
+                    found = counted(worker, proxies[name], operation)
+                    console.print(f"{name}: {operation}: {found}")
+                    yield {"backend": name, "operation": operation, **found}
                 worker.stop()
 
 
@@ -119,9 +121,7 @@ def time_all(
 ) -> Iterator[dict[str, Any]]:
     """Wall and CPU milliseconds of every run, back end after back end, at one round-trip time."""
     measured = bench.places.set_rtt(max(rtt, 0.0))
-    console.print(
-        f"RTT asked {max(rtt, 0):g} ms, measured {measured:.2f} ms; {HERE=} is {rtt == HERE}"
-    )
+    console.print(f"RTT asked {max(rtt, 0):g} ms, measured {measured:.2f} ms")
     for script in bench.scripts:
         repetitions = (REPETITIONS if script == NOVA else SLOW_REPETITIONS).get(rtt, 5)
         clients = {server.name: workers[server.name, script] for server in servers}
@@ -218,6 +218,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("benchmarks/rome/round_trips.py makes network namespaces: run it as root.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     arguments.out.mkdir(parents=True, exist_ok=True)
     runs: list[dict[str, Any]] = []
     with (

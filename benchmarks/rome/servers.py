@@ -31,6 +31,15 @@ class Server(ABC):
         self.folder = Path(tempfile.mkdtemp(prefix=f"rome-{self.name}-", dir="/dev/shm"))
         self.folder.chmod(0o755)
         self._processes: list[subprocess.Popen[bytes]] = []
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    @abstractmethod
+    def start(self) -> None:
+        """Make its data and run it; when this returns it can be used."""
 
     @property
     @abstractmethod
@@ -56,8 +65,9 @@ class Server(ABC):
             self.places.command(site, *words), capture_output=True, check=False
         ).returncode:
             if time.monotonic() > deadline or self._processes[-1].poll() is not None:
-                logs = "".join(log.read_text(errors="replace") for log in self.folder.glob("*.log"))
-                raise SystemExit(f"{self.name} did not start:\n{logs[-3000:]}")
+                logs = sorted(self.folder.glob("*.log"), key=lambda log: log.stat().st_mtime)
+                last = logs[-1].read_text(errors="replace")[-3000:]
+                raise SystemExit(f"{self.name} did not start:\n{last}")
             time.sleep(0.1)
 
     def cpu_s(self) -> float:
@@ -90,15 +100,15 @@ class MariaDB(Server):
     port = 3306
     sites: tuple[str, ...] = (SERVER,)
 
-    def __init__(self, places: Places) -> None:
-        super().__init__(places)
+    def start(self) -> None:
+        shutil.chown(self.folder, "mysql")
         for number, site in enumerate(self.sites):
             data, socket = self.folder / site, self.folder / f"{site}.sock"
-            install = ("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root")
+            install = ("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=mysql")
             plain = ("--auth-root-authentication-method=normal", "--skip-test-db")
             subprocess.run([*install, *plain], check=True, capture_output=True)
             command = (
-                "mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={socket}",
+                "mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}", f"--socket={socket}",
                 f"--pid-file={self.folder / site}.pid", f"--port={self.port}", "--bind-address=0.0.0.0",
                 "--skip-name-resolve", "--max-connections=500", "--innodb-flush-log-at-trx-commit=1",
                 "--sync-binlog=1", "--transaction-isolation=REPEATABLE-READ",
@@ -154,8 +164,7 @@ class PostgreSQL(Server):
     name = "postgresql"
     port = 5432
 
-    def __init__(self, places: Places) -> None:
-        super().__init__(places)
+    def start(self) -> None:
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
         shutil.chown(self.folder, "postgres")
         data = self.folder / "data"
@@ -206,8 +215,7 @@ class Rome(Server):
     fresh = "sync"
     durable = True
 
-    def __init__(self, places: Places) -> None:
-        super().__init__(places)
+    def start(self) -> None:
         log = ("yes", "--appendfsync", "always") if self.durable else ("no",)
         listen = ("--port", str(self.port), "--bind", "0.0.0.0", "--protected-mode", "no")
         files = ("--save", "", "--dir", str(self.folder), "--appendonly", *log)
