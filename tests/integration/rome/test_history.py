@@ -1,12 +1,14 @@
 """What certification must not let into the log, and what it must not do twice."""
 
 import itertools
+import time
 
 import pytest
 import redis
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, exc, insert, text
 
-from discovery.rome import InDoubt
+from discovery.rome import InDoubt, replica_of
+from discovery.rome.feed import Feed
 from discovery.rome.integrity import check
 from discovery.rome.urls import settings_of
 from tests.redis_servers import redis_server
@@ -200,14 +202,17 @@ def test_a_name_that_was_taken_meanwhile_is_a_violated_key_at_commit(engines):
 
 
 def test_a_process_reads_its_commit_although_the_way_to_it_was_lost(engines, monkeypatch):
+    """A feed that believes itself to be up to date, and is not."""
+    monkeypatch.setattr(Feed, "_follow", lambda feed: None)
     engine, other = engines(fresh="push"), engines()
     metadata.create_all(engine)
     with engine.connect() as connection:
-        replica = connection.connection.dbapi_connection.replica
+        replica, feed = replica_of(connection.connection.dbapi_connection.settings)
         connection.execute(text("INSERT INTO thing VALUES (1, 'mine')"))
         run(other, "INSERT INTO thing VALUES (2, 'between')")
         with monkeypatch.context() as patched:
             patched.setattr(replica, "_advance_quietly", lambda entries: None)
             patched.setattr(replica, "advance", lambda entries: None)
             connection.commit()
+    feed._asked = time.monotonic()
     assert len(rows(engine, "SELECT * FROM thing")) == 2
