@@ -26,6 +26,10 @@ class Clients:
         """SIGKILL a client process, and start another in its place."""
         raise NotImplementedError
 
+    def stop_one(self, rng: random.Random, seconds: float) -> None:
+        """SIGSTOP a client process, and SIGCONT after ``seconds``."""
+        raise NotImplementedError
+
 
 class Fault:
     """Nothing breaks. ``failover``: another server takes over, and has not got the newest commits.
@@ -66,6 +70,17 @@ class ClientsKilled(Fault):
     def strike(self, clients: Clients) -> None:
         """One at a time."""
         clients.kill_one(self.rng)
+
+
+class ClientsStopped(Fault):
+    """Client processes stand still in the middle of whatever they do; the log keeps few commits."""
+
+    name = "clients-stopped"
+    options: ClassVar[dict[str, Any]] = {"keep": TRIMMED}
+
+    def strike(self, clients: Clients) -> None:
+        """One at a time, while the others go on."""
+        clients.stop_one(self.rng, 0.1 + self.rng.random())
 
 
 class MasterRestarted(Fault):
@@ -300,6 +315,7 @@ FAULTS: dict[str, type[Fault]] = {
     for fault in (
         Fault,
         ClientsKilled,
+        ClientsStopped,
         MasterRestarted,
         ConnectionsDropped,
         ConnectionsDelayed,

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import multiprocessing
+import os
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from discovery.rome.feed import STALE_AFTER_S
 from tests.histories import client
 from tests.histories.checkers import Promises, Violation, check
 from tests.histories.faults import FAULTS, Clients, Fault
@@ -132,6 +135,15 @@ class ClientProcesses(Clients):
         self.lives[number] += 1
         self.running[number] = self._start(number)
 
+    def stop_one(self, rng: random.Random, seconds: float) -> None:
+        """SIGSTOP, and SIGCONT later."""
+        pid = rng.choice(self.running).pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     def total(self) -> int:
         """Transactions that are over."""
         return sum(self.done)
@@ -210,8 +222,9 @@ def run(trial: Trial, folder: Path, *, kind: type[Fault] | None = None) -> Repor
         what = (folder / "final.error").read_text()
         violations = [Violation("all", "unreadable database", what)]
         return Report(trial, history, violations, strokes, seconds)
+    push = trial.options.get("fresh") == "push"
     promises = Promises(
-        fresh=trial.options.get("fresh", "sync") == "sync" and not kind.stale,
+        staleness=None if kind.stale else STALE_AFTER_S if push else 0.0,
         failover=kind.failover,
         keeps_acknowledged=not kind.failover or "wait" in kind.options,
         serializable=trial.isolation == "SERIALIZABLE",

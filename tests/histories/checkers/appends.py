@@ -235,18 +235,25 @@ def _named(cycle: list[tuple[str, str]]) -> str:
 
 
 def _earlier(sound: list[Operation], promises: Promises) -> list[tuple[str, str]]:
-    """Who was over before whom began; what follows from other pairs is left out."""
-    groups: dict[str, list[Operation]] = defaultdict(list)
-    for op in sound:
-        groups["" if promises.fresh else op.process].append(op)
+    """Who was over before whom began, by so much that it must be seen."""
+    pairs = [] if promises.staleness is None else _in_order(sound, promises.staleness)
+    if promises.staleness != 0:
+        processes: dict[str, list[Operation]] = defaultdict(list)
+        for op in sound:
+            processes[op.process].append(op)
+        pairs += [pair for group in processes.values() for pair in _in_order(group, 0.0)]
+    return pairs
+
+
+def _in_order(operations: list[Operation], gap: float) -> list[tuple[str, str]]:
+    """Pairs with more than ``gap`` between them; what follows from other pairs is left out."""
     pairs = []
-    for group in groups.values():
-        moments = [(op.begin, 1, op.name, op) for op in group]
-        moments += [(op.known_end, 0, op.name, op) for op in group]
-        frontier: list[Operation] = []
-        for _, begins, _, op in sorted(moments, key=lambda m: m[:3]):
-            if begins:
-                pairs += [(before.name, op.name) for before in frontier]
-            else:
-                frontier = [x for x in frontier if x.known_end >= op.begin] + [op]
+    moments = [(op.begin, 1, op.name, op) for op in operations]
+    moments += [(op.known_end + gap, 0, op.name, op) for op in operations]
+    frontier: list[Operation] = []
+    for _, begins, _, op in sorted(moments, key=lambda m: m[:3]):
+        if begins:
+            pairs += [(before.name, op.name) for before in frontier]
+        else:
+            frontier = [x for x in frontier if x.known_end + gap >= op.begin] + [op]
     return pairs

@@ -9,14 +9,14 @@ from tests.histories.history import Operation
 class Promises:
     """What the database under this fault promises.
 
-    ``fresh``: a transaction sees all that was committed before it began; without it, all that its
-    own process has committed. ``failover``: the newest commits may be undone, and every process
-    that had seen them is told. ``keeps_acknowledged``: those that their client knows of are not
-    among them. ``serializable``: no cycle at all; without it, snapshot isolation, which allows
-    those with two read-write dependencies in a row (write skew).
+    ``staleness``: a transaction sees all that was committed so many seconds before it began; None
+    for no bound. What its own process has committed it always sees. ``failover``: the newest
+    commits may be undone, and every process that had seen them is told. ``keeps_acknowledged``:
+    those that their client knows of are not among them. ``serializable``: no cycle at all; without
+    it, snapshot isolation, which allows those with two read-write dependencies in a row.
     """
 
-    fresh: bool = True
+    staleness: float | None = 0.0
     failover: bool = False
     keeps_acknowledged: bool = True
     serializable: bool = False
@@ -40,4 +40,6 @@ def see_before(reader: Operation, writer: Operation, promises: Promises) -> bool
     """Whether ``reader`` must see what ``writer`` has committed."""
     if not (writer.ok and writer.survived and writer.known_end < reader.begin):
         return False
-    return promises.fresh or writer.process == reader.process
+    if writer.process == reader.process:
+        return True
+    return promises.staleness is not None and writer.known_end + promises.staleness < reader.begin

@@ -89,6 +89,6 @@ def operation(
     )
 
 
-def anomalies(history: History, **promises: bool) -> list[str]:
+def anomalies(history: History, **promises: Any) -> list[str]:
     """The names of what is wrong, each once."""
     return sorted({found.anomaly for found in check(history, Promises(**promises))})

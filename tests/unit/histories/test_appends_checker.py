@@ -138,14 +138,18 @@ def test_a_long_fork_is_not_snapshot_isolation() -> None:
     assert {op.name for op in found[0].witnesses} == {"t1", "t2", "t3", "t4"}
 
 
-@pytest.mark.parametrize(("fresh", "found"), [(True, True), (False, False)])
-def test_a_stale_read_is_wrong_where_the_newest_state_is_promised(fresh: bool, found: bool) -> None:
+@pytest.mark.parametrize(
+    ("staleness", "found"), [(0.0, True), (0.5, True), (2, False), (None, False)]
+)
+def test_a_stale_read_is_wrong_beyond_what_is_promised(
+    staleness: float | None, found: bool
+) -> None:
     operations = [
         appends("t1", ("a", "x", "1"), at=(0, 1)),
         appends("t2", ("r", "x", ""), at=(2, 3)),
     ]
     made = history(operations, **lists(x="1"))
-    assert bool(anomalies(made, fresh=fresh)) == found
+    assert bool(anomalies(made, staleness=staleness)) == found
 
 
 def test_a_process_reads_what_it_wrote() -> None:
@@ -153,7 +157,7 @@ def test_a_process_reads_what_it_wrote() -> None:
         appends("t1", ("a", "x", "1"), at=(0, 1), process="p"),
         appends("t2", ("r", "x", ""), at=(2, 3), process="p"),
     ]
-    found = anomalies(history(operations, **lists(x="1")), fresh=False)
+    found = anomalies(history(operations, **lists(x="1")), staleness=None)
     assert found == ["read skew (G-single) in real time"]
 
 

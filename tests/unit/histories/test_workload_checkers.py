@@ -75,9 +75,9 @@ def test_half_a_transaction_of_inserts() -> None:
 def test_a_read_that_is_too_old() -> None:
     made = history([add("a"), read()], elements=[[1, "b", "a"]])
     assert anomalies(made) == ["stale read"]
-    assert anomalies(made, fresh=False) == ["stale read"]
+    assert anomalies(made, staleness=None) == ["stale read"]
     made.operations[1].process = "another"
-    assert anomalies(made, fresh=False) == []
+    assert anomalies(made, staleness=None) == []
 
 
 def test_a_read_of_what_was_refused() -> None:
