@@ -1,14 +1,19 @@
-"""Keystone's WSGI application, with its policy loaded before it serves.
+"""Keystone's WSGI application, with its policy and its database's driver loaded before it serves.
 
 Keystone loads its policy at the first request that asks for it, without a lock: a second thread
-that asks meanwhile finds an enforcer without rules, and its caller is refused (403).
+that asks meanwhile finds an enforcer without rules, and its caller is refused (403). A driver that
+is loaded before uWSGI forks is in memory once, and not once per process.
 """
 
+import keystone.conf  # type: ignore[import-not-found]
 from keystone.common.rbac_enforcer.enforcer import RBACEnforcer  # type: ignore[import-not-found]
 from keystone.wsgi.api import application  # type: ignore[import-not-found]
+from sqlalchemy.engine import make_url
 
 __all__ = ["application"]
 
 _enforcer = RBACEnforcer()._enforcer
 _enforcer.suppress_deprecation_warnings = True
 _enforcer.load_rules()
+
+make_url(keystone.conf.CONF.database.connection).get_dialect().import_dbapi()
