@@ -6,7 +6,7 @@ from tests.redis_servers import redis_server
 from tests.upstream.suite_process import compare, read_expected, run_suite
 
 HERE = Path(__file__).parent
-LEAST = 1_000
+LEAST = 1_090
 
 
 def test_the_dialect_suite(tmp_path, capsys):
