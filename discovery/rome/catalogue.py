@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,8 @@ class Key:
             value = row[column]
             if value is None:
                 return None
+            if type(value) is float and value.is_integer():
+                value = int(value)  # 1 and 1.0 are one value to SQLite
             values.append(fold_case(value) if fold else value)
         return packed(values)
 
@@ -51,17 +54,35 @@ def fold_case(value: Value) -> Value:
     return "".join(c.lower() if c.isascii() else c for c in value)
 
 
+def as_number(value: Value) -> Value:
+    """A value as a column of numbers would store it, where it is a text that says one."""
+    if isinstance(value, str):
+        for kind in (int, float):
+            with contextlib.suppress(ValueError):
+                return kind(value)
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A foreign key: columns of this table, and the columns of ``parent`` that they name."""
+    """A foreign key: columns of this table, and the columns of ``parent`` that they name.
+
+    ``numeric``: SQLite compares them as numbers, whatever this table has, since the parent's are.
+    """
 
     columns: tuple[int, ...]
     parent: str
     parent_columns: tuple[str, ...]
     folded: tuple[bool, ...]
+    numeric: tuple[bool, ...]
 
     def of(self, row: Sequence[Value]) -> bytes | None:
         """The parent's key that this row refers to, or None where it refers to none."""
+        if any(self.numeric):
+            row = list(row)
+            for column, numeric in zip(self.columns, self.numeric, strict=True):
+                if numeric:
+                    row[column] = as_number(row[column])
         return Key("", self.columns, self.folded).of(row)
 
 
@@ -70,9 +91,10 @@ class Table:
     """A table: its stored columns in order, its primary key, its unique keys, its references.
 
     ``rowid`` is set where there is no declared primary key: SQLite's row number then stands in, as
-    column 0. ``scanned`` names unique indexes on expressions; a write is then certified as one of
-    the whole table. ``keyless`` finds rows with NULL in a declared primary key: SQLite takes them
-    where the column is not NOT NULL, other databases do not, and no key would stand for them.
+    column 0. ``scanned`` names unique indexes on expressions or of some rows only; a write is then
+    certified as one of the whole table. ``keyless`` finds rows with NULL in a declared primary key:
+    SQLite takes them where the column is not NOT NULL, other databases do not, and no key would
+    stand for them.
     """
 
     name: str
@@ -191,11 +213,11 @@ def _table(database: apsw.Connection, name: str) -> Table:
     unique: list[Key] = []
     scanned = False
     primary: Key | None = None
-    for index, origin in _rows(
-        database, 'SELECT name, origin FROM pragma_index_list(?) WHERE "unique"', (name,)
+    for index, origin, partial in _rows(
+        database, 'SELECT name, origin, partial FROM pragma_index_list(?) WHERE "unique"', (name,)
     ):
         key = _index_key(database, index, place)
-        if key is None:
+        if key is None or partial:
             scanned = True
         elif origin == "pk":
             primary = key
@@ -248,6 +270,18 @@ def _collations(database: apsw.Connection, table: str) -> dict[str, bool]:
     }
 
 
+def _numbers(database: apsw.Connection, table: str) -> set[str]:
+    """The columns that SQLite gives the affinity of numbers, by its rules for names of types."""
+    texts = ("CHAR", "CLOB", "TEXT", "BLOB")
+    return {
+        column.lower()
+        for column, kind in _rows(
+            database, "SELECT name, upper(type) FROM pragma_table_info(?)", (table,)
+        )
+        if "INT" in kind or (kind and not any(text in kind for text in texts))
+    }
+
+
 def _references(
     database: apsw.Connection, name: str, place: dict[int, int]
 ) -> tuple[Reference, ...]:
@@ -270,8 +304,9 @@ def _references(
         columns = tuple(target for target in targets if target is not None)
         try:
             folds = _collations(database, parent)
+            numbers = _numbers(database, parent)
         except apsw.SQLError:  # the parent does not exist (yet); SQLite refuses a row that needs it
-            folds = {}
+            folds, numbers = {}, set()
         named = columns
         if not named:
             named = tuple(
@@ -289,6 +324,7 @@ def _references(
                 columns,
                 tuple(folds.get(column.lower(), False) for column in named)
                 or (False,) * len(children),
+                tuple(column.lower() in numbers for column in named) or (False,) * len(children),
             )
         )
     return tuple(references)

@@ -100,9 +100,8 @@ def _certify_row(
     key = _folded(table, primary)
     certificate.check("row", table.name, key)
     certificate.bump("row", table.name, key)
-    new: tuple[Value, ...] | None = None
-    if change.op != "DELETE":
-        new = database.execute(table.select, primary).fetchone()
+    # one that is gone may be there again, spelled in another case: both changes have this key
+    new: tuple[Value, ...] | None = database.execute(table.select, primary).fetchone()
     old = None if change.op == "INSERT" else _old_row(change, new)
     certificate.rows.setdefault(table.name, {})[key] = (
         None if new is None else msgpack.packb(new, use_bin_type=True)
