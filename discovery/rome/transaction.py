@@ -31,7 +31,7 @@ from discovery.rome.workspace import Outcome, Workspace
 
 MOST_REPLAYS = 20
 _NEEDS_NOTHING = frozenset({"constant", "insert", "savepoint"})
-_TELLS_ROWS = frozenset({"constant", "read", "savepoint"})
+_COUNTS_NOTHING = frozenset({"constant", "read", "savepoint", "ddl"})
 
 
 @dataclass(slots=True)
@@ -131,7 +131,7 @@ class Transaction:
         for table, _ in form.ids:
             if not self._given and self._replica.ids.empty(table):
                 self._replica.lease_ids(table)
-        outcome = workspace.run(sql, parameters, reads=form.kind in _TELLS_ROWS)
+        outcome = workspace.run(sql, parameters, reads=form.kind in _COUNTS_NOTHING)
         if outcome.last_id is not None:
             outcome = replace(outcome, last_id=self._last_id(form, outcome.last_id))
         if outcome.error is None and (form.locks or (self._serializable and form.kind != "ddl")):

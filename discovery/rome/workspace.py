@@ -133,17 +133,18 @@ class Workspace:
         """Execute one statement to its end."""
         self._names = None
         values = _bindable(parameters)
-        if len(values) > self._room:
-            sql, values = with_literals(sql, values), ()
         self.database.set_last_insert_rowid(0)
         try:
+            if len(values) > self._room:
+                sql, values = with_literals(sql, values), ()
             rows = tuple(self.database.execute(sql, values))
         except apsw.Error as error:
             return Outcome(None, (), -1, None, _translated(error))
-        except (OverflowError, UnicodeEncodeError) as error:
-            return Outcome(None, (), -1, None, errors.DataError(str(error)))
-        except TypeError as error:
-            return Outcome(None, (), -1, None, errors.ProgrammingError(str(error)))
+        except (TypeError, OverflowError, UnicodeEncodeError) as error:
+            kind = errors.ProgrammingError if isinstance(error, TypeError) else errors.DataError
+            return Outcome(None, (), -1, None, kind(str(error)))
+        except errors.ProgrammingError as error:
+            return Outcome(None, (), -1, None, error)
         except errors.Error:
             raise
         except Exception as error:  # from a Python function that SQL has called

@@ -213,6 +213,8 @@ def test_rowcount(cursor):
     assert cursor.rowcount == 0
     cursor.execute("DELETE FROM t WHERE id < 3")
     assert cursor.rowcount == 2
+    cursor.execute("CREATE INDEX i ON t (name)")
+    assert cursor.rowcount == -1
 
 
 def test_rowcount_and_rows_of_returning(cursor):
@@ -308,6 +310,7 @@ def test_more_parameters_than_sqlite_binds(connection, number):
     if number > 40_000:
         with pytest.raises(dbapi.ProgrammingError, match="100000 parameters"):
             connection.execute(f"SELECT ? IN ({marks})", names * 2)
+    assert connection.execute("SELECT count(*) FROM t").fetchall() == [(50,)], "it goes on"
 
 
 # Errors
