@@ -5,6 +5,7 @@ listen on loopback only.
 """
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -16,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pymysql
-from pymysql.cursors import DictCursor
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import DBAPIError
 
 from tests.histories.faults import DATABASE, Clients, Fault
 from tests.redis_servers import HOST, free_port, until
@@ -31,6 +32,8 @@ def missing() -> str | None:
     for program in ("mariadbd", "mariadb-install-db", "rsync"):
         if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None:
             return program
+    if importlib.util.find_spec("pymysql") is None:
+        return "pymysql"
     return None if GALERA.exists() else str(GALERA)
 
 
@@ -63,12 +66,11 @@ class Server:
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         """One statement on a connection of its own."""
-        connection = pymysql.connect(
-            unix_socket=str(self.socket), user="root", cursorclass=DictCursor, autocommit=True
-        )
-        with connection, connection.cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall())
+        url = f"mysql+pymysql://root@localhost/?unix_socket={self.socket}"
+        engine = create_engine(url, poolclass=NullPool)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            result = connection.exec_driver_sql(sql)
+            return [dict(row) for row in result.mappings()] if result.returns_rows else []
 
     def start(self, *more: str) -> None:
         """Start it, and wait until it answers."""
@@ -91,7 +93,7 @@ class Server:
         with socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(str(self.socket)):
                 return False
-        with contextlib.suppress(pymysql.Error):
+        with contextlib.suppress(DBAPIError):
             state = self.ask("SHOW STATUS LIKE 'wsrep_ready'")
             return not state or (state[0]["Value"] in {"ON", "OFF"} and self._in_step())
         return False
