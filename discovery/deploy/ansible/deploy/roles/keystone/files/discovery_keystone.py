@@ -2,8 +2,11 @@
 
 Keystone loads its policy at the first request that asks for it, without a lock: a second thread
 that asks meanwhile finds an enforcer without rules, and its caller is refused (403). A driver that
-is loaded before uWSGI forks is in memory once, and not once per process.
+is loaded before uWSGI forks is in memory once, and not once per process; so is all else that is
+there by then, unless a garbage collection writes to every object.
 """
+
+import gc
 
 import keystone.conf  # type: ignore[import-not-found]
 from keystone.common.rbac_enforcer.enforcer import RBACEnforcer  # type: ignore[import-not-found]
@@ -17,3 +20,5 @@ _enforcer.suppress_deprecation_warnings = True
 _enforcer.load_rules()
 
 make_url(keystone.conf.CONF.database.connection).get_dialect().import_dbapi()
+gc.collect()
+gc.freeze()
