@@ -95,7 +95,7 @@ class RomeTypeCompiler(SQLiteTypeCompiler):
     def process(self, type_: Any, **kw: Any) -> str:
         """The type, with its collation where it is a column's."""
         text: str = super().process(type_, **kw)
-        if kw.get("type_expression") is not None and _is_text(text):
+        if isinstance(kw.get("type_expression"), Column) and _is_text(text):
             collation = (getattr(type_, "collation", None) or "").lower()
             sensitive = collation == "binary" or collation.endswith(("_bin", "_cs"))
             text += " COLLATE BINARY" if sensitive else " COLLATE NOCASE"
