@@ -78,9 +78,12 @@ class Workspace:
 
     def show(self, state: State, *, foreign_keys: bool = True) -> None:
         """Begin a transaction on ``state``; DDL asks for no foreign keys, as SQLite advises."""
-        if self._life != state.life:
+        if self._database is None:
             self._open(state)
         self._file.pin(state.pages)
+        if self._life != state.life:
+            self._forget_pages()
+            self._life = state.life
         enforce = "ON" if foreign_keys and self._foreign_keys else "OFF"
         if enforce != self._enforce:
             self.database.execute(f"PRAGMA foreign_keys={enforce}")
@@ -98,6 +101,14 @@ class Workspace:
                 name, function, arguments, deterministic=deterministic
             )
         self._database.create_scalar_function("rome_id", self._next_id, 2)
+
+    def _forget_pages(self) -> None:
+        """Read all anew, schema too: another boot's pages may count changes as these did.
+
+        The handle stays, and with it the connection's temporary tables.
+        """
+        self.database.file_control("main", apsw.SQLITE_FCNTL_RESET_CACHE, 0)
+        self.database.execute("PRAGMA writable_schema=RESET")
 
     def _note_names(self, cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
         if self._names is None:  # what rome_id asks for in between has names, too
@@ -193,7 +204,7 @@ class Workspace:
         if database.in_transaction and self.wrote_temporary:
             self._stop_watching()
             database.execute("COMMIT")
-            database.file_control("main", apsw.SQLITE_FCNTL_RESET_CACHE, 0)
+            self._forget_pages()
 
     @property
     def wrote_temporary(self) -> bool:

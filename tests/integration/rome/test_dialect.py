@@ -724,6 +724,15 @@ def test_temporary_tables_are_the_connections_own(engine, other):
         connection.exec_driver_sql("INSERT INTO chosen VALUES (7)")
         connection.rollback()
         assert connection.exec_driver_sql("SELECT count(*) FROM chosen").scalar() == 1
+        connection.rollback()
+        with other.begin() as theirs:
+            theirs.exec_driver_sql("ALTER TABLE instances ADD COLUMN more INTEGER DEFAULT 7")
+            theirs.exec_driver_sql("CREATE TABLE later (id INTEGER PRIMARY KEY)")
+        joined = "SELECT instances.id, more FROM instances JOIN chosen USING (id), later"
+        assert connection.exec_driver_sql(joined).all() == []
+        connection.exec_driver_sql("INSERT INTO later VALUES (1)")
+        assert connection.exec_driver_sql(joined).all() == [(1, 7)]
+        connection.commit()
         connection.exec_driver_sql("INSERT INTO chosen VALUES (8)")
         with pytest.raises(sa.exc.NotSupportedError, match="commit between"):
             connection.exec_driver_sql("CREATE TABLE more (id INTEGER PRIMARY KEY)")
