@@ -12,6 +12,9 @@ import msgpack
 
 Value = Any
 
+INTEGERS = 2**63
+"""Where SQLite's integers end."""
+
 
 def quoted(name: str) -> str:
     """``name`` as an SQL identifier."""
@@ -39,7 +42,7 @@ class Key:
             value = row[column]
             if value is None:
                 return None
-            if type(value) is float and value.is_integer():
+            if type(value) is float and value.is_integer() and -INTEGERS <= value < INTEGERS:
                 value = int(value)  # 1 and 1.0 are one value to SQLite
             values.append(fold_case(value) if fold else value)
         return packed(values)

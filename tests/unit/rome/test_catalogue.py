@@ -1,0 +1,128 @@
+"""Keys are equal exactly where SQLite finds them equal; tables and references as declared."""
+
+import apsw
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from discovery.rome.catalogue import Catalogue, Key, as_number, fold_case, packed, reference_label
+
+texts = st.text(alphabet="aAbBzZ@[`{éÉßıK0 ", max_size=3)
+values = st.one_of(
+    texts,
+    st.integers(-3, 3),
+    st.integers(-(2**63), 2**63 - 1),
+    st.sampled_from([0.0, -0.0, 0.5, 1.0, 2.0**53, 2.0**60, -1e300, float("inf")]),
+    st.binary(max_size=2),
+)
+
+
+@pytest.fixture(scope="module")
+def database():
+    with apsw.Connection(":memory:") as opened:
+        yield opened
+    opened.close()
+
+
+@given(texts, texts)
+def test_case_is_folded_as_sqlite_does(database, one, other):
+    equal = database.execute("SELECT ?1 = ?2 COLLATE NOCASE", (one, other)).fetchone()[0]
+    assert (fold_case(one) == fold_case(other)) == bool(equal)
+
+
+@given(values, values, st.booleans())
+@example(1, 1.0, False)
+@example(0.0, -0.0, False)
+@example(2**53 + 1, 2.0**53, False)
+@example("a", b"a", True)
+def test_keys_are_equal_where_sqlite_says_so(database, one, other, folded):
+    collation = "NOCASE" if folded else "BINARY"
+    equal = database.execute(f"SELECT ?1 = ?2 COLLATE {collation}", (one, other)).fetchone()[0]
+    key = Key("k", (0,), (folded,))
+    assert (key.of([one]) == key.of([other])) == bool(equal)
+
+
+def test_null_equals_nothing():
+    key = Key("k", (0, 1), (True, False))
+    assert key.of(["a", None]) is None
+    assert key.of(["A", 1]) == key.of(["a", 1]) == packed(["a", 1])
+
+
+@given(st.text(alphabet="0123456789.-+e _", max_size=5))
+def test_text_is_a_number_where_sqlite_says_so(database, text):
+    """A number too many would only make two transactions meet; one too few would miss a meeting."""
+    stored = database.execute("SELECT CAST(?1 AS NUMERIC), typeof(?1 + 0)", (text,)).fetchone()[0]
+    database.execute("CREATE TEMP TABLE IF NOT EXISTS numbers (value NUMERIC)")
+    database.execute("DELETE FROM numbers")
+    database.execute("INSERT INTO numbers VALUES (?)", (text,))
+    (kept,) = database.execute("SELECT value FROM numbers").fetchone()
+    if not isinstance(kept, str):
+        assert as_number(text) == kept == stored
+
+
+SCHEMA = """
+CREATE TABLE parent (id INTEGER PRIMARY KEY, name VARCHAR(9) COLLATE NOCASE UNIQUE, b BLOB);
+CREATE TABLE child (
+    code VARCHAR(5) COLLATE NOCASE, number INT, parent_id VARCHAR(9) REFERENCES PARENT,
+    parent_name TEXT REFERENCES parent(NAME), other INT REFERENCES nowhere(id),
+    PRIMARY KEY (number, code)
+);
+CREATE TABLE plain (a, b UNIQUE);
+CREATE TABLE computed (id INTEGER PRIMARY KEY, a INT, double INT AS (a * 2) STORED, c INT);
+CREATE UNIQUE INDEX lowered ON computed (lower(c));
+CREATE TABLE partly (id INTEGER PRIMARY KEY, a INT);
+CREATE UNIQUE INDEX part ON partly (a) WHERE a > 0;
+CREATE INDEX usual ON partly (a)
+"""
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    database = apsw.Connection(":memory:")
+    database.execute(SCHEMA)
+    made = Catalogue(database)
+    database.close()
+    return made
+
+
+def test_primary_keys(catalogue):
+    tables = catalogue.tables
+    assert list(tables) == ["parent", "child", "plain", "computed", "partly"]
+    assert tables["parent"].primary.columns == (0,)
+    assert tables["parent"].upsert is None
+    assert tables["child"].primary.columns == (1, 0)
+    assert tables["child"].primary.folded == (False, True)
+    assert tables["child"].upsert is not None
+    assert tables["plain"].rowid
+    assert tables["plain"].columns == ("_rowid_", "a", "b")
+    assert not tables["child"].rowid
+
+
+def test_unique_keys(catalogue):
+    (name,) = catalogue.tables["parent"].unique
+    assert (name.columns, name.folded) == ((1,), (True,))
+    (value,) = catalogue.tables["plain"].unique
+    assert value.columns == (2,)
+    assert [name for name, table in catalogue.tables.items() if table.scanned] == [
+        "computed",
+        "partly",
+    ]
+
+
+def test_computed_columns_are_not_stored(catalogue):
+    assert catalogue.tables["computed"].columns == ("id", "a", "c")
+
+
+def test_references(catalogue):
+    by_parent = {ref.parent_columns: ref for ref in catalogue.tables["child"].references}
+    to_id, to_name, nowhere = by_parent[()], by_parent["NAME",], by_parent["id",]
+    assert (to_id.columns, to_id.numeric) == ((2,), (True,))
+    assert (to_name.columns, to_name.folded, to_name.numeric) == ((3,), (True,), (False,))
+    assert nowhere.parent == "nowhere"
+    row = ["c", 1, "7", "Name", None]
+    parents = {parent.label: parent for parent in catalogue.parents["parent"]}
+    for reference, parent_row in ((to_id, [7, None, b""]), (to_name, [1, "nAME", b""])):
+        label = reference_label(reference.parent, reference.parent_columns)
+        assert reference.of(row) == parents[label].of(parent_row)
+    assert nowhere.of(row) is None
+    assert set(catalogue.parents) == {"parent"}
