@@ -10,6 +10,7 @@ import base64
 import hashlib
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,19 +59,17 @@ def variables(url: str) -> dict[str, str]:
 
 def version() -> str:
     """The workbench's version, and after a plus sign eight digits that tell its sources apart."""
-    digest = hashlib.sha256()
-    for name, content in _sources().items():
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    return f"{__version__}+{digest.hexdigest()[:8]}"
+    return _version(_sources())
 
 
 def wheel() -> Wheel:
     """The driver as it is in this tree; equal sources give equal bytes."""
-    name = DISTRIBUTION.replace("-", "_")
-    info = f"{name}-{version()}.dist-info"
+    sources = _sources()
+    name, number = DISTRIBUTION.replace("-", "_"), _version(sources)
+    info = f"{name}-{number}.dist-info"
     files = {
-        **_sources(),
-        f"{info}/METADATA": _METADATA.format(name=DISTRIBUTION, version=version()).encode(),
+        **sources,
+        f"{info}/METADATA": _METADATA.format(name=DISTRIBUTION, version=number).encode(),
         f"{info}/WHEEL": _WHEEL.encode(),
         f"{info}/entry_points.txt": ENTRY_POINTS.encode(),
     }
@@ -80,7 +79,14 @@ def wheel() -> Wheel:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in files.items():
             archive.writestr(zipfile.ZipInfo(path, _EPOCH), content, zipfile.ZIP_DEFLATED)
-    return Wheel(f"{name}-{version()}-py3-none-any.whl", packed.getvalue())
+    return Wheel(f"{name}-{number}-py3-none-any.whl", packed.getvalue())
+
+
+def _version(sources: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, content in sources.items():
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return f"{__version__}+{digest.hexdigest()[:8]}"
 
 
 def _sources() -> dict[str, bytes]:

@@ -120,6 +120,7 @@ def assert_the_database_is_on_site_1(control: dict[str, Node]) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_deployment(backend, held, tmp_path):
     clock = Clock()
+    driver = rome.version() if backend.startswith("rome") else None
     deployment = deploy(held, backend, SETTINGS, clock)
     deployment.check_health()
     print(backend, {name: round(seconds, 1) for name, seconds in clock.seconds.items()})
@@ -171,7 +172,6 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
     assert versions["mariadb-server"].startswith("1:10.11")
     assert versions["rally-openstack"] == "4.1.0"
     assert versions["redis-server"].startswith("5:7.0")
-    driver = rome.version() if backend.startswith("rome") else None
     assert versions.get("discovery-rome") == driver
 
     deployment.logs(tmp_path)
