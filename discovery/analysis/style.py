@@ -24,11 +24,29 @@ COLUMN_IN = 3.35
 DOUBLE_IN = 7.0
 DPI = 200
 
-# Blue, vermilion and green differ for any colour vision, and by their lightness in grey too.
-_BLUE, _, _GREEN, _VERMILION, *_ = sns.color_palette("colorblind").as_hex()
-COLOURS: dict[str, str] = {"mariadb": _BLUE, "galera": _VERMILION, "postgresql": _GREEN}
-MARKERS: dict[str, str] = {"mariadb": "o", "galera": "s", "postgresql": "^"}
-NAMES: dict[str, str] = {"mariadb": "MariaDB", "galera": "Galera", "postgresql": "PostgreSQL"}
+# They differ for any colour vision, and by their lightness in grey too.
+_BLUE, _, _GREEN, _VERMILION, _PINK, *_, _SKY = sns.color_palette("colorblind").as_hex()
+COLOURS: dict[str, str] = {
+    "mariadb": _BLUE,
+    "galera": _VERMILION,
+    "postgresql": _GREEN,
+    "rome": _PINK,
+    "rome-cluster": _SKY,
+}
+MARKERS: dict[str, str] = {
+    "mariadb": "o",
+    "galera": "s",
+    "postgresql": "^",
+    "rome": "D",
+    "rome-cluster": "v",
+}
+NAMES: dict[str, str] = {
+    "mariadb": "MariaDB",
+    "galera": "Galera",
+    "postgresql": "PostgreSQL",
+    "rome": "ROME",
+    "rome-cluster": "ROME cluster",
+}
 GREY = "#6E6E6E"
 
 # For what is not a back end (phases, steps): Paul Tol's light scheme, made for black text on it.
