@@ -31,6 +31,7 @@ from discovery.rome.store import CERTIFY, SYNC, Store
 
 FORMAT = b"1"
 ENTRIES_AT_ONCE = 5_000
+ENTRIES_REMEMBERED = 1_024
 SCHEMA_CHANGED, ROWS_CHANGED = 0, 1
 
 Entry = tuple[int, bytes, bytes]
@@ -105,7 +106,9 @@ class Replica:
         self.untold: TailLost | None = None
         """A lost tail that the feed has met, for the next transaction to tell its caller."""
         self.owed = 0
-        """A commit of this process that is not in its state yet; transactions ask until it is."""
+        """Where the log is when it has a commit of this process that its state has not, be the
+        state too old or of a history that Redis has lost; transactions ask until it is reached."""
+        self._passed: dict[int, bytes] = {}
 
     # Following the log
 
@@ -160,6 +163,8 @@ class Replica:
             seq, chained, _ = news[-1]
             self.state = State(state.life, state.epoch, seq, chained, pages, state.catalogue)
             self.counters.applied += len(news)
+            for number, hashed, _ in news:
+                self._note_passed(number, hashed)
 
     def _apply(self, state: State, changes: list[Any]) -> Pages:
         """The pages of ``state`` with the rows of several commits on top."""
@@ -315,14 +320,21 @@ class Replica:
                 self.state = State(
                     base.life, accepted.epoch, accepted.seq, accepted.hash, pages, catalogue
                 )
+                self._note_passed(accepted.seq, accepted.hash)
                 self.counters.published += 1
                 if catalogue is not base.catalogue:
                     self.ids.clear()
             else:
                 self._advance_quietly([(accepted.seq, accepted.hash, accepted.payload)])
-                if self.state.seq < accepted.seq:
-                    self.owed = accepted.seq
+                if self._passed.get(accepted.seq) != accepted.hash:
+                    self.owed = max(accepted.seq, self.state.seq + 1)
             self.counters.commits += 1
+
+    def _note_passed(self, seq: int, hashed: bytes) -> None:
+        """The state has this entry; the numbers alone do not tell one history from another."""
+        self._passed[seq] = hashed
+        while len(self._passed) > ENTRIES_REMEMBERED:
+            del self._passed[next(iter(self._passed))]
 
     def _advance_quietly(self, entries: list[Entry]) -> None:
         """`advance`, where the commit is done and no trouble with Redis may say otherwise."""
