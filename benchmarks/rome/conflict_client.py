@@ -1,4 +1,4 @@
-"""A client process of the conflicts benchmark: what compute nodes and conductors write, all at once.
+"""A client process of the conflicts benchmark: what Nova's services write, all at once.
 
     python conflict_client.py '{"nova_api": URL, "nova_cell1": URL}' FOLDER NUMBER
 

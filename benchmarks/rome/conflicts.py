@@ -2,9 +2,9 @@
 
     python benchmarks/rome/conflicts.py --openstack PYTHON [--processes 4 8] [--rtt 0 20]
 
-Clients are spread over the three sites (on Galera each uses its own site's node). ``lost`` is by how
-much a counter that everybody counts up, in transactions that read it and write the next number, is
-lower than the number of those that were committed. ``reached the caller`` is what comes out of
+Clients are spread over the three sites (on Galera each uses its own site's node). ``lost`` is by
+how much a counter that everybody counts up, in transactions that read it and write the next number,
+is lower than the number of those that were committed. ``reached the caller`` is what comes out of
 Nova's objects, after the retries that Nova has. Needs what round_trips.py needs.
 """
 
@@ -71,13 +71,15 @@ def once(sites: Places, clients: list[Worker], rtt: float, seconds: float) -> di
         done.update(result["done"])
         errors.update(result["errors"])
         driver.update({name: result["rome"].get(name, 0) for name in DRIVER})
+    operations = sum(done.values())
     reached = sum(n for name, n in errors.items() if not name.startswith("expected"))
     return {
-        "rtt_ms": rtt, "seconds": seconds, "operations": sum(done.values()), "counted": done["count up"],
+        "rtt_ms": rtt, "seconds": seconds, "operations": operations, "counted": done["count up"],
         "lost": done["count up"] - (clients[0].ask("count") - before),
-        "reached_the_caller": reached, "per_1000": round(1000 * reached / max(1, sum(done.values())), 2),
+        "reached_the_caller": reached, "per_1000": round(1000 * reached / max(1, operations), 2),
         "of_them_count_up": sum(n for name, n in errors.items() if name.startswith("count up")),
-        **{f"driver_{name}": driver[name] for name in DRIVER}, "errors": json.dumps(errors, sort_keys=True),
+        **{f"driver_{name}": driver[name] for name in DRIVER},
+        "errors": json.dumps(errors, sort_keys=True),
     }  # fmt: skip
 
 

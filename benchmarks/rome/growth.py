@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -135,6 +136,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("benchmarks/rome/growth.py makes network namespaces: run it as root.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     with places(arguments.prefix) as sites, tempfile.TemporaryDirectory() as temporary:

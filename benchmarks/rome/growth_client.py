@@ -93,6 +93,7 @@ class Client:
 
     def work_forked(self, request: dict[str, Any]) -> list[dict[str, float]]:
         """`work` in several children at once, forked as a web server's workers are."""
+        self._connection.replica.fresh()  # once, and not in each child
         children = []
         for _ in range(request["processes"]):
             theirs, ours = os.pipe()

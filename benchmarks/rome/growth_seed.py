@@ -1,4 +1,4 @@
-"""Fills a Redis with Nova's cell database and any number of instances, without going through commits.
+"""Fills a Redis with Nova's cell database and any number of instances, past the log.
 
     python growth_seed.py URL FOLDER COUNT
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgpack
 import nova_client as client
@@ -22,6 +23,7 @@ from population import copies, rows_of
 from discovery.rome.catalogue import packed
 from discovery.rome.dbapi import connect
 from discovery.rome.dialect import RomeDialect
+from discovery.rome.store import Store
 
 AT_ONCE = 20_000
 
@@ -37,24 +39,38 @@ def main() -> None:
     _, options = RomeDialect().create_connect_args(sa.make_url(url))
     replica = connect(**options).replica
     store, catalogue = replica.store, replica.state.catalogue
+    commands: list[tuple[str, bytes, bytes]] = []
     written = 0
-    with store._client().pipeline(transaction=False) as pipeline:
-        for made in copies(template, client.FIRST, count, "h1"):
-            for sql_table, rows in made.items():
-                table = catalogue.tables[sql_table.name]
-                for row in rows:
-                    values = [stored(row.get(name)) for name in table.columns]
-                    key = table.primary.of(values) or packed(values[:1])
-                    data = msgpack.packb(values, use_bin_type=True)
-                    pipeline.hset(store.keys.rows(table.name), key, data)
-                    written += 1
-            if len(pipeline) >= AT_ONCE:
-                pipeline.execute()
-        last = client.FIRST + 20 * count
-        for sql_table in template:
-            pipeline.hset(store.keys.ids, sql_table.name, last)
-        pipeline.execute()
+    for made in copies(template, client.FIRST, count, "h1"):
+        for sql_table, rows in made.items():
+            table = catalogue.tables[sql_table.name]
+            for row in rows:
+                values = [stored(row.get(name)) for name in table.columns]
+                key = table.primary.of(values) or packed(values[:1])
+                data = msgpack.packb(values, use_bin_type=True)
+                commands.append((store.keys.rows(table.name), key, data))
+        if len(commands) >= AT_ONCE:
+            written += write(store, commands)
+    written += write(store, commands)
+    last = client.FIRST + 20 * count
+    ids = {sql_table.name: last for sql_table in template}
+    store.request(lambda redis: redis.hset(store.keys.ids, mapping=ids))
     print(json.dumps({"rows": written}))
+
+
+def write(store: Store, commands: list[tuple[str, bytes, bytes]]) -> int:
+    """Send them, together, and forget them; how many they were."""
+
+    def send(redis: Any) -> None:
+        with redis.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.hset(*command)
+            pipeline.execute()
+
+    store.request(send)
+    number = len(commands)
+    commands.clear()
+    return number
 
 
 def stored(value: object) -> object:

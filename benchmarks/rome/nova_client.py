@@ -1,4 +1,4 @@
-"""Nova in a process of our own: configured for a database, with no message bus and no other service."""
+"""Nova in a process of our own: on some database, with no message bus and no other service."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from population import copies, insert, rows_of
 
 INSTANCES = {"h1": 100, "h2": 1000}
 FIRST = 1_000_000
+IMAGE = "0a6fd9ae-6bdb-4ae3-93f0-3f4a7b2a3f6c"
 ATTRIBUTES = ["info_cache", "metadata", "system_metadata", "flavor", "numa_topology",
               "security_groups", "pci_devices"]  # fmt: skip
 LIST_ATTRIBUTES = ["info_cache", "flavor", "metadata", "system_metadata"]
@@ -61,7 +62,7 @@ def new_instance(admin: Any, host: str) -> objects.Instance:
     """One instance, as the conductor writes it."""
     uuid = uuidutils.generate_uuid()
     instance = objects.Instance(
-        context=admin, uuid=uuid, project_id="p1", user_id="u1", image_ref="img",
+        context=admin, uuid=uuid, project_id="p1", user_id="u1", image_ref=IMAGE,
         display_name="vm", hostname="vm", host=host, node=host, compute_id=1, vm_state="active",
         task_state=None, power_state=1, memory_mb=2048, vcpus=1, root_gb=20, ephemeral_gb=0,
         launch_index=0, reservation_id="r-1", metadata={"a": "1", "b": "2"},
@@ -99,7 +100,7 @@ def template(admin: Any) -> objects.Instance:
     new_action(admin, instance)
     objects.BlockDeviceMapping(
         context=admin, instance_uuid=instance.uuid, source_type="image", destination_type="local",
-        device_name="/dev/vda", boot_index=0, image_id="img", delete_on_termination=True,
+        device_name="/dev/vda", boot_index=0, image_id=IMAGE, delete_on_termination=True,
         device_type="disk", volume_size=20, guest_format=None, disk_bus="virtio",
     ).create()  # fmt: skip
     return instance

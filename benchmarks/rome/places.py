@@ -42,7 +42,7 @@ class Places:
         self._wan._shape(delays, WanSettings())
         ping = ["ping", "-n", "-q", "-i", "0.1", "-c", "2", self.address(SERVER)]
         subprocess.run(self.command(CLIENT, *ping), capture_output=True, check=True)
-        ping[2:6] = ["-i", "0.05", "-c", "20"]
+        ping[2:7] = ["-i", "0.05", "-c", "20"]
         said = subprocess.run(
             self.command(CLIENT, *ping), capture_output=True, text=True, check=True
         ).stdout

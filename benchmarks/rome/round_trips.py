@@ -51,6 +51,11 @@ class Bench:
     python: Path
     folder: Path
     scripts: tuple[str, ...]
+    skip: tuple[str, ...]
+
+    def operations(self, worker: Worker) -> list[str]:
+        """Those of ``worker`` that are to be measured."""
+        return [name for name in worker.ask("list") if not any(s in name for s in self.skip)]
 
     def worker(self, server: Server, script: str, urls: dict[str, str], site: str) -> Worker:
         """A client process of ``server`` on ``site``."""
@@ -88,7 +93,7 @@ def count(bench: Bench, servers: list[Server]) -> Iterator[dict[str, Any]]:
                 if script == NOVA:
                     console.print(f"{name}: {worker.ask('populate')} rows per instance")
             for name, worker in started.items():
-                for operation in worker.ask("list"):
+                for operation in bench.operations(worker):
                     worker.ask("time", operation=operation, times=2)
                     found = counted(worker, proxies[name], operation)
                     console.print(f"{name}: {operation}: {found}")
@@ -125,7 +130,7 @@ def time_all(
     for script in bench.scripts:
         repetitions = (REPETITIONS if script == NOVA else SLOW_REPETITIONS).get(rtt, 5)
         clients = {server.name: workers[server.name, script] for server in servers}
-        operations = next(iter(clients.values())).ask("list")
+        operations = bench.operations(next(iter(clients.values())))
         order = list(clients)
         for name, operation in ((n, o) for o in operations for n in order if rtt <= 20):
             clients[name].ask("time", operation=operation, times=1)
@@ -140,15 +145,13 @@ def time_all(
         console.print(f"  {script} done")
 
 
-def profiles(
-    workers: dict[tuple[str, str], Worker], scripts: tuple[str, ...]
-) -> list[dict[str, Any]]:
+def profiles(bench: Bench, workers: dict[tuple[str, str], Worker]) -> list[dict[str, Any]]:
     """Where the CPU goes, function by function, on MariaDB and on ROME."""
     found = []
-    for (name, script), worker in workers.items():
-        if script not in scripts or name not in {PEER, "rome-sync"}:
+    for (name, _), worker in workers.items():
+        if name not in {PEER, "rome-sync"}:
             continue
-        for operation in worker.ask("list"):
+        for operation in bench.operations(worker):
             rows = worker.ask("profile", operation=operation, times=3)
             found += [{"backend": name, "operation": operation, **row} for row in rows]
     return found
@@ -168,10 +171,11 @@ def summary(counts: list[dict[str, Any]], runs: list[dict[str, Any]]) -> list[di
         against = statistics.median(run["wall_ms"] for run in peer) if peer else float("nan")
         peer_cpu = statistics.median(run["cpu_ms"] for run in peer) if peer else float("nan")
         median, cpu = statistics.median(wall), statistics.median(run["cpu_ms"] for run in group)
-        counted_here = trips.get((name, operation), {})
+        at_wire = trips.get((name, operation), {})
+        level = "here" if rtt == HERE else f"{rtt:g}"
         rows.append({
-            "operation": operation, "rtt_ms": "here" if rtt == HERE else f"{rtt:g}", "backend": name,
-            "round_trips": counted_here.get("round_trips"), "requests": counted_here.get("requests"),
+            "operation": operation, "rtt_ms": level, "backend": name,
+            "round_trips": at_wire.get("round_trips"), "requests": at_wire.get("requests"),
             "n": len(wall), "wall_ms": round(median, 2), "wall_q1_ms": round(low, 2),
             "wall_q3_ms": round(high, 2), "cpu_ms": round(cpu, 2),
             "mariadb_over_this": round(against / median, 2),
@@ -213,6 +217,7 @@ def main() -> None:
         "--rtt", nargs="+", type=float, default=[HERE, 0.0, 20.0, 100.0], help="ms; -1: no WAN"
     )
     parser.add_argument("--share", type=float, default=1.0, help="of the repetitions")
+    parser.add_argument("--skip", nargs="*", default=[], help="operations with this in their name")
     parser.add_argument("--prefix", default="10.83", help="of the addresses used")
     parser.add_argument("--out", type=Path, default=Path("results/rome"))
     arguments = parser.parse_args()
@@ -226,7 +231,13 @@ def main() -> None:
         places(arguments.prefix) as sites,
         ExitStack() as stack,
     ):
-        bench = Bench(sites, arguments.openstack, Path(temporary), tuple(arguments.scripts))
+        bench = Bench(
+            sites,
+            arguments.openstack,
+            Path(temporary),
+            tuple(arguments.scripts),
+            tuple(arguments.skip),
+        )
         servers = []
         for name in arguments.backends:
             servers.append(SERVERS[name](sites))
@@ -248,7 +259,7 @@ def main() -> None:
                 write_csv(arguments.out / "round-trips.csv", rows)
             if site == CLIENT:
                 sites.set_rtt(0)
-                write_csv(arguments.out / "profile.csv", profiles(workers, bench.scripts))
+                write_csv(arguments.out / "profile.csv", profiles(bench, workers))
             for worker in workers.values():
                 worker.stop()
     write_csv(arguments.out / "round-trips-runs.csv", runs)

@@ -108,16 +108,18 @@ class MariaDB(Server):
             plain = ("--auth-root-authentication-method=normal", "--skip-test-db")
             subprocess.run([*install, *plain], check=True, capture_output=True)
             command = (
-                "mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}", f"--socket={socket}",
-                f"--pid-file={self.folder / site}.pid", f"--port={self.port}", "--bind-address=0.0.0.0",
-                "--skip-name-resolve", "--max-connections=500", "--innodb-flush-log-at-trx-commit=1",
+                "mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}",
+                f"--socket={socket}", f"--pid-file={self.folder / site}.pid", f"--port={self.port}",
+                "--bind-address=0.0.0.0", "--skip-name-resolve", "--max-connections=500",
+                "--innodb-flush-log-at-trx-commit=1",
                 "--sync-binlog=1", "--transaction-isolation=REPEATABLE-READ",
                 "--innodb-buffer-pool-size=512M", "--innodb-log-file-size=64M",
                 "--innodb-autoinc-lock-mode=2", *self._options(site, first=not number),
             )  # fmt: skip
             self._start(site, *command, log=f"{site}.log")
             self._until(site, "mariadb", "--no-defaults", f"--socket={socket}", "-e", self._ready())
-        accounts = f"CREATE USER {ACCOUNT}@'%' IDENTIFIED BY '{ACCOUNT}'; GRANT ALL ON *.* TO {ACCOUNT}@'%';"
+        user = f"{ACCOUNT}@'%'"
+        accounts = f"CREATE USER {user} IDENTIFIED BY '{ACCOUNT}'; GRANT ALL ON *.* TO {user};"
         made = "".join(f"CREATE DATABASE {name} CHARACTER SET utf8mb3;" for name in DATABASES)
         socket = self.folder / f"{self.sites[0]}.sock"
         client = ("mariadb", "--no-defaults", f"--socket={socket}", "-e", accounts + made)
@@ -148,7 +150,8 @@ class Galera(MariaDB):
         return (
             *(("--wsrep-new-cluster",) if first else ()),
             "--binlog-format=ROW", "--default-storage-engine=InnoDB", "--wsrep-on=ON",
-            "--wsrep-provider=/usr/lib/galera/libgalera_smm.so", "--wsrep-provider-options=gcache.size=64M",
+            "--wsrep-provider=/usr/lib/galera/libgalera_smm.so",
+            "--wsrep-provider-options=gcache.size=64M",
             "--wsrep-cluster-name=rome-benchmark", f"--wsrep-cluster-address=gcomm://{members}",
             f"--wsrep-node-name={site}", f"--wsrep-node-address={self.places.address(site)}",
             "--wsrep-sst-method=rsync", "--wsrep-sync-wait=15", "--wsrep-slave-threads=1",
@@ -183,7 +186,8 @@ class PostgreSQL(Server):
         with (data / "pg_hba.conf").open("a") as access:
             access.write("host all all 0.0.0.0/0 trust\n")
         settings = (
-            "listen_addresses=0.0.0.0", f"port={self.port}", f"unix_socket_directories={self.folder}",
+            "listen_addresses=0.0.0.0", f"port={self.port}",
+            f"unix_socket_directories={self.folder}",
             "max_connections=300", "shared_buffers=512MB", "synchronous_commit=on",
         )  # fmt: skip
         options = [word for setting in settings for word in ("-c", setting)]

@@ -1,8 +1,9 @@
 """What runs inside a client process: named operations, timed when the other side asks.
 
 A request is a line of JSON on standard input, its answer a line on standard output:
-``{"do": "time", "operation": o, "times": n}`` gives lists of wall and CPU milliseconds and of ROME's
-requests; ``profile`` gives the functions that took the time; other verbs are the client's own.
+``{"do": "time", "operation": o, "times": n}`` gives lists of wall and CPU milliseconds and
+of ROME's requests; ``profile`` gives the functions that took the time; other verbs are the
+client's own.
 """
 
 from __future__ import annotations
