@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discovery.deploy.slots import SLOTS, share, slot_of
@@ -25,6 +25,7 @@ def test_a_slot_is_the_one_that_redis_says():
     }
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     st.integers(3, 45), st.lists(st.text("abc_", min_size=1, max_size=8), max_size=5, unique=True)
 )
