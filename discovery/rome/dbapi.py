@@ -191,7 +191,7 @@ class Connection:
         """
         self._check()
         kind = shape(sql).kind
-        if kind == "begin":
+        if kind in {"begin", "setting"}:
             return _NOTHING
         if kind == "commit":
             self.commit()

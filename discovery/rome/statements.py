@@ -24,6 +24,7 @@ Kind = Literal[
     "ddl",
     "savepoint",
     "begin",
+    "setting",
     "commit",
     "rollback",
     "several",
@@ -35,6 +36,7 @@ _WORD = re.compile(r"\A[A-Za-z]+")
 _ID = re.compile(r"rome_id\('((?:[^']|'')*)', *'((?:[^']|'')*)'\)")
 _TEMPORARY = re.compile(r"\A(CREATE|DROP)\s+TEMP(ORARY)?\b", re.IGNORECASE)
 _ROLLBACK_TO = re.compile(r"\AROLLBACK\s+(TRANSACTION\s+)?TO\b", re.IGNORECASE)
+_SETTING = re.compile(r"\APRAGMA\s+(synchronous|foreign_keys)\s*=", re.IGNORECASE)
 _CONSTANT = re.compile(r"\ASELECT\s+\d+\s*\Z", re.IGNORECASE)
 _INSERT = re.compile(r"\AINSERT\s+INTO\b", re.IGNORECASE)
 _INTO = re.compile(
@@ -77,7 +79,8 @@ class Shape:
 
     ``constant`` reads no table (a pool's ping). ``insert`` is an INSERT of given values, whose
     outcome depends on no row but those that it would violate a key with; every other change is a
-    ``write``. ``several`` statements in one text, and what is ``refused``, are errors.
+    ``write``. A ``setting`` is what oslo.db tells SQLite of each new connection, and the URL says
+    here; nothing is done. ``several`` statements in one text, and what is ``refused``, are errors.
     """
 
     kind: Kind
@@ -96,6 +99,8 @@ def shape(sql: str) -> Shape:
         kind = "several"
     elif kind == "ddl" and _TEMPORARY.match(text):
         kind = "write"
+    elif _SETTING.match(text):
+        kind = "setting"
     elif kind == "rollback" and _ROLLBACK_TO.match(text):
         kind = "savepoint"
     elif _CONSTANT.match(text):

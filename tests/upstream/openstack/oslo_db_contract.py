@@ -140,6 +140,16 @@ class Contract(unittest.TestCase):
         error = self.raised(exception.DBError, self.write, Parent(name="big", count=100))
         self.assertIsInstance(error.inner_exception, exc.IntegrityError)
 
+    # oslo.db's habits with SQLite, which a URL of sqlite+rome:// gets
+
+    def test_settings_that_sqlite_is_given(self):
+        alias = facade("sqlite+" + self.url, sqlite_fk=True, sqlite_synchronous=False)
+        with alias.writer.using(Context()) as session:
+            matches = session.scalars(
+                sa.select(Parent.id).where(Parent.name.op("REGEXP")("^o.e$"))
+            ).all()
+        self.assertEqual(matches, [1])
+
     # Wrong statements and values
 
     def execute(self, sql, *parameters):

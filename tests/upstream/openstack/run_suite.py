@@ -3,7 +3,7 @@
     run_suite.py OUTPUT_FOLDER JOB...
 
 A job is JSON: ``name``; ``url`` of ROME databases, or null for the suite's own SQLite; ``modules``
-to import; ``select``, the prefixes of tests; ``every``, to take only every n-th of them.
+to import; ``select``, the prefixes of tests; ``every`` and ``first``, to take every n-th of them.
 
 Runs with the Python that has OpenStack. The modules are imported once; every job is then forked
 from here, in ``SHARES`` processes, each with its part of the tests. Results are JSON lines in
@@ -128,7 +128,7 @@ def run_share(job, tests, folder, share):
         os.environ["ROME_URL"] = job["url"]
         after_test = suite_plugin.install(job["url"])
     wanted = [test for test in tests if test.id().startswith(tuple(job["select"]))]
-    wanted = wanted[:: job.get("every", 1)]
+    wanted = wanted[job.get("first", 0) :: job.get("every", 1)]
     with (folder / f"{job['name']}.{share}.jsonl").open("w") as file:
         result = Lines(file, after_test)
         for test in wanted[share::SHARES]:
