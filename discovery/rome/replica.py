@@ -159,7 +159,12 @@ class Replica:
                     self.state = self._boot()
                     return
                 changes.append(content[1])
-            pages = self._apply(state, changes)
+            try:
+                pages = self._apply(state, changes)
+            except apsw.Error:  # whatever is wrong with these pages, the hashes have the rows
+                self.state = self._boot()
+                self.counters.boots += 1
+                return
             seq, chained, _ = news[-1]
             self.state = State(state.life, state.epoch, seq, chained, pages, state.catalogue)
             self.counters.applied += len(news)

@@ -18,7 +18,8 @@ class Settings:
 
     ``fresh``: ``sync`` begins every transaction with the newest state, for one round trip; ``push``
     begins with what Redis has sent so far, for none. ``wait``: replicas that must acknowledge a
-    commit. ``timeout``: seconds that a request is tried for. ``keep``: commits that the log holds,
+    commit. ``timeout``: seconds that a request is tried for; one second where a process has never
+    reached this Redis and nobody listens. ``keep``: commits that the log holds,
     for a database that is made by this connection. ``foreign_keys``: whether they are enforced.
     """
 

@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import apsw
 import pytest
 from sqlalchemy import exc, insert, select, text, update
 
@@ -377,6 +378,27 @@ def test_entries_that_do_not_continue_the_log(server):
         last = server.ask("XREVRANGE", "rome:{db}:log", "+", "-", "COUNT", 3)
         server.ask("XDEL", "rome:{db}:log", last[2][0])
         assert count(reader) == 5
+        assert replica_of(reader).counters.boots == 1
+
+
+def test_pages_that_cannot_be_written(server, monkeypatch):
+    """SQLite refuses to apply what others have committed: the replica is built from the rows."""
+
+    def refuse(*_, **__):
+        monkeypatch.undo()
+        raise apsw.CorruptError("database disk image is malformed")
+
+    with (
+        engine_on(server.url("db"), make=True) as writer,
+        engine_on(server.url("db", timeout=9)) as reader,
+    ):
+        assert count(reader) == 0
+        add(writer, "a")
+        monkeypatch.setattr("discovery.rome.replica.write_rows", refuse)
+        assert count(reader) == 1
+        assert replica_of(reader).counters.boots == 1
+        add(writer, "b")
+        assert count(reader) == 2
         assert replica_of(reader).counters.boots == 1
 
 
