@@ -117,6 +117,7 @@ def one_size(
                 "replayed": sum(r["replayed"] for r in done),
                 "deadlocks": sum(r["deadlocks"] for r in done),
                 "own_mb": sum(r["memory_mb"] for r in done) / number,
+                "load_average": os.getloadavg()[0],
             })  # fmt: skip
             console.print({k: v for k, v in rows[-1].items() if k not in facts})
         writer.stop()

@@ -141,7 +141,8 @@ def time_all(
                     run = clients[name].ask("time", operation=operation, times=1)
                     yield {"backend": name, "operation": operation, "rtt_ms": rtt,
                            "ping_ms": measured, "repetition": repetition,
-                           "wall_ms": run["wall_ms"][0], "cpu_ms": run["cpu_ms"][0]}  # fmt: skip
+                           "wall_ms": run["wall_ms"][0], "cpu_ms": run["cpu_ms"][0],
+                           "load_average": os.getloadavg()[0]}  # fmt: skip
         console.print(f"  {script} done")
 
 
