@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
@@ -37,6 +38,15 @@ TRANSIENT = (
 )
 """Errors that go away by themselves, but for those that `refusal` has a sentence for."""
 
+_CLASSES: dict[str, type[ResponseError]] = {
+    "ASK": AskError,
+    "MOVED": MovedError,
+    "TRYAGAIN": TryAgainError,
+    "CLUSTERDOWN": ClusterDownError,
+    "MASTERDOWN": MasterDownError,
+}
+_CODE = re.compile(rf"(?:\A|caused error: )({'|'.join(_CLASSES)}) (.*)", re.DOTALL)
+
 _PASSING = re.compile(r"\A(BUSY|NOREPLICAS)\b")
 """Answers for which redis-py has no class, and which go away, too."""
 
@@ -65,6 +75,12 @@ _BY_TEXT = (
     ),
 )
 """What it means to somebody who has a URL to write; the answer itself follows."""
+
+
+def classified(error: Exception) -> Exception:
+    """``error`` as redis-py 8 has it; older ones know a cluster's answers in some clients only."""
+    code = _CODE.search(str(error)) if type(error) is ResponseError else None
+    return _CLASSES[code.group(1)](code.group(2)) if code else error
 
 
 def refusal(error: Exception, *, cluster: bool, prefix: str) -> str | None:

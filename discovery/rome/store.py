@@ -23,7 +23,7 @@ from redis.exceptions import AskError, NoScriptError, ResponseError, SlotNotCove
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from discovery.rome.answers import TRANSIENT, absent, perhaps_done, refusal
+from discovery.rome.answers import TRANSIENT, absent, classified, perhaps_done, refusal
 from discovery.rome.errors import ConnectionLost, InDoubt, StoreRefused
 from discovery.rome.settings import Settings
 
@@ -170,13 +170,11 @@ class Store:
                     reply = self._ask(asked, send)
                 self._met = True
                 return reply
-            except AskError as error:
-                if asked is None:
-                    asked = error
-                    continue
-                failure: Exception = error
             except (ResponseError, *TRANSIENT) as error:
-                failure = error
+                failure = classified(error)
+            if asked is None and isinstance(failure, AskError):
+                asked = failure
+                continue
             said = refusal(failure, cluster=self.settings.cluster, prefix=self.keys.prefix)
             if said is not None and not in_doubt():
                 where = f"redis at {self.settings.address}"
