@@ -25,7 +25,7 @@ def by_size(
     palette = sns.color_palette("colorblind", len(columns))
     for (column, label), colour, form in zip(columns.items(), palette, FORMS, strict=False):
         axes.plot(sizes["instances"], sizes[column], marker=form, color=colour, label=label)
-    axes.set(xscale="log", title=title, xlabel="instances", ylabel=unit, ylim=(0, None))
+    axes.set(xscale="log", title=title, xlabel="instances", ylabel=unit)
     axes.legend()
 
 
@@ -60,6 +60,10 @@ def draw(table: pd.DataFrame) -> plt.Figure:
         "Redis' memory per commit",
         "bytes",
     )
+    for axes in (boot, memory):
+        axes.set(yscale="log")
+    for axes in (cpu, log):
+        axes.set(ylim=(0, None))
     palette = sns.color_palette("colorblind")
     for (count, rows), colour, form in zip(
         table.groupby("instances"), palette, FORMS, strict=False
