@@ -47,6 +47,9 @@ _CLASSES: dict[str, type[ResponseError]] = {
 }
 _CODE = re.compile(rf"(?:\A|caused error: )({'|'.join(_CLASSES)}) (.*)", re.DOTALL)
 
+_UNBLOCKED = re.compile(r"(?:\A|caused error: )UNBLOCKED\b")
+"""The master was demoted while the client waited for replicas: the commit may be undone."""
+
 _PASSING = re.compile(r"\A(BUSY|NOREPLICAS)\b")
 """Answers for which redis-py has no class, and which go away, too."""
 
@@ -79,6 +82,8 @@ _BY_TEXT = (
 
 def classified(error: Exception) -> Exception:
     """``error`` as redis-py 8 has it; older ones know a cluster's answers in some clients only."""
+    if type(error) is ResponseError and _UNBLOCKED.search(str(error)):
+        return RedisConnectionError(str(error))
     code = _CODE.search(str(error)) if type(error) is ResponseError else None
     return _CLASSES[code.group(1)](code.group(2)) if code else error
 

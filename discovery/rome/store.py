@@ -256,8 +256,8 @@ class Store:
                     self.round_trips += 1
                     client.script_load(script.text)
                     return self._evaluate(client, script, keys, arguments, wait)
-            except TRANSIENT as error:
-                unsure = unsure or perhaps_done(error)
+            except (ResponseError, *TRANSIENT) as error:
+                unsure = unsure or perhaps_done(classified(error))
                 raise
 
         reply = self.request(send, in_doubt=lambda: commit and unsure)
