@@ -25,14 +25,13 @@ FIT = ["sites", "load", "scenario", "backend"]
 def path_rtt(tables: Tables) -> pd.DataFrame:
     """The round trip that a client site's Keystone waits for, as ``rtt_ms``, per cell and site.
 
-    Measured after shaping. To the server of a one-server back end it is that of the pair with
-    site 1, and 0 on site 1 itself. A back end with a server on every site needs an answer of all
-    of them to commit: it is the longest.
+    Measured after shaping. Where one server decides, it is that of the pair with site 1, and 0 on
+    site 1 itself. Where all sites' servers have to answer a commit, it is the longest.
     """
     shaped = tables["wan"][tables["wan"]["when"] == "shaped"]
     rows = []
     for (cell, backend, site), pairs in shaped.groupby(["cell", "backend", "source"]):
-        if BACKENDS[str(backend)].placement == "every-site":
+        if BACKENDS[str(backend)].decided_by == "every-site":
             rtt = pairs["measured_rtt_ms"].max(skipna=False)
         elif site == "site-1":
             rtt = 0.0

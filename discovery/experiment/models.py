@@ -161,6 +161,7 @@ class TierSettings(Model):
     def _consistent(self) -> TierSettings:
         self._check_levels_differ()
         self._check_matrices_fit()
+        self._check_sites_suffice()
         if self.concurrency > self.times:
             raise refuse(
                 f"more at once than there are iterations (times = {self.times})",
@@ -182,6 +183,19 @@ class TierSettings(Model):
                         key=(factor, number),
                         value=name,
                         allowed="each level once",
+                    )
+
+    def _check_sites_suffice(self) -> None:
+        """A cluster has a least number of nodes."""
+        for name in self.backends:
+            least = BACKENDS[name].least_sites
+            for number, sites in enumerate(self.sites):
+                if sites < least:
+                    raise refuse(
+                        f"too few for back end {name}",
+                        key=("sites", number),
+                        value=sites,
+                        allowed=f"a whole number ≥ {least}",
                     )
 
     def _check_matrices_fit(self) -> None:

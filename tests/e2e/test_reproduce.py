@@ -33,16 +33,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / name, target)
     (folder / ".venv").symlink_to(REPOSITORY / ".venv")
-    _without_rome_alone(folder / "experiments/keystone-2018/experiment.yaml")
     return folder
-
-
-def _without_rome_alone(experiment: Path) -> None:
-    """Two cells less: ROME on one server is ROME on a cluster but for the cluster."""
-    every = "backends: [mariadb, galera, postgresql, rome, rome-cluster]"
-    text = experiment.read_text()
-    assert every in text
-    experiment.write_text(text.replace(every, every.replace("rome, ", "")))
 
 
 def reproduce(checkout: Path, log: Path) -> subprocess.Popen[bytes]:

@@ -29,7 +29,7 @@ def experiments(draw: st.DrawFn) -> Experiment:
     settings = TierSettings.model_validate(
         {
             "backends": draw(levels(st.sampled_from(list(BACKENDS)))),
-            "sites": draw(levels(st.integers(2, 45))),
+            "sites": draw(levels(st.integers(3, 45))),
             "one_way_delay_ms": draw(levels(DELAYS)),
             "load": draw(levels(st.sampled_from(["light", "high"]))),
             "repetitions": draw(st.integers(1, 4)),
