@@ -96,13 +96,27 @@ def _in_child() -> None:
     global _boots_lock, _process  # noqa: PLW0603 - another thread of the parent may have held it
     _boots_lock = threading.Lock()
     _boots.clear()
+    _forking.clear()
     for replica, feed in _replicas.values():
         replica.new_process()
         feed.new_process()
     _process = os.getpid()
 
 
-os.register_at_fork(after_in_child=_in_child)
+def _before_fork() -> None:
+    _forking[:] = [replica for replica, _ in list(_replicas.values())]
+    for replica in _forking:
+        replica.before_fork()
+
+
+def _in_parent() -> None:
+    for replica in _forking:
+        replica.after_fork()
+    _forking.clear()
+
+
+_forking: list[Replica] = []
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
 class Connection:

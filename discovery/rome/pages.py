@@ -155,6 +155,19 @@ class _PageSystem(apsw.VFS):
         pass
 
 
+def _forgo_statistics() -> None:
+    """Let SQLite not count its memory: it does so under one lock of the process.
+
+    A thread that is inside SQLite when another one forks would leave that lock shut in the child,
+    which then waits for ever. It can be done only while the process has nothing open in SQLite.
+    """
+    if not apsw.connections():
+        apsw.shutdown()
+        apsw.config(apsw.SQLITE_CONFIG_MEMSTATUS, False)
+        apsw.initialize()
+
+
+_forgo_statistics()
 _system = _PageSystem()
 _names = itertools.count(1)
 

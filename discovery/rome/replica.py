@@ -31,6 +31,13 @@ from discovery.rome.store import CERTIFY, SYNC, Store
 
 FORMAT = b"1"
 ENTRIES_AT_ONCE = 5_000
+
+FORK_WAITS_S = 1.0
+"""How long a fork waits for a thread that applies entries, or boots."""
+
+_parents: list[Any] = []
+"""SQLite handles that a parent's thread may have been inside of: closing one would wait for it."""
+
 ENTRIES_REMEMBERED = 1_024
 SCHEMA_CHANGED, ROWS_CHANGED = 0, 1
 
@@ -352,9 +359,19 @@ class Replica:
         last = self.store.request(lambda client: client.hincrby(self.store.keys.ids, table, count))
         self.ids.add(table, int(last) - count + 1, count)
 
+    def before_fork(self) -> None:
+        """Let whoever applies entries come out of SQLite, whose locks a child would inherit."""
+        self._held = self._lock.acquire(timeout=FORK_WAITS_S)
+
+    def after_fork(self) -> None:
+        """In the parent: go on."""
+        if self._held:
+            self._lock.release()
+
     def new_process(self) -> None:
         """After a fork the pages are still good; locks, sockets and leased keys are not."""
         self._lock = threading.RLock()
+        _parents.append(self._applier)
         self._applier = None
         self.store.new_process()
         self.ids.new_process()
