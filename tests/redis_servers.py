@@ -8,6 +8,7 @@ with redis_cluster(tmp_path) as cluster: create_engine(cluster.url("nova", fresh
 import contextlib
 import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -25,10 +26,16 @@ _numbers = itertools.count(1)
 
 
 def free_port():
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return listener.getsockname()[1]
+    """A port of loopback that nobody listens on now.
+
+    It is below those that outgoing connections are given: a server that is started again must find
+    its port free.
+    """
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind((HOST, port))
+            return port
 
 
 def until(condition, what, seconds=READY_S):
