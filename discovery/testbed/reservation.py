@@ -26,7 +26,8 @@ from discovery.testbed.grid5000 import Grid5000Testbed
 from discovery.testbed.leases import ROLES, Node, alias
 
 PARIS = ZoneInfo("Europe/Paris")
-SOON_S = 60  # OAR refuses a start in the past, and a request takes a while
+SOON_S = 120
+"""OAR refuses a start in the past, and EnOSlib puts off, site by site, one within a minute."""
 
 Job = tuple[str, int]
 
