@@ -161,7 +161,10 @@ class RedisServer:
         self.replicas.append(replica)
         replica.start()
         until(
-            lambda: replica.info("replication")["master_link_status"] == "up",
+            lambda: (
+                replica.info("replication")["master_link_status"] == "up"
+                and self.info("replication")[f"slave{len(self.replicas) - 1}"]["state"] == "online"
+            ),
             "the replica follows its master",
         )
         return replica

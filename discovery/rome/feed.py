@@ -19,6 +19,9 @@ The age is counted from when the request was sent whose answer is the state. Red
 later, so the bound holds whatever the network did to it.
 """
 
+IDLE_S = 60.0
+"""A feed of which nothing has been asked for so long ends."""
+
 
 class Feed:
     """A thread that follows the log of one replica."""
@@ -27,6 +30,7 @@ class Feed:
         self._replica = replica
         self._process = 0
         self._asked = -STALE_AFTER_S
+        self._used = 0.0
         self._start = threading.Lock()
 
     def state(self) -> State:
@@ -36,6 +40,7 @@ class Feed:
             TailLost: once, when Redis has lost commits that the feed had seen.
             ConnectionLost, StoreRefused: from the store.
         """
+        self._used = time.monotonic()
         if self._process != os.getpid():
             with self._start:
                 if self._process != os.getpid():
@@ -56,7 +61,8 @@ class Feed:
 
     def _follow(self) -> None:
         replica, process = self._replica, self._process
-        while os.getpid() == process:
+        self._used = time.monotonic()
+        while os.getpid() == process and not self._idle():
             try:
                 asked = time.monotonic()
                 entries = self._next_entries()
@@ -69,6 +75,14 @@ class Feed:
                 replica.untold = lost
             except Error:  # transactions meet the same error, and tell their callers
                 time.sleep(PAUSE_MS / 1000)
+
+    def _idle(self) -> bool:
+        """Whether nobody reads any more; the next transaction starts a thread anew, and asks."""
+        with self._start:
+            idle = time.monotonic() - self._used > IDLE_S
+            if idle:
+                self._process = 0
+            return idle
 
     def _next_entries(self) -> list[Entry]:
         store, state = self._replica.store, self._replica.state

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from discovery.rome import feed as module
-from discovery.rome.feed import STALE_AFTER_S, Feed
+from discovery.rome.feed import IDLE_S, STALE_AFTER_S, Feed
 
 START = 1000.0
 
@@ -84,3 +84,17 @@ def test_a_commit_of_ones_own_that_is_not_there_is_asked_for(monkeypatch):
     assert network.begin(after=0)
     network.state = SimpleNamespace(seq=3)
     assert not network.begin(after=0)
+
+
+def test_a_feed_that_nobody_reads_ends_and_can_begin_again(monkeypatch):
+    network = Network(monkeypatch, 1.0, [])
+    feed = network.feed
+
+    def quiet():
+        network.now += 1.0
+        return []
+
+    feed._next_entries = quiet
+    feed._follow()
+    assert IDLE_S < network.now - START < IDLE_S + 4
+    assert feed._process == 0  # so that the next transaction starts a thread
