@@ -63,6 +63,11 @@ def rome_url(servers, database, **options):
     return f"rome://{first}/{database}" + (f"?{query}" if query else "")
 
 
+_SYNC_AT_ONCE = ("--repl-diskless-sync", "no", "--rdb-del-sync-files", "yes")
+"""A master that sends its first state from memory has up to a second's pause before it sends more,
+until its replica's next acknowledgement: who is promoted in that second knows nothing."""
+
+
 class RedisServer:
     """One redis-server process; ``options`` are its own, as on its command line."""
 
@@ -111,7 +116,7 @@ class RedisServer:
         command = [
             *("redis-server", "--bind", HOST, "--port", str(self.port), "--daemonize", "no"),
             *("--dir", str(self.folder), "--logfile", str(self.log), "--save", ""),
-            *("--appendonly", "no", "--repl-diskless-sync-delay", "0", *self.options),
+            *("--appendonly", "no", *_SYNC_AT_ONCE, *self.options),
         ]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
@@ -160,14 +165,18 @@ class RedisServer:
         replica = RedisServer(self.folder, "--replicaof", f"{HOST} {self.port}", *options)
         self.replicas.append(replica)
         replica.start()
-        until(
-            lambda: (
-                replica.info("replication")["master_link_status"] == "up"
-                and self.info("replication")[f"slave{len(self.replicas) - 1}"]["state"] == "online"
-            ),
-            "the replica follows its master",
-        )
+        until(lambda: self.feeds(replica), "the replica follows its master")
         return replica
+
+    def feeds(self, replica):
+        """Whether a replica gets what is written here from now on."""
+        with contextlib.suppress(redis.RedisError):
+            followers = self.info("replication").values()
+            return any(
+                isinstance(it, dict) and (it["port"], it["state"]) == (replica.port, "online")
+                for it in followers
+            )
+        return False
 
     def offset(self):
         """How much of the replication stream it has: of a replica, what it has received."""

@@ -216,10 +216,7 @@ class ReplicaPromoted(Fault):
         """The replica follows the master, through the proxy between them."""
         self.between.target = self.master.port
         self.replica.ask("REPLICAOF", HOST, self.between.port)
-        until(
-            lambda: self.replica.info("replication")["master_link_status"] == "up",
-            "the replica follows its master",
-        )
+        until(lambda: self.master.feeds(self.replica), "the replica follows its master")
 
     def strike(self, clients: Clients) -> None:
         """The way between them goes silent, the master dies, the replica is promoted."""
@@ -270,19 +267,12 @@ class ClusterFailover(Fault):
         self.note("promoted")
         time.sleep(self.rng.random() * 0.3)
         mend(master)
-        until(lambda: self._in_step(master, replica), "the old master follows the new one")
+        until(lambda: replica.feeds(master), "the old master follows the new one")
         self.note("in step")
 
     def pause(self) -> None:
         """Longer: a failover takes seconds, too."""
         time.sleep(0.5 + self.rng.random() * 2)
-
-    @staticmethod
-    def _in_step(old: RedisServer, new: RedisServer) -> bool:
-        with contextlib.suppress(redis.RedisError):
-            said = old.info("replication")
-            return said["role"] == "slave" and said["master_link_status"] == "up"
-        return False
 
     def strike(self, clients: Clients) -> None:
         """Kill it; later it comes back as a replica."""
