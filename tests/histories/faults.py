@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-import redis
-
 from tests.histories.proxy import Proxy
 from tests.redis_servers import HOST, RedisServer, redis_cluster, redis_server, until
 
