@@ -10,7 +10,9 @@ one Lua call. docs/rome.md has the protocol and what it guarantees.
     transaction, workspace  statements, snapshots, running again
     certificate, catalogue  which keys a commit depends on and changes
     replica, pages, feed    the copy that a process shares, and how it follows the log
-    store, lua/, ids        Redis: one server or a cluster
+    store, answers          Redis: one server or a cluster, and what its answers mean
+    scripts, lua/           the commits that Redis accepts
+    keys, ids               what is called how there, and numbers leased from there
 """
 
 from discovery.rome.counters import Counters

@@ -26,8 +26,9 @@ from discovery.rome.errors import OperationalError, StoreRefused, TailLost
 from discovery.rome.functions import regexp
 from discovery.rome.ids import Ids
 from discovery.rome.pages import PageFile, Pages, open_pages
+from discovery.rome.scripts import CERTIFY, SYNC
 from discovery.rome.settings import Settings
-from discovery.rome.store import CERTIFY, SYNC, Store
+from discovery.rome.store import Store
 
 FORMAT = b"1"
 ENTRIES_AT_ONCE = 5_000

@@ -7,12 +7,11 @@ out for ``timeout`` seconds and the caller never hears of it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
 from collections.abc import Callable
-from importlib import resources, util
+from importlib import util
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -25,6 +24,8 @@ from redis.retry import Retry
 
 from discovery.rome.answers import TRANSIENT, absent, classified, perhaps_done, refusal
 from discovery.rome.errors import ConnectionLost, InDoubt, StoreRefused
+from discovery.rome.keys import Keys
+from discovery.rome.scripts import Script
 from discovery.rome.settings import Settings
 
 OLDEST_SERVER = (7, 0)
@@ -48,34 +49,6 @@ _NO_SETINFO: dict[str, Any] = (
 T = TypeVar("T")
 Client = Any
 Argument = bytes | str | int | float
-
-
-class Keys:
-    """The names of one database's keys; the braces put them all into one slot of a cluster."""
-
-    def __init__(self, database: str) -> None:
-        self.prefix = f"rome:{{{database}}}"
-        self.head = f"{self.prefix}:head"
-        self.log = f"{self.prefix}:log"
-        self.versions = f"{self.prefix}:versions"
-        self.ids = f"{self.prefix}:ids"
-        self.schema = f"{self.prefix}:schema"
-
-    def rows(self, table: str) -> str:
-        """The hash that holds a table's rows by primary key."""
-        return f"{self.prefix}:rows:{table}"
-
-
-class Script:
-    """A Lua file of this package, known to Redis by its hash."""
-
-    def __init__(self, name: str) -> None:
-        self.text = (resources.files("discovery.rome") / "lua" / f"{name}.lua").read_text("utf-8")
-        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
-
-
-CERTIFY = Script("certify")
-SYNC = Script("sync")
 
 
 class _TooFewError(RedisTimeoutError):

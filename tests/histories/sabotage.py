@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from discovery.rome import certificate, store
+from discovery.rome import certificate, scripts, store
 
 
 def _rewrite(script: Any, pattern: str, replacement: str) -> None:
@@ -16,17 +16,17 @@ def _rewrite(script: Any, pattern: str, replacement: str) -> None:
 
 def no_certification() -> None:
     """Whoever comes last wins."""
-    _rewrite(store.CERTIFY, r"if version and tonumber\(version\) > seq then", "if false then")
+    _rewrite(scripts.CERTIFY, r"if version and tonumber\(version\) > seq then", "if false then")
 
 
 def no_memory_of_commits() -> None:
     """A commit that is sent again is done again."""
-    _rewrite(store.CERTIFY, r"if done then", "if false then")
+    _rewrite(scripts.CERTIFY, r"if done then", "if false then")
 
 
 def no_hashes() -> None:
     """A replica is taken for one of this history by its number alone."""
-    for script in (store.CERTIFY, store.SYNC):
+    for script in (scripts.CERTIFY, scripts.SYNC):
         _rewrite(script, r"if [^\n]* ~= (hash|last|at\[4\]) then return \{'DIVERGED'\} end", "")
         _rewrite(script, r"or seq > now then return \{'DIVERGED'\}", "then return {'DIVERGED'}")
 

@@ -15,7 +15,7 @@ LOADED = """
 import importlib.metadata, sys
 sys.path.insert(0, sys.argv[1])
 import discovery.rome.dialect
-from discovery.rome.store import CERTIFY
+from discovery.rome.scripts import CERTIFY
 for entry in importlib.metadata.distribution("discovery-rome").entry_points:
     assert entry.load() is discovery.rome.dialect.RomeDialect
 assert "XADD" in CERTIFY.text

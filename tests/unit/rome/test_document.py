@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from discovery.rome import answers, certificate
+from discovery.rome.keys import Keys
 from discovery.rome.settings import Settings
-from discovery.rome.store import Keys
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "rome.md").read_text(encoding="utf-8")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.rome.errors import InterfaceError
+from discovery.rome.keys import Keys
 from discovery.rome.settings import Settings, parse, parse_hosts
-from discovery.rome.store import Keys
 
 
 def test_defaults():
