@@ -8,6 +8,7 @@ import time
 
 from discovery.rome.errors import Error, TailLost
 from discovery.rome.replica import Entry, Replica, State
+from discovery.rome.store import mapping
 
 PAUSE_MS = 500
 """How long Redis may be silent before it is asked whether the replica is still right."""
@@ -98,10 +99,6 @@ class Feed:
         found: list[Entry] = []
         for items in streams:
             for number, fields in items:
-                values = (
-                    fields
-                    if isinstance(fields, dict)
-                    else dict(zip(fields[::2], fields[1::2], strict=True))
-                )
+                values = mapping(fields)
                 found.append((int(number.split(b"-")[0]), values[b"h"], values[b"d"]))
         return found

@@ -44,11 +44,8 @@ def check(settings: Settings) -> Report:
         OperationalError: there is no such database.
         ConnectionLost, StoreRefused: from the store.
     """
-    store = Store(settings)
-    try:
+    with Store(settings) as store:
         snapshot = read(store)
-    finally:
-        store.close()
     violations = list(violations_of(snapshot, foreign_keys=settings.foreign_keys))
     return Report(
         entries=len(snapshot.log),

@@ -8,7 +8,6 @@ and transactions keep the one that they began with.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import itertools
 import threading
@@ -28,7 +27,7 @@ from discovery.rome.ids import Ids
 from discovery.rome.pages import PageFile, Pages, open_pages
 from discovery.rome.scripts import CERTIFY, SYNC
 from discovery.rome.settings import Settings
-from discovery.rome.store import Store
+from discovery.rome.store import Store, mapping
 
 FORMAT = b"1"
 ENTRIES_AT_ONCE = 5_000
@@ -226,10 +225,8 @@ class Replica:
         """Read the whole database, as of one moment."""
         keys = self.store.keys
         while True:
-            first, schema = self.store.request(
-                functools.partial(
-                    _at_once, commands=[["HGETALL", keys.head], ["LRANGE", keys.schema, 0, -1]]
-                )
+            first, schema = self.store.at_once(
+                [["HGETALL", keys.head], ["LRANGE", keys.schema, 0, -1]]
             )
             head = mapping(first)
             if (head or schema) and head.get(b"format") != FORMAT:
@@ -240,9 +237,7 @@ class Replica:
                 database.execute(statement.decode())
             catalogue = Catalogue(database)
             reads = [["HVALS", keys.rows(name)] for name in catalogue.tables]
-            second, *contents = self.store.request(
-                functools.partial(_at_once, commands=[["HGETALL", keys.head], *reads])
-            )
+            second, *contents = self.store.at_once([["HGETALL", keys.head], *reads])
             again = mapping(second)
             if all(again.get(name) == head.get(name) for name in (b"epoch", b"schema")):
                 break
@@ -397,22 +392,6 @@ def open_as_stored(pages: Pages) -> tuple[apsw.Connection, PageFile]:
     database.execute("PRAGMA ignore_check_constraints=ON")
     database.create_scalar_function("regexp", regexp, 2, deterministic=True)
     return database, file
-
-
-def _at_once(client: Any, commands: list[list[Any]]) -> list[Any]:
-    """Several reads as of one moment."""
-    with client.pipeline(transaction=True) as pipeline:
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies: list[Any] = pipeline.execute()
-    return replies
-
-
-def mapping(reply: Any) -> dict[bytes, bytes]:
-    """HGETALL's answer, in either form that redis-py gives it."""
-    if isinstance(reply, dict):
-        return reply
-    return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 def _entries(reply: list[Any]) -> list[Entry]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 from discovery.rome.catalogue import Catalogue
 from discovery.rome.errors import OperationalError
 from discovery.rome.pages import Pages
-from discovery.rome.replica import FORMAT, _at_once, foreign, mapping, open_as_stored
-from discovery.rome.store import Store
+from discovery.rome.replica import FORMAT, foreign, open_as_stored
+from discovery.rome.store import Store, mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +49,13 @@ def read_schema(store: Store) -> tuple[dict[str, bytes], list[str], Catalogue]:
         StoreRefused: its keys are of another format, or somebody else's.
     """
     keys = store.keys
-    commands: list[list[Any]] = [
-        ["HGETALL", keys.head],
-        ["LRANGE", keys.schema, 0, -1],
-        ["EXISTS", keys.log, keys.versions, keys.schema],
-    ]
-    first, statements, more = store.request(functools.partial(_at_once, commands=commands))
+    first, statements, more = store.at_once(
+        [
+            ["HGETALL", keys.head],
+            ["LRANGE", keys.schema, 0, -1],
+            ["EXISTS", keys.log, keys.versions, keys.schema],
+        ]
+    )
     head = {name.decode(): value for name, value in mapping(first).items()}
     if not head and not more:
         raise OperationalError(
@@ -77,32 +77,32 @@ def read(store: Store) -> Snapshot:
     named = store.request(_names(store))
     while True:
         before, schema, catalogue = read_schema(store)
-        reads: list[list[Any]] = [
-            ["HGETALL", keys.head],
-            ["XRANGE", keys.log, "-", "+"],
-            ["HGETALL", keys.versions],
-            ["HGETALL", keys.ids],
-            *(["HGETALL", keys.rows(name)] for name in catalogue.tables),
-        ]
-        replies = store.request(functools.partial(_at_once, commands=reads))
-        head = {name.decode(): value for name, value in mapping(replies[0]).items()}
+        second, log, versions, ids, *rows = store.at_once(
+            [
+                ["HGETALL", keys.head],
+                ["XRANGE", keys.log, "-", "+"],
+                ["HGETALL", keys.versions],
+                ["HGETALL", keys.ids],
+                *(["HGETALL", keys.rows(name)] for name in catalogue.tables),
+            ]
+        )
+        head = {name.decode(): value for name, value in mapping(second).items()}
         if head.get("schema") == before.get("schema") and head.get("epoch") == before.get("epoch"):
             break
     known = {keys.head, keys.log, keys.versions, keys.ids, keys.schema}
     known.update(keys.rows(name) for name in catalogue.tables)
     strange = sorted(named - known)
     if strange:  # a table that was dropped in between has left nothing
-        exist = [["EXISTS", name] for name in strange]
-        there = store.request(functools.partial(_at_once, commands=exist))
+        there = store.at_once([["EXISTS", name] for name in strange])
         strange = [name for name, is_there in zip(strange, there, strict=True) if is_there]
     return Snapshot(
         head=head,
         schema=schema,
         catalogue=catalogue,
-        log=[_entry(number, fields) for number, fields in replies[1]],
-        versions={key: int(number) for key, number in mapping(replies[2]).items()},
-        ids={name.decode(): int(number) for name, number in mapping(replies[3]).items()},
-        rows=dict(zip(catalogue.tables, map(mapping, replies[4:]), strict=True)),
+        log=[_entry(number, fields) for number, fields in log],
+        versions={key: int(number) for key, number in mapping(versions).items()},
+        ids={name.decode(): int(number) for name, number in mapping(ids).items()},
+        rows=dict(zip(catalogue.tables, map(mapping, rows), strict=True)),
         others=strange,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,9 @@ from urllib.parse import quote
 
 from redis.crc import key_slot
 
-from discovery.rome.replica import _at_once
 from discovery.rome.settings import Settings
 from discovery.rome.snapshot import read_schema
-from discovery.rome.store import Store
+from discovery.rome.store import Command, Store, mapping
 
 _NAME = re.compile(r"rome:(?P<database>[^:]+):(?P<process>\d+)")
 
@@ -81,24 +79,19 @@ def status(settings: Settings) -> Status:
         OperationalError: there is no such database.
         ConnectionLost, StoreRefused: from the store.
     """
-    store = Store(settings)
-    try:
+    with Store(settings) as store:
         return _status(store)
-    finally:
-        store.close()
 
 
 def _status(store: Store) -> Status:
     settings, keys = store.settings, store.keys
     head, _, catalogue = read_schema(store)
-    commands: list[list[Any]] = [["HGETALL", keys.ids], ["XLEN", keys.log], ["HLEN", keys.versions]]
+    commands: list[Command] = [["HGETALL", keys.ids], ["XLEN", keys.log], ["HLEN", keys.versions]]
     commands += [["MEMORY", "USAGE", key] for key in (keys.log, keys.versions)]
     for name in catalogue.tables:
         commands += [["HLEN", keys.rows(name)], ["MEMORY", "USAGE", keys.rows(name)]]
-    ids, entries, versions, log_bytes, version_bytes, *sizes = store.request(
-        functools.partial(_at_once, commands=commands)
-    )
-    last = {name.decode(): int(number) for name, number in ids.items()}
+    ids, entries, versions, log_bytes, version_bytes, *sizes = store.at_once(commands)
+    last = {name.decode(): int(number) for name, number in mapping(ids).items()}
     server, memory, replication, clients, here, (host, port) = store.request(_server)
     return Status(
         database=settings.database,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import util
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -49,6 +49,7 @@ _NO_SETINFO: dict[str, Any] = (
 T = TypeVar("T")
 Client = Any
 Argument = bytes | str | int | float
+Command = Sequence[Argument]
 
 
 class _TooFewError(RedisTimeoutError):
@@ -257,6 +258,27 @@ class Store:
             )
         return reply
 
+    def at_once(self, commands: Sequence[Command]) -> list[Any]:
+        """The answers to several commands, all as of one moment, in one round trip.
+
+        They may be sent twice, as every request.
+        """
+
+        def send(client: Client) -> list[Any]:
+            with client.pipeline(transaction=True) as pipeline:
+                for command in commands:
+                    pipeline.execute_command(*command)
+                replies: list[Any] = pipeline.execute()
+            return replies
+
+        return self.request(send)
+
+    def __enter__(self) -> Store:  # noqa: D105
+        return self
+
+    def __exit__(self, *_: object) -> None:  # noqa: D105
+        self.close()
+
     def close(self) -> None:
         """Close every socket."""
         with self._lock:
@@ -270,3 +292,10 @@ class Store:
         self._lock = threading.Lock()
         self._single = self._cluster = None
         self.round_trips = 0
+
+
+def mapping(reply: Any) -> dict[bytes, bytes]:
+    """HGETALL's answer, or an entry's fields, in either form that redis-py gives it."""
+    if isinstance(reply, dict):
+        return reply
+    return dict(zip(reply[::2], reply[1::2], strict=True))

@@ -80,13 +80,12 @@ def _replica(url):
 def _content(replica):
     state, keys = replica.fresh(), replica.store.keys
     tables = list(state.catalogue.tables)
-    schema, ids, *rows = _send(
-        replica,
+    schema, ids, *rows = replica.store.at_once(
         [
             ["LRANGE", keys.schema, 0, -1],
             ["HGETALL", keys.ids],
             *(["HGETALL", keys.rows(name)] for name in tables),
-        ],
+        ]
     )
     filled = {name: found for name, found in zip(tables, rows, strict=True) if found}
     return Content(schema, filled, ids, state.pages, state.catalogue)
@@ -115,7 +114,7 @@ def _restore(replica, content):
     if content.ids:
         commands.append(["HSET", keys.ids, *_flat(content.ids)])
     with replica._lock:
-        _send(replica, commands)
+        replica.store.at_once(commands)
         replica.ids.clear()
         replica.state = State(
             next(replica._lives), epoch, 1, chained, content.pages, content.catalogue
@@ -124,15 +123,3 @@ def _restore(replica, content):
 
 def _flat(mapping):
     return itertools.chain.from_iterable(mapping.items())
-
-
-def _send(replica, commands):
-    """Several commands at once, in one round trip."""
-
-    def send(client):
-        with client.pipeline(transaction=True) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            return pipeline.execute()
-
-    return replica.store.request(send)
