@@ -4,15 +4,18 @@
 database is a replica inside the process, fed by an ordered log in Redis; commits are certified by
 one Lua call. docs/rome.md has the protocol and what it guarantees.
 
-    errors, settings        what can go wrong, what a URL may say
+    errors, settings, urls  what can go wrong, what a URL may say
     dialect, oslo           for SQLAlchemy and for oslo.db
     dbapi                   PEP 249: connections and cursors
     transaction, workspace  statements, snapshots, running again
     certificate, catalogue  which keys a commit depends on and changes
-    replica, pages, feed    the copy that a process shares, and how it follows the log
+    replica, feed           the copy that a process shares, and how it follows the log
+    state, pages, rows      a database at one place in the log, its pages, its rows
+    keys, head, log         what Redis holds of it
+    scripts, lua/, ids      what Redis decides: which commits enter the log, who has which number
     store, answers          Redis: one server or a cluster, and what its answers mean
-    scripts, lua/           the commits that Redis accepts
-    keys, ids               what is called how there, and numbers leased from there
+    snapshot, integrity, history, status, dump
+                            the tools
 """
 
 from discovery.rome.counters import Counters

@@ -25,6 +25,7 @@ import apsw
 import msgpack
 
 from discovery.rome.catalogue import Catalogue, Table, Value, packed, reference_label
+from discovery.rome.log import ROWS_CHANGED
 
 DIGEST = 8
 
@@ -71,7 +72,7 @@ class Certificate:
             for key, row in rows.items():
                 flat += (key, False if row is None else row)
             tables.append([table, flat])
-        result: bytes = msgpack.packb([1, tables], use_bin_type=False)
+        result: bytes = msgpack.packb([ROWS_CHANGED, tables], use_bin_type=False)
         return result
 
 

@@ -12,10 +12,12 @@ import apsw
 from discovery.rome.catalogue import quoted
 from discovery.rome.dbapi import Connection
 from discovery.rome.errors import Error, IntegrityError, OperationalError, ProgrammingError
+from discovery.rome.head import missing
 from discovery.rome.pages import open_pages
-from discovery.rome.replica import Replica
 from discovery.rome.settings import Settings
+from discovery.rome.state import boot
 from discovery.rome.statements import shape
+from discovery.rome.store import Store
 
 _SQLITES_OWN = ("sqlite_sequence", "sqlite_stat1", "sqlite_stat4")
 
@@ -35,13 +37,11 @@ def dump(settings: Settings) -> Iterator[str]:
         OperationalError: there is no such database.
         ConnectionLost, StoreRefused: from the store.
     """
-    replica = Replica(settings)
-    replica.store.close()
-    state = replica.state
+    with Store(settings) as store:
+        store.check_server()
+        state = boot(store, life=1)
     if not state.epoch:
-        raise OperationalError(
-            f"redis at {settings.address} holds no database {settings.database!r}"
-        )
+        raise missing(settings)
     database, _ = open_pages(state.pages)
     try:
         yield f"-- database {settings.database}, commit {state.seq} of epoch {state.epoch.hex()}\n"

@@ -7,8 +7,9 @@ import threading
 import time
 
 from discovery.rome.errors import Error, TailLost
-from discovery.rome.replica import Entry, Replica, State
-from discovery.rome.store import mapping
+from discovery.rome.log import Entry, of_stream
+from discovery.rome.replica import Replica
+from discovery.rome.state import State
 
 PAUSE_MS = 500
 """How long Redis may be silent before it is asked whether the replica is still right."""
@@ -93,12 +94,4 @@ class Feed:
                 "XREAD", "BLOCK", pause, "STREAMS", store.keys.log, f"{state.seq}-0"
             )
         )
-        if not reply:
-            return []
-        streams = reply.values() if isinstance(reply, dict) else [items for _, items in reply]
-        found: list[Entry] = []
-        for items in streams:
-            for number, fields in items:
-                values = mapping(fields)
-                found.append((int(number.split(b"-")[0]), values[b"h"], values[b"d"]))
-        return found
+        return of_stream(reply)

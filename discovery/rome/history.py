@@ -10,8 +10,8 @@ import apsw
 import msgpack
 
 from discovery.rome.catalogue import Catalogue
-from discovery.rome.pages import Pages
-from discovery.rome.replica import SCHEMA_CHANGED, open_as_stored, write_rows
+from discovery.rome.log import SCHEMA_CHANGED, content_of, pairs
+from discovery.rome.rows import apply_entry, fill, open_empty
 from discovery.rome.snapshot import Snapshot
 
 
@@ -49,19 +49,18 @@ def _history(snapshot: Snapshot) -> _History:
     names = set(snapshot.rows) if from_start else set()
     history = _History(None, {name: {} for name in names}, names)
     for number, entry in enumerate(snapshot.log, snapshot.number("oldest")):
-        content = msgpack.unpackb(entry.payload, use_list=False, raw=True)
+        content = content_of(entry.payload)
         if content[0] == SCHEMA_CHANGED:
             history.schema = [statement.decode() for statement in content[1]]
             for name, flat in content[2]:
-                rows = zip(flat[::2], flat[1::2], strict=True)
-                history.rows[name.decode()] = {key: (row, number) for key, row in rows}
+                history.rows[name.decode()] = {key: (row, number) for key, row in pairs(flat)}
                 history.whole.add(name.decode())
             history.since_schema, history.at_schema = [], history.present()
             continue
         history.since_schema.append(content[1])
         for name, flat in content[1]:
             table = history.rows.setdefault(name.decode(), {})
-            for key, row in zip(flat[::2], flat[1::2], strict=True):
+            for key, row in pairs(flat):
                 table[key] = (None if row is False else row, number)
     return history
 
@@ -101,7 +100,7 @@ def _replicas(snapshot: Snapshot, history: _History) -> Iterator[Violation]:
         followed = built(snapshot.schema, history.at_schema)
         catalogue = Catalogue(followed)
         for tables in history.since_schema:
-            _apply(followed, catalogue, tables)
+            apply_entry(followed, catalogue, tables)
         booted = built(snapshot.schema, snapshot.rows)
     except apsw.ConstraintError as error:
         yield Violation("replica", f"it cannot be built: {error}")
@@ -114,29 +113,16 @@ def _replicas(snapshot: Snapshot, history: _History) -> Iterator[Violation]:
             yield Violation(f"table {table.name}", f"replicas differ in row {witness!r}")
 
 
-def _apply(database: apsw.Connection, catalogue: Catalogue, tables: Any) -> None:
-    """One entry, as a replica applies it."""
-    database.execute("SAVEPOINT entry")
-    try:
-        write_rows(database, catalogue, tables, in_place=True)
-    except apsw.ConstraintError:
-        database.execute("ROLLBACK TO entry")
-        write_rows(database, catalogue, tables, in_place=False)
-    database.execute("RELEASE entry")
-
-
 def built(schema: list[str], rows: dict[str, dict[bytes, bytes]]) -> apsw.Connection:
     """A database of these rows, as a replica builds it.
 
     Raises:
         apsw.ConstraintError: they violate a key.
     """
-    database, _ = open_as_stored(Pages())
-    for statement in schema:
-        database.execute(statement)
-    for name, table in Catalogue(database).tables.items():
-        for row in rows.get(name, {}).values():
-            database.execute(table.insert, msgpack.unpackb(row, use_list=False))
+    database, _, catalogue = open_empty(schema)
+    for name, table in catalogue.tables.items():
+        fill(database, table, rows.get(name, {}).values())
+    database.execute("COMMIT")
     return database
 
 

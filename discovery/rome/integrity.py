@@ -16,7 +16,7 @@ import msgpack
 from discovery.rome.catalogue import Table, packed
 from discovery.rome.certificate import DIGEST
 from discovery.rome.history import Violation, built, contents, shown
-from discovery.rome.replica import chained
+from discovery.rome.log import chained
 from discovery.rome.settings import Settings
 from discovery.rome.snapshot import Snapshot, read
 from discovery.rome.store import Store

@@ -1,6 +1,6 @@
 """The copy of the database that a process works on, and how it follows the log.
 
-A replica is a `State`: a place in the log (epoch, number, chained hash) and the pages that result
+A replica has a `State`: a place in the log (epoch, number, chained hash) and the pages that result
 from every entry up to there. States never change; a newer one replaces the old in one assignment,
 and transactions keep the one that they began with.
 """
@@ -8,7 +8,6 @@ and transactions keep the one that they began with.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import threading
 from collections.abc import Callable
@@ -18,18 +17,20 @@ from typing import Any
 import apsw
 import msgpack
 
-from discovery.rome.catalogue import Catalogue, Table
+from discovery.rome.catalogue import Catalogue
 from discovery.rome.certificate import Certificate
 from discovery.rome.counters import Counters
-from discovery.rome.errors import OperationalError, StoreRefused, TailLost
-from discovery.rome.functions import regexp
+from discovery.rome.errors import OperationalError, TailLost
+from discovery.rome.head import foreign
 from discovery.rome.ids import Ids
-from discovery.rome.pages import PageFile, Pages, open_pages
+from discovery.rome.log import SCHEMA_CHANGED, Definition, Entry, content_of, continues, of_script
+from discovery.rome.pages import PageFile, Pages
+from discovery.rome.rows import apply_entry, open_as_stored
 from discovery.rome.scripts import CERTIFY, SYNC
 from discovery.rome.settings import Settings
-from discovery.rome.store import Store, mapping
+from discovery.rome.state import State, boot
+from discovery.rome.store import Store
 
-FORMAT = b"1"
 ENTRIES_AT_ONCE = 5_000
 
 FORK_WAITS_S = 1.0
@@ -39,45 +40,6 @@ _parents: list[Any] = []
 """SQLite handles that a parent's thread may have been inside of: closing one would wait for it."""
 
 ENTRIES_REMEMBERED = 1_024
-SCHEMA_CHANGED, ROWS_CHANGED = 0, 1
-
-Entry = tuple[int, bytes, bytes]
-"""Number, chained hash, payload."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A place in the log, and the database there. ``life`` tells one boot from the next."""
-
-    life: int
-    epoch: bytes
-    seq: int
-    hash: bytes
-    pages: Pages
-    catalogue: Catalogue
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """What DDL leaves behind: the whole schema, and the tables whose rows are stored anew.
-
-    All of it is in the log, so that the chained hash tells two changes of the schema apart and the
-    log alone says what the database is.
-    """
-
-    schema: list[str]
-    rows: list[tuple[str, list[bytes]]]
-
-    @property
-    def tables(self) -> list[str]:
-        """The tables whose rows these are; one that was dropped has none."""
-        return [name for name, _ in self.rows]
-
-    def payload(self) -> bytes:
-        """``[0, schema, [[table, [key, row, …]], …]]``, packed as a certificate's payload is."""
-        content = [SCHEMA_CHANGED, self.schema, self.rows]
-        result: bytes = msgpack.packb(content, use_bin_type=False)
-        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +71,7 @@ class Replica:
         self._lock = threading.RLock()
         self._applier: tuple[int, apsw.Connection, PageFile] | None = None
         self.store.check_server()
-        self.state: State = self._boot()
+        self.state = self._boot()
         self.untold: TailLost | None = None
         """A lost tail that the feed has met, for the next transaction to tell its caller."""
         self.owed = 0
@@ -136,7 +98,7 @@ class Replica:
             if reply[0] != b"OK":
                 self._start_over(state, reply)
                 continue
-            entries = _entries(reply[1])
+            entries = of_script(reply[1])
             self.advance(entries)
             if entries and self.state is state:  # they do not continue it, whatever the log says
                 self._start_over(state, [b"BEHIND"])
@@ -156,11 +118,11 @@ class Replica:
         with self._lock:
             state = self.state
             news = [entry for entry in entries if entry[0] > state.seq]
-            if not news or news[0][0] != state.seq + 1 or not _continues(state, news):
+            if not news or not continues(state.seq, state.hash, news):
                 return
             changes = []
             for _, _, payload in news:
-                content = msgpack.unpackb(payload, use_list=False, raw=True)
+                content = content_of(payload)
                 if content[0] == SCHEMA_CHANGED:  # the schema and its rows are in the hashes
                     self.ids.clear()
                     self.state = self._boot()
@@ -187,13 +149,7 @@ class Replica:
         file.pin(state.pages)
         database.execute("BEGIN")
         for tables in changes:
-            try:
-                database.execute("SAVEPOINT entry")
-                write_rows(database, state.catalogue, tables, in_place=True)
-            except apsw.ConstraintError:  # rows swap the values of a unique key
-                database.execute("ROLLBACK TO entry")
-                write_rows(database, state.catalogue, tables, in_place=False)
-            database.execute("RELEASE entry")
+            apply_entry(database, state.catalogue, tables)
         database.execute("COMMIT")
         self._applier = (state.life, database, file)
         return file.published()
@@ -222,41 +178,7 @@ class Replica:
             )
 
     def _boot(self) -> State:
-        """Read the whole database, as of one moment."""
-        keys = self.store.keys
-        while True:
-            first, schema = self.store.at_once(
-                [["HGETALL", keys.head], ["LRANGE", keys.schema, 0, -1]]
-            )
-            head = mapping(first)
-            if (head or schema) and head.get(b"format") != FORMAT:
-                raise foreign(self.store, head.get(b"format", b"none"))
-            database, file = open_as_stored(Pages())
-            database.execute("BEGIN")
-            for statement in schema:
-                database.execute(statement.decode())
-            catalogue = Catalogue(database)
-            reads = [["HVALS", keys.rows(name)] for name in catalogue.tables]
-            second, *contents = self.store.at_once([["HGETALL", keys.head], *reads])
-            again = mapping(second)
-            if all(again.get(name) == head.get(name) for name in (b"epoch", b"schema")):
-                break
-            database.close()
-        for table, values in zip(catalogue.tables.values(), contents, strict=True):
-            database.executemany(
-                table.insert, (msgpack.unpackb(row, use_list=False) for row in values)
-            )
-        database.execute("COMMIT")
-        pages = file.published()
-        database.close()
-        return State(
-            life=next(self._lives),
-            epoch=again.get(b"epoch", b""),
-            seq=int(again.get(b"seq", 0)),
-            hash=again.get(b"hash", b""),
-            pages=pages,
-            catalogue=catalogue,
-        )
+        return boot(self.store, next(self._lives))
 
     # Committing
 
@@ -304,12 +226,12 @@ class Replica:
             commit=True,
         )
         if reply[0] == b"CONFLICT":
-            self.advance(_entries(reply[2]))
+            self.advance(of_script(reply[2]))
             return Rejected(list(certificate.checks.values())[int(reply[1])])
         if reply[0] != b"OK":
             self._start_over(state, reply, committing=True)
             return Rejected("log")
-        self._advance_quietly(_entries(reply[3]))
+        self._advance_quietly(of_script(reply[3]))
         for (table, count), first in zip(wanted, reply[4], strict=False):
             self.ids.add(table, int(first), count)
         return Accepted(int(reply[1]), reply[2], reply[5], payload)
@@ -372,58 +294,3 @@ class Replica:
         self.store.new_process()
         self.ids.new_process()
         self.counters = Counters()
-
-
-def foreign(store: Store, found: bytes) -> StoreRefused:
-    """The sentence for keys of another format, or of somebody else (``none``)."""
-    where = f"redis at {store.settings.address}: keys {store.keys.prefix}:…"
-    if found == b"none":
-        return StoreRefused(f"{where} are not ROME's; choose another database name in the URL")
-    return StoreRefused(
-        f"{where} have format {found.decode(errors='replace')} and this ROME knows format "
-        f"{FORMAT.decode()}; use one that is as new as the one that wrote them"
-    )
-
-
-def open_as_stored(pages: Pages) -> tuple[apsw.Connection, PageFile]:
-    """A connection that stores rows as they are: checked, and with those that triggers wrote."""
-    database, file = open_pages(pages)
-    database.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
-    database.execute("PRAGMA ignore_check_constraints=ON")
-    database.create_scalar_function("regexp", regexp, 2, deterministic=True)
-    return database, file
-
-
-def _entries(reply: list[Any]) -> list[Entry]:
-    return [(int(number), chained, payload) for number, chained, payload in reply]
-
-
-def chained(previous: bytes, payload: bytes) -> bytes:
-    """The hash of an entry: of its payload and of everything before it."""
-    return hashlib.sha1(previous + payload, usedforsecurity=False).hexdigest().encode()
-
-
-def _continues(state: State, entries: list[Entry]) -> bool:
-    last = state.hash
-    for number, (seq, hashed, payload) in enumerate(entries, state.seq + 1):
-        if seq != number or chained(last, payload) != hashed:
-            return False
-        last = hashed
-    return True
-
-
-def write_rows(
-    database: apsw.Connection, catalogue: Catalogue, tables: Any, *, in_place: bool
-) -> None:
-    """Store a commit's rows. Not ``in_place``: all of them go before any comes."""
-    for name, flat in tables:
-        table: Table = catalogue.tables[name.decode()]
-        for key, row in zip(flat[::2], flat[1::2], strict=True):
-            if row is False or not in_place or table.upsert is None:
-                database.execute(table.delete, msgpack.unpackb(key, use_list=False))
-    for name, flat in tables:
-        table = catalogue.tables[name.decode()]
-        insert = table.upsert if in_place and table.upsert is not None else table.insert
-        for row in flat[1::2]:
-            if row is not False:
-                database.execute(insert, msgpack.unpackb(row, use_list=False))

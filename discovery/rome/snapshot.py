@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from discovery.rome.catalogue import Catalogue
-from discovery.rome.errors import OperationalError
-from discovery.rome.pages import Pages
-from discovery.rome.replica import FORMAT, foreign, open_as_stored
+from discovery.rome.head import Head, check_format, head_of, missing, read_head, same_schema
+from discovery.rome.rows import open_empty
 from discovery.rome.store import Store, mapping
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoredEntry:
     """One of the log: its id in the stream, chained hash, payload, and the keys it has changed."""
 
     id: str
@@ -27,10 +25,10 @@ class Entry:
 class Snapshot:
     """The keys of a database; ``others`` are named like them and belong to no table."""
 
-    head: dict[str, bytes]
+    head: Head
     schema: list[str]
     catalogue: Catalogue
-    log: list[Entry]
+    log: list[StoredEntry]
     versions: dict[bytes, int]
     ids: dict[str, int]
     rows: dict[str, dict[bytes, bytes]]
@@ -41,7 +39,7 @@ class Snapshot:
         return int(self.head.get(name, b"-1"))
 
 
-def read_schema(store: Store) -> tuple[dict[str, bytes], list[str], Catalogue]:
+def read_schema(store: Store) -> tuple[Head, list[str], Catalogue]:
     """The head of a database and its schema: one round trip.
 
     Raises:
@@ -49,22 +47,15 @@ def read_schema(store: Store) -> tuple[dict[str, bytes], list[str], Catalogue]:
         StoreRefused: its keys are of another format, or somebody else's.
     """
     keys = store.keys
-    first, statements, more = store.at_once(
-        [
-            ["HGETALL", keys.head],
-            ["LRANGE", keys.schema, 0, -1],
-            ["EXISTS", keys.log, keys.versions, keys.schema],
-        ]
-    )
-    head = {name.decode(): value for name, value in mapping(first).items()}
-    if not head and not more:
-        raise OperationalError(
-            f"redis at {store.settings.address} holds no database {store.settings.database!r}"
-        )
-    if head.get("format") != FORMAT:
-        raise foreign(store, head.get("format", b"none"))
+    others = ["EXISTS", keys.log, keys.versions, keys.schema]
+    head, statements, (found,) = read_head(store, others)
+    if not head and not found:
+        raise missing(store.settings)
+    check_format(store, head)
     schema = [statement.decode() for statement in statements]
-    return head, schema, _catalogue(schema)
+    database, _, catalogue = open_empty(schema)
+    database.close()
+    return head, schema, catalogue
 
 
 def read(store: Store) -> Snapshot:
@@ -74,10 +65,10 @@ def read(store: Store) -> Snapshot:
         OperationalError, StoreRefused: as `read_schema`.
     """
     keys = store.keys
-    named = store.request(_names(store))
+    named = _names(store)
     while True:
         before, schema, catalogue = read_schema(store)
-        second, log, versions, ids, *rows = store.at_once(
+        reply, log, versions, ids, *rows = store.at_once(
             [
                 ["HGETALL", keys.head],
                 ["XRANGE", keys.log, "-", "+"],
@@ -86,8 +77,8 @@ def read(store: Store) -> Snapshot:
                 *(["HGETALL", keys.rows(name)] for name in catalogue.tables),
             ]
         )
-        head = {name.decode(): value for name, value in mapping(second).items()}
-        if head.get("schema") == before.get("schema") and head.get("epoch") == before.get("epoch"):
+        head = head_of(reply)
+        if same_schema(before, head):
             break
     known = {keys.head, keys.log, keys.versions, keys.ids, keys.schema}
     known.update(keys.rows(name) for name in catalogue.tables)
@@ -107,27 +98,17 @@ def read(store: Store) -> Snapshot:
     )
 
 
-def _catalogue(schema: Iterable[str]) -> Catalogue:
-    database, _ = open_as_stored(Pages())
-    for statement in schema:
-        database.execute(statement)
-    try:
-        return Catalogue(database)
-    finally:
-        database.close()
-
-
-def _names(store: Store) -> Any:
+def _names(store: Store) -> set[str]:
     """All keys that are named like this database's, whatever they hold."""
     pattern = "".join(f"\\{c}" if c in "*?[]\\^-" else c for c in f"{store.keys.prefix}:") + "*"
 
-    def scan(client: Any) -> set[str]:
-        return {name.decode() for name in client.scan_iter(match=pattern, count=1000)}
+    return store.request(
+        lambda client: {name.decode() for name in client.scan_iter(match=pattern, count=1000)}
+    )
 
-    return scan
 
-
-def _entry(number: bytes, fields: dict[bytes, bytes]) -> Entry:
-    return Entry(
-        number.decode(), fields.get(b"h", b""), fields.get(b"d", b""), fields.get(b"k", b"")
+def _entry(number: bytes, fields: Any) -> StoredEntry:
+    said = mapping(fields)
+    return StoredEntry(
+        number.decode(), said.get(b"h", b""), said.get(b"d", b""), said.get(b"k", b"")
     )

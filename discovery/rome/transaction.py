@@ -23,9 +23,11 @@ from discovery.rome.catalogue import Catalogue, Value, packed, quoted
 from discovery.rome.certificate import Certificate, of_changes
 from discovery.rome.errors import Deadlock, IntegrityError, NotSupportedError
 from discovery.rome.feed import Feed
+from discovery.rome.log import Definition
 from discovery.rome.pages import Pages
-from discovery.rome.replica import Definition, Rejected, Replica, State
+from discovery.rome.replica import Rejected, Replica
 from discovery.rome.savepoints import verb_and_name, written_since
+from discovery.rome.state import State
 from discovery.rome.statements import Shape, shape
 from discovery.rome.workspace import Outcome, Workspace
 

@@ -15,7 +15,7 @@ from discovery.rome import errors
 from discovery.rome.catalogue import Catalogue, Value
 from discovery.rome.functions import regexp
 from discovery.rome.pages import Pages, open_pages
-from discovery.rome.replica import State
+from discovery.rome.state import State
 from discovery.rome.statements import with_literals
 
 Row = tuple[Value, ...]

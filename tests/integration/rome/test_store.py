@@ -394,7 +394,7 @@ def test_pages_that_cannot_be_written(server, monkeypatch):
     ):
         assert count(reader) == 0
         add(writer, "a")
-        monkeypatch.setattr("discovery.rome.replica.write_rows", refuse)
+        monkeypatch.setattr("discovery.rome.rows.write_rows", refuse)
         assert count(reader) == 1
         assert replica_of(reader).counters.boots == 1
         add(writer, "b")

@@ -8,15 +8,16 @@ violate nothing, and be what one of the two serial orders gives.
 import functools
 import itertools
 
-import msgpack
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from discovery.rome.catalogue import Catalogue
 from discovery.rome.certificate import of_changes
+from discovery.rome.log import content_of
 from discovery.rome.pages import Pages, open_pages
-from discovery.rome.replica import State, open_as_stored, write_rows
+from discovery.rome.rows import apply_entry, open_as_stored
+from discovery.rome.state import State
 from discovery.rome.workspace import Workspace
 from tests.rome_statements import ROWS, SCHEMA, TABLES, statements
 
@@ -67,17 +68,9 @@ def on_top(pages, certificate):
     """``pages`` with the rows of a commit, stored as every replica does."""
     database, file = open_as_stored(pages)
     catalogue = Catalogue(database)
-    content = msgpack.unpackb(certificate.payload(), use_list=False, raw=True)
-    for in_place in (True, False):
-        database.execute("BEGIN")
-        try:
-            write_rows(database, catalogue, content[1], in_place=in_place)
-            database.execute("COMMIT")
-            break
-        except Exception:
-            database.execute("ROLLBACK")
-            if not in_place:
-                raise
+    database.execute("BEGIN")
+    apply_entry(database, catalogue, content_of(certificate.payload())[1])
+    database.execute("COMMIT")
     after = file.published()
     database.close()
     return after

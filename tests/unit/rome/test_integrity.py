@@ -12,7 +12,7 @@ from discovery.rome.certificate import digest
 from discovery.rome.dump import statements
 from discovery.rome.errors import InterfaceError, ProgrammingError
 from discovery.rome.integrity import violations_of
-from discovery.rome.snapshot import Entry, Snapshot
+from discovery.rome.snapshot import Snapshot, StoredEntry
 from discovery.rome.urls import settings_of
 
 SCHEMA = ["CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT COLLATE NOCASE UNIQUE)"]
@@ -79,7 +79,7 @@ def row(*values):
 def entry(number, last, content, keys):
     payload = msgpack.packb(content, use_bin_type=False)
     hashed = hashlib.sha1(last + payload).hexdigest().encode()
-    return Entry(f"{number}-0", hashed, payload, keys + bytes([number] * 16))
+    return StoredEntry(f"{number}-0", hashed, payload, keys + bytes([number] * 16))
 
 
 def snapshot(**changes):
@@ -151,7 +151,7 @@ def replaced(number, **fields):
     def change(log):
         old = log[number - 1]
         values = {name: getattr(old, name) for name in ("id", "hash", "payload", "keys")}
-        return [*log[: number - 1], Entry(**{**values, **fields}), *log[number:]]
+        return [*log[: number - 1], StoredEntry(**{**values, **fields}), *log[number:]]
 
     return change
 

@@ -14,8 +14,9 @@ from sqlalchemy.engine import make_url
 from discovery.rome import dbapi
 from discovery.rome.catalogue import Catalogue
 from discovery.rome.dialect import RomeDialect
+from discovery.rome.head import FORMAT
 from discovery.rome.pages import Pages, open_pages
-from discovery.rome.replica import FORMAT, State
+from discovery.rome.state import State
 
 ANY = "any"
 

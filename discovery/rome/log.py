@@ -1,0 +1,79 @@
+"""The log that all replicas follow: what an entry is, what it says, and what it continues."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from discovery.rome.store import mapping
+
+SCHEMA_CHANGED, ROWS_CHANGED = 0, 1
+"""What a payload begins with."""
+
+Entry = tuple[int, bytes, bytes]
+"""Number, chained hash, payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What DDL leaves behind: the whole schema, and the tables whose rows are stored anew.
+
+    All of it is in the log, so that the chained hash tells two changes of the schema apart and the
+    log alone says what the database is.
+    """
+
+    schema: list[str]
+    rows: list[tuple[str, list[bytes]]]
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables whose rows these are; one that was dropped has none."""
+        return [name for name, _ in self.rows]
+
+    def payload(self) -> bytes:
+        """``[0, schema, [[table, [key, row, …]], …]]``, packed as a certificate's payload is."""
+        content = [SCHEMA_CHANGED, self.schema, self.rows]
+        result: bytes = msgpack.packb(content, use_bin_type=False)
+        return result
+
+
+def content_of(payload: bytes) -> Any:
+    """What an entry says: first what has changed, names as bytes, keys and rows as packed."""
+    return msgpack.unpackb(payload, use_list=False, raw=True)
+
+
+def pairs(flat: Sequence[Any]) -> Iterator[tuple[bytes, Any]]:
+    """Each key and its row (False where it is gone) of ``[key, row, key, row, …]``."""
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def of_script(reply: list[Any]) -> list[Entry]:
+    """The entries in a script's answer."""
+    return [(int(number), hashed, payload) for number, hashed, payload in reply]
+
+
+def of_stream(reply: Any) -> list[Entry]:
+    """The entries in XREAD's answer about one stream, in any form that redis-py gives it."""
+    if not reply:
+        return []
+    ((_, items),) = reply.items() if isinstance(reply, dict) else reply
+    entries = ((number, mapping(fields)) for number, fields in items)
+    return [(int(number.split(b"-")[0]), said[b"h"], said[b"d"]) for number, said in entries]
+
+
+def chained(previous: bytes, payload: bytes) -> bytes:
+    """The hash of an entry: of its payload and of everything before it."""
+    return hashlib.sha1(previous + payload, usedforsecurity=False).hexdigest().encode()
+
+
+def continues(seq: int, last: bytes, entries: list[Entry]) -> bool:
+    """Whether ``entries`` come next in the history whose newest one is ``seq``, hashed ``last``."""
+    for expected, (number, hashed, payload) in enumerate(entries, seq + 1):
+        if number != expected or chained(last, payload) != hashed:
+            return False
+        last = hashed
+    return True
