@@ -10,6 +10,8 @@ from typing import Any
 import apsw
 import msgpack
 
+from discovery.rome.schema import schema_objects
+
 Value = Any
 
 INTEGERS = 2**63
@@ -138,12 +140,9 @@ class Catalogue:
     def __init__(self, database: apsw.Connection) -> None:
         self.tables: dict[str, Table] = {}
         self.parents: dict[str, tuple[Parent, ...]] = {}
-        for (name,) in _rows(
-            database,
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' "
-            "ESCAPE '\\'",
-        ):
-            self.tables[name] = _table(database, name)
+        for kind, name, _ in schema_objects(database):
+            if kind == "table":
+                self.tables[name] = _table(database, name)
         self._find_parents()
 
     def _find_parents(self) -> None:

@@ -14,6 +14,7 @@ from discovery.rome.dbapi import Connection
 from discovery.rome.errors import Error, IntegrityError, OperationalError, ProgrammingError
 from discovery.rome.head import missing
 from discovery.rome.pages import open_pages
+from discovery.rome.schema import schema_objects
 from discovery.rome.settings import Settings
 from discovery.rome.state import boot
 from discovery.rome.statements import shape
@@ -46,17 +47,14 @@ def dump(settings: Settings) -> Iterator[str]:
     try:
         yield f"-- database {settings.database}, commit {state.seq} of epoch {state.epoch.hex()}\n"
         yield "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n"
-        schema = database.execute(
-            "SELECT type, sql FROM sqlite_schema WHERE sql IS NOT NULL "
-            "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid"
-        ).fetchall()
-        yield from (f"{sql};\n" for kind, sql in schema if kind == "table")
+        schema = schema_objects(database)
+        yield from (f"{sql};\n" for kind, _, sql in schema if kind == "table")
         for table in state.catalogue.tables.values():
             columns = ", ".join(map(quoted, table.columns))
             into = f"INSERT INTO {quoted(table.name)} ({columns}) VALUES ("
             for row in database.execute(f"SELECT {columns} FROM {quoted(table.name)}"):
                 yield into + ", ".join(map(apsw.format_sql_value, row)) + ");\n"
-        yield from (f"{sql};\n" for kind, sql in schema if kind != "table")
+        yield from (f"{sql};\n" for kind, _, sql in schema if kind != "table")
         yield "COMMIT;\n"
     finally:
         database.close()
@@ -128,11 +126,7 @@ def _only_sqlites(statement: str) -> bool:
 
 
 def _tables(connection: Connection) -> list[str]:
-    cursor = connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' "
-        "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
-    )
-    return [name for (name,) in cursor]
+    return [name for kind, name, _ in schema_objects(connection) if kind == "table"]
 
 
 def _count(connection: Connection, table: str) -> int:

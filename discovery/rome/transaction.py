@@ -27,6 +27,7 @@ from discovery.rome.log import Definition
 from discovery.rome.pages import Pages
 from discovery.rome.replica import Rejected, Replica
 from discovery.rome.savepoints import verb_and_name, written_since
+from discovery.rome.schema import schema_objects
 from discovery.rome.state import State
 from discovery.rome.statements import Shape, shape
 from discovery.rome.workspace import Outcome, Workspace
@@ -316,13 +317,8 @@ class Transaction:
                         msgpack.packb(row, use_bin_type=True),
                     )
             contents.append((name, flat))
-        schema = [
-            sql
-            for (sql,) in workspace.database.execute(
-                "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL "
-                "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type != 'table', rowid"
-            )
-        ]
+        made = schema_objects(workspace.database)
+        schema = [sql for kind, _, sql in sorted(made, key=lambda one: one.kind != "table")]
         return certificate, Definition(schema, contents)
 
     # Running again
@@ -357,11 +353,8 @@ def _of_leased_key(statement: Statement, error: IntegrityError) -> bool:
 
 
 def _definitions(workspace: Workspace) -> dict[str, str]:
-    rows: Any = workspace.database.execute(
-        "SELECT name, sql FROM sqlite_schema WHERE type = 'table' "
-        "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-    )
-    return dict(rows)
+    made = schema_objects(workspace.database)
+    return {name: sql for kind, name, sql in made if kind == "table"}
 
 
 def _tables_read(workspace: Workspace, sql: str) -> set[str]:
