@@ -13,6 +13,7 @@ import msgpack
 from discovery.rome.schema import schema_objects
 
 Value = Any
+Row = tuple[Value, ...]
 
 INTEGERS = 2**63
 """Where SQLite's integers end."""
@@ -31,7 +32,10 @@ def packed(values: Iterable[Value]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Columns of a table, by position, that identify a row; ``folded``: compared without case."""
+    """Columns of a table, by position, that identify a row; ``folded``: compared without case.
+
+    ``name`` is the index's; of columns that foreign keys refer to, the `Reference.label`.
+    """
 
     name: str
     columns: tuple[int, ...]
@@ -81,6 +85,12 @@ class Reference:
     folded: tuple[bool, ...]
     numeric: tuple[bool, ...]
 
+    @property
+    def label(self) -> str:
+        """What parent and child both call the key that ties them."""
+        columns = ",".join(column.lower() for column in self.parent_columns)
+        return f"{self.parent.lower()}({columns})"
+
     def of(self, row: Sequence[Value]) -> bytes | None:
         """The parent's key that this row refers to, or None where it refers to none."""
         if any(self.numeric):
@@ -109,6 +119,7 @@ class Table:
     unique: tuple[Key, ...]
     scanned: bool
     references: tuple[Reference, ...]
+    select_all: str = field(compare=False)
     select: str = field(compare=False)
     insert: str = field(compare=False)
     delete: str = field(compare=False)
@@ -120,60 +131,44 @@ class Table:
         """Whether the primary key is SQLite's row number."""
         return not self.rowid and self.upsert is None
 
-
-@dataclass(frozen=True, slots=True)
-class Parent:
-    """Columns of a table that a foreign key of another table names."""
-
-    columns: tuple[int, ...]
-    folded: tuple[bool, ...]
-    label: str
-
-    def of(self, row: Sequence[Value]) -> bytes | None:
-        """The key that children would name."""
-        return Key("", self.columns, self.folded).of(row)
+    def key_of(self, row: Sequence[Value]) -> bytes:
+        """What a row lies under: its primary key, NULLs of a declared one as they are."""
+        key = self.primary.of(row)
+        return packed(row[i] for i in self.primary.columns) if key is None else key
 
 
 class Catalogue:
-    """The tables of one schema, read once from a connection that shows it."""
+    """The tables of one schema, read once from a connection that shows it.
+
+    ``parents``: by table the keys of it that foreign keys of any table refer to.
+    """
 
     def __init__(self, database: apsw.Connection) -> None:
         self.tables: dict[str, Table] = {}
-        self.parents: dict[str, tuple[Parent, ...]] = {}
+        self.parents: dict[str, tuple[Key, ...]] = {}
         for kind, name, _ in schema_objects(database):
             if kind == "table":
                 self.tables[name] = _table(database, name)
         self._find_parents()
 
     def _find_parents(self) -> None:
-        found: dict[str, dict[tuple[str, ...], None]] = {}
+        found: dict[str, dict[str, tuple[str, ...]]] = {}
         spelled = {name.lower(): name for name in self.tables}
         for table in self.tables.values():
             for reference in table.references:
                 parent = spelled.get(reference.parent.lower())
                 if parent is not None:
-                    found.setdefault(parent, {})[reference.parent_columns] = None
+                    found.setdefault(parent, {})[reference.label] = reference.parent_columns
         for name, keys in found.items():
             table = self.tables[name]
             position = {column.lower(): i for i, column in enumerate(table.columns)}
             folds = _folds(table)
             parents = []
-            for columns in keys:
+            for label, columns in keys.items():
                 named = columns or tuple(table.columns[i] for i in table.primary.columns)
                 places = tuple(position[column.lower()] for column in named)
-                parents.append(
-                    Parent(
-                        places,
-                        tuple(folds.get(i, False) for i in places),
-                        reference_label(name, columns),
-                    )
-                )
+                parents.append(Key(label, places, tuple(folds.get(i, False) for i in places)))
             self.parents[name] = tuple(parents)
-
-
-def reference_label(parent: str, columns: Sequence[str]) -> str:
-    """What parent and child both call the key that ties them."""
-    return parent.lower() + "(" + ",".join(column.lower() for column in columns) + ")"
 
 
 def _folds(table: Table) -> dict[int, bool]:
@@ -234,6 +229,7 @@ def _table(database: apsw.Connection, name: str) -> Table:
     where = " AND ".join(f"{quoted(names[i])} = ?" for i in primary.columns)
     listed = ", ".join(quoted(column) for column in names)
     table = quoted(name)
+    select_all = f"SELECT {listed} FROM {table}"
     return Table(
         name=name,
         columns=names,
@@ -242,7 +238,8 @@ def _table(database: apsw.Connection, name: str) -> Table:
         unique=tuple(unique),
         scanned=scanned,
         references=_references(database, name, place),
-        select=f"SELECT {listed} FROM {table} WHERE {where}",
+        select_all=select_all,
+        select=f"{select_all} WHERE {where}",
         insert=f"INSERT INTO {table} ({listed}) VALUES ({', '.join('?' * len(names))})",
         delete=f"DELETE FROM {table} WHERE {where}",
         upsert=None if by_row_number else _upsert(table, names, primary),

@@ -18,16 +18,19 @@ schema         all tables                                       everyone        
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import apsw
 import msgpack
 
-from discovery.rome.catalogue import Catalogue, Table, Value, packed, reference_label
+from discovery.rome.catalogue import Catalogue, Key, Reference, Row, Table, Value
 from discovery.rome.log import ROWS_CHANGED
 
 DIGEST = 8
+
+_KeyOrReference = TypeVar("_KeyOrReference", Key, Reference)
 
 
 def digest(kind: str, name: str, key: bytes = b"") -> bytes:
@@ -97,12 +100,12 @@ def _certify_row(
 ) -> None:
     image = change.new if change.op == "INSERT" else change.old
     assert image is not None
-    primary = [image[i] for i in table.primary.columns]
-    key = _folded(table, primary)
+    key = table.key_of(image)
     certificate.check("row", table.name, key)
     certificate.bump("row", table.name, key)
     # one that is gone may be there again, spelled in another case: both changes have this key
-    new: tuple[Value, ...] | None = database.execute(table.select, primary).fetchone()
+    primary = [image[i] for i in table.primary.columns]
+    new: Row | None = database.execute(table.select, primary).fetchone()
     old = None if change.op == "INSERT" else _old_row(change, new)
     certificate.rows.setdefault(table.name, {})[key] = (
         None if new is None else msgpack.packb(new, use_bin_type=True)
@@ -111,16 +114,10 @@ def _certify_row(
         certificate.note_id(table, image)
     _certify_unique(certificate, table, old, new)
     _certify_references(certificate, table, old, new)
-    _certify_as_parent(certificate, table, old, new, catalogue)
+    _certify_as_parent(certificate, catalogue.parents.get(table.name, ()), old, new)
 
 
-def _folded(table: Table, primary: list[Value]) -> bytes:
-    row: dict[int, Value] = dict(zip(table.primary.columns, primary, strict=True))
-    key = table.primary.of(row)  # type: ignore[arg-type]
-    return packed(primary) if key is None else key
-
-
-def _old_row(change: apsw.TableChange, new: tuple[Value, ...] | None) -> tuple[Value, ...]:
+def _old_row(change: apsw.TableChange, new: Row | None) -> Row:
     """The row as it was: an update names only what it changed, the rest is as it is now."""
     assert change.old is not None
     if new is None:
@@ -130,53 +127,44 @@ def _old_row(change: apsw.TableChange, new: tuple[Value, ...] | None) -> tuple[V
     )
 
 
-def _certify_unique(
-    certificate: Certificate,
-    table: Table,
-    old: tuple[Value, ...] | None,
-    new: tuple[Value, ...] | None,
-) -> None:
+def _gained(
+    keys: Iterable[_KeyOrReference], old: Row | None, new: Row | None
+) -> Iterator[tuple[_KeyOrReference, bytes]]:
+    """Those whose values a row has and had not, with these values."""
     if new is None:
         return
-    for unique in table.unique:
-        key = unique.of(new)
-        if key is None or (old is not None and unique.of(old) == key):
-            continue
-        certificate.check("unique", unique.name, key)
-        certificate.bump("unique", unique.name, key)
+    for key in keys:
+        values = key.of(new)
+        if values is not None and (old is None or key.of(old) != values):
+            yield key, values
+
+
+def _certify_unique(
+    certificate: Certificate, table: Table, old: Row | None, new: Row | None
+) -> None:
+    for unique, values in _gained(table.unique, old, new):
+        certificate.check("unique", unique.name, values)
+        certificate.bump("unique", unique.name, values)
 
 
 def _certify_references(
-    certificate: Certificate,
-    table: Table,
-    old: tuple[Value, ...] | None,
-    new: tuple[Value, ...] | None,
+    certificate: Certificate, table: Table, old: Row | None, new: Row | None
 ) -> None:
-    if new is None:
-        return
-    for reference in table.references:
-        key = reference.of(new)
-        if key is None or (old is not None and reference.of(old) == key):
-            continue
-        label = reference_label(reference.parent, reference.parent_columns)
-        certificate.check("exists", label, key)
-        certificate.bump("refers", label, key)
+    for reference, values in _gained(table.references, old, new):
+        certificate.check("exists", reference.label, values)
+        certificate.bump("refers", reference.label, values)
 
 
 def _certify_as_parent(
-    certificate: Certificate,
-    table: Table,
-    old: tuple[Value, ...] | None,
-    new: tuple[Value, ...] | None,
-    catalogue: Catalogue,
+    certificate: Certificate, parents: Iterable[Key], old: Row | None, new: Row | None
 ) -> None:
-    for parent in catalogue.parents.get(table.name, ()):
+    for parent in parents:
         before = None if old is None else parent.of(old)
         after = None if new is None else parent.of(new)
         if before == after:
             continue
         if before is not None:
-            certificate.check("refers", parent.label, before)
-            certificate.bump("exists", parent.label, before)
+            certificate.check("refers", parent.name, before)
+            certificate.bump("exists", parent.name, before)
         if after is not None:
-            certificate.bump("exists", parent.label, after)
+            certificate.bump("exists", parent.name, after)

@@ -17,7 +17,7 @@ from typing import Any
 
 import apsw
 
-from discovery.rome.catalogue import Value
+from discovery.rome.catalogue import Row, Value
 from discovery.rome.errors import (
     DatabaseError,
     DataError,
@@ -35,7 +35,7 @@ from discovery.rome.replica import Replica
 from discovery.rome.settings import Settings, parse
 from discovery.rome.statements import shape
 from discovery.rome.transaction import Transaction
-from discovery.rome.workspace import Outcome, Row, Workspace
+from discovery.rome.workspace import Outcome, Workspace
 
 apilevel = "2.0"
 threadsafety = 1

@@ -52,7 +52,7 @@ def dump(settings: Settings) -> Iterator[str]:
         for table in state.catalogue.tables.values():
             columns = ", ".join(map(quoted, table.columns))
             into = f"INSERT INTO {quoted(table.name)} ({columns}) VALUES ("
-            for row in database.execute(f"SELECT {columns} FROM {quoted(table.name)}"):
+            for row in database.execute(table.select_all):
                 yield into + ", ".join(map(apsw.format_sql_value, row)) + ");\n"
         yield from (f"{sql};\n" for kind, _, sql in schema if kind != "table")
         yield "COMMIT;\n"

@@ -106,8 +106,7 @@ def _replicas(snapshot: Snapshot, history: _History) -> Iterator[Violation]:
         yield Violation("replica", f"it cannot be built: {error}")
         return
     for table in catalogue.tables.values():
-        listed = table.select.partition(" WHERE ")[0]
-        differing = set(followed.execute(listed)) ^ set(booted.execute(listed))
+        differing = set(followed.execute(table.select_all)) ^ set(booted.execute(table.select_all))
         if differing:
             witness = min(differing, key=repr)
             yield Violation(f"table {table.name}", f"replicas differ in row {witness!r}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import apsw
 import msgpack
 
-from discovery.rome.catalogue import Table, packed
+from discovery.rome.catalogue import Table
 from discovery.rome.certificate import DIGEST
 from discovery.rome.history import Violation, built, contents, shown
 from discovery.rome.log import chained
@@ -159,4 +159,4 @@ def _own_key(table: Table, row: bytes) -> bytes | None:
         return None
     if not isinstance(values, list) or len(values) != len(table.columns):
         return None
-    return table.primary.of(values) or packed([values[i] for i in table.primary.columns])
+    return table.key_of(values)

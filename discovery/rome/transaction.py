@@ -19,7 +19,7 @@ import apsw
 import apsw.ext
 import msgpack
 
-from discovery.rome.catalogue import Catalogue, Value, packed, quoted
+from discovery.rome.catalogue import Catalogue, Value, quoted
 from discovery.rome.certificate import Certificate, of_changes
 from discovery.rome.errors import Deadlock, IntegrityError, NotSupportedError
 from discovery.rome.feed import Feed
@@ -308,14 +308,9 @@ class Transaction:
             flat: list[bytes] = []
             table = catalogue.tables.get(name)
             if table is not None:
-                listed = ", ".join(map(quoted, table.columns))
-                for row in workspace.database.execute(f"SELECT {listed} FROM {quoted(name)}"):
-                    key = table.primary.of(row)
+                for row in workspace.database.execute(table.select_all):
                     certificate.note_id(table, row)
-                    flat += (
-                        packed([row[i] for i in table.primary.columns]) if key is None else key,
-                        msgpack.packb(row, use_bin_type=True),
-                    )
+                    flat += (table.key_of(row), msgpack.packb(row, use_bin_type=True))
             contents.append((name, flat))
         made = schema_objects(workspace.database)
         schema = [sql for kind, _, sql in sorted(made, key=lambda one: one.kind != "table")]

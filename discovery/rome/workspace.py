@@ -12,13 +12,11 @@ from uuid import UUID
 import apsw
 
 from discovery.rome import errors
-from discovery.rome.catalogue import Catalogue, Value
+from discovery.rome.catalogue import Catalogue, Row, Value
 from discovery.rome.functions import regexp
 from discovery.rome.pages import Pages, open_pages
 from discovery.rome.state import State
 from discovery.rome.statements import with_literals
-
-Row = tuple[Value, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from discovery.rome.catalogue import Catalogue, Key, as_number, fold_case, packed, reference_label
+from discovery.rome.catalogue import Catalogue, Key, as_number, fold_case, packed
 
 texts = st.text(alphabet="aAbBzZ@[`{éÉßıK0 ", max_size=3)
 values = st.one_of(
@@ -120,9 +120,8 @@ def test_references(catalogue):
     assert (to_name.columns, to_name.folded, to_name.numeric) == ((3,), (True,), (False,))
     assert nowhere.parent == "nowhere"
     row = ["c", 1, "7", "Name", None]
-    parents = {parent.label: parent for parent in catalogue.parents["parent"]}
+    parents = {parent.name: parent for parent in catalogue.parents["parent"]}
     for reference, parent_row in ((to_id, [7, None, b""]), (to_name, [1, "nAME", b""])):
-        label = reference_label(reference.parent, reference.parent_columns)
-        assert reference.of(row) == parents[label].of(parent_row)
+        assert reference.of(row) == parents[reference.label].of(parent_row)
     assert nowhere.of(row) is None
     assert set(catalogue.parents) == {"parent"}
