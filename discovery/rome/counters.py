@@ -1,4 +1,4 @@
-"""What a process has done so far; read by `discovery.rome.counters`, for results and benchmarks."""
+"""What a process has done so far, for benchmarks and tests: `replica.counters` of a connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ class Counters:
     ``conflicts``: certifications that were lost. ``replayed``: of those transactions, the ones that
     were run again and accepted without the caller knowing. ``deadlocks``: the ones that reached the
     caller. ``applied``: entries of the log that others wrote. ``published``: own commits whose
-    pages became the state as they were. ``boots``: replicas built anew after the first.
+    pages became the state as they were. ``boots``: replicas built anew after the first, but for
+    DDL of others. ``tails_lost``: callers who were told that Redis has lost commits.
     """
 
     transactions: int = 0

@@ -1,7 +1,7 @@
 """The driver: PEP 249 over a replica. ``paramstyle`` is qmark; threads may share the module only.
 
-Nothing happens until the first statement, which begins a transaction. There is no round trip to
-read; `Connection.commit` costs one.
+Nothing happens until the first statement, which begins a transaction: one round trip, none with
+``fresh=push``. Statements cost none; `Connection.commit` costs one.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Connection:
         self.settings = settings
         self.autocommit = False
         self.serializable = False
-        self.isolation_level: str | None = None
+        self.isolation_level: str | None = None  # oslo.db sets sqlite3's; here it says nothing
         self._functions: list[tuple[str, int, Callable[..., Any], bool]] = []
         self._closed = False
         self._open()
@@ -221,9 +221,9 @@ class Connection:
             raise ProgrammingError("parameters are a sequence: the paramstyle is qmark")
         if self._transaction is None:
             feed = self._feed if self.settings.fresh == "push" else None
-            self._transaction = Transaction(self._replica, feed, self.serializable)
+            self._transaction = Transaction(self._replica, feed, self._workspace, self.serializable)
         try:
-            outcome = self._transaction.execute(self._workspace, sql, tuple(parameters))
+            outcome = self._transaction.execute(sql, tuple(parameters))
         except Error:
             self.rollback()
             raise

@@ -53,7 +53,7 @@ class Ids:
             self._free.setdefault(table, deque()).extend(range(first, first + count))
 
     def clear(self) -> None:
-        """Drop every block: the counter that they came from is gone, or belongs to the parent."""
+        """Drop every block: the counters that they came from may have begun anew."""
         with self._lock:
             self._free.clear()
 

@@ -32,14 +32,17 @@ from discovery.rome.state import State, boot
 from discovery.rome.store import Store
 
 ENTRIES_AT_ONCE = 5_000
+"""How many a request asks for at most."""
+
+ENTRIES_REMEMBERED = 1_024
+"""The newest that a state is known to have, by number and hash; a commit of this process looks here
+whether another thread has applied it."""
 
 FORK_WAITS_S = 1.0
 """How long a fork waits for a thread that applies entries, or boots."""
 
 _parents: list[Any] = []
 """SQLite handles that a parent's thread may have been inside of: closing one would wait for it."""
-
-ENTRIES_REMEMBERED = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Replica:
         self._lives = itertools.count(1)
         self._lock = threading.RLock()
         self._applier: tuple[int, apsw.Connection, PageFile] | None = None
+        self._held = False
         self.store.check_server()
         self.state = self._boot()
         self.untold: TailLost | None = None

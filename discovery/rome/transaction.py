@@ -9,6 +9,7 @@ deadlock otherwise.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -51,9 +52,12 @@ class Statement:
 class Transaction:
     """From the first statement to commit or rollback, on one workspace."""
 
-    def __init__(self, replica: Replica, feed: Feed | None, serializable: bool) -> None:
+    def __init__(
+        self, replica: Replica, feed: Feed | None, workspace: Workspace, serializable: bool
+    ) -> None:
         self._replica = replica
         self._feed = feed
+        self._workspace = workspace
         self._serializable = serializable
         self._state: State | None = None
         self._assumed = False
@@ -65,16 +69,21 @@ class Transaction:
         self._spoiled: set[str] = set()
         self._given: deque[int] = deque()
         self._taken: list[int] = []
-        self.workspace: Workspace | None = None
 
     @property
     def open(self) -> bool:
         """Whether anything has been run."""
         return self._state is not None
 
+    @property
+    def state(self) -> State:
+        """What is below its changes, once anything has been run."""
+        assert self._state is not None
+        return self._state
+
     # Running statements
 
-    def execute(self, workspace: Workspace, sql: str, parameters: Sequence[Value]) -> Outcome:
+    def execute(self, sql: str, parameters: Sequence[Value]) -> Outcome:
         """Run one statement.
 
         Raises:
@@ -84,7 +93,7 @@ class Transaction:
         """
         form = shape(sql)
         if self._state is None:
-            self._begin(workspace, form)
+            self._begin(form)
         elif self._assumed and form.kind not in _NEEDS_NOTHING:
             self._confirm()
         outcome = self._run(sql, parameters, form)
@@ -94,9 +103,8 @@ class Transaction:
         self._statements.append(Statement(sql, parameters, form, outcome, self._taken))
         return outcome
 
-    def _begin(self, workspace: Workspace, form: Shape) -> None:
+    def _begin(self, form: Shape) -> None:
         """Take the newest state; an INSERT may go on the last known one, and be checked later."""
-        self.workspace = workspace
         self._replica.counters.transactions += 1
         if self._feed is not None:
             state = self._feed.state()
@@ -107,22 +115,19 @@ class Transaction:
         self._show(state)
 
     def _show(self, state: State) -> None:
-        assert self.workspace is not None
         self._state = state
-        self.workspace.show(state, foreign_keys=self._schema_before is None)
+        self._workspace.show(state, foreign_keys=self._schema_before is None)
 
     def _confirm(self) -> None:
         """Move to the newest state before anything is read on an assumed one."""
         self._assumed = False
-        before = self._state
+        before = self.state
         newest = self._replica.fresh()
         if newest is not before:
             self._again(newest, "state")
 
     def _run(self, sql: str, parameters: Sequence[Value], form: Shape) -> Outcome:
-        workspace, state = self.workspace, self._state
-        assert workspace is not None
-        assert state is not None
+        workspace = self._workspace
         if form.kind == "ddl":
             self._before_ddl()
         elif form.kind == "savepoint" and self._spoiled:
@@ -140,7 +145,7 @@ class Transaction:
         if outcome.error is None and (form.locks or (self._serializable and form.kind != "ddl")):
             self._locked |= _tables_read(workspace, sql)
         elif self._serializable and isinstance(outcome.error, IntegrityError):
-            self._locked |= state.catalogue.tables.keys()  # it has told of rows, of any table
+            self._locked |= self.state.catalogue.tables.keys()  # it has told of rows, of any table
         if form.kind == "ddl":
             workspace.watch()
         return outcome
@@ -149,8 +154,7 @@ class Transaction:
         """The key of a new row; SQLite's number of it where that is the key, and no news if not."""
         if self._taken:
             return self._taken[-1]
-        assert self._state is not None
-        table = self._state.catalogue.tables.get(form.into or "")
+        table = self.state.catalogue.tables.get(form.into or "")
         return row_number if table is None or table.integer_key else None
 
     def _before_ddl(self) -> None:
@@ -160,9 +164,7 @@ class Transaction:
         refer to it. SQLite switches them outside of transactions only: begin again on the same
         state, with what has been changed. Savepoints are made again, behind those changes.
         """
-        workspace, state = self.workspace, self._state
-        assert workspace is not None
-        assert state is not None
+        workspace = self._workspace
         if self._schema_before is None:
             if workspace.wrote_temporary:
                 raise NotSupportedError(
@@ -178,7 +180,7 @@ class Transaction:
             changes = workspace.unwatch()
             self._note_touched(changes)
             workspace.discard()
-            self._show(state)
+            self._show(self.state)
             if changes:
                 apsw.Changeset.apply(changes, workspace.database)
             for statement in self._statements:
@@ -206,21 +208,19 @@ class Transaction:
         return number
 
     def _unused_id(self, table: str, column: str) -> int:
-        assert self.workspace is not None
         used = f"SELECT 1 FROM {quoted(table)} WHERE {quoted(column)} = ?"
         while True:
             number = self._replica.ids.take(table)
             if number is None:
                 self._replica.lease_ids(table)
-            elif not self.workspace.database.execute(used, (number,)).fetchall():
+            elif not self._workspace.database.execute(used, (number,)).fetchall():
                 return number
 
     # Ending
 
     def rollback(self) -> None:
         """Forget all of it."""
-        if self.workspace is not None:
-            self.workspace.discard()
+        self._workspace.discard()
         self._state = None
 
     def commit(self) -> None:
@@ -234,25 +234,22 @@ class Transaction:
         try:
             if self._wrote:
                 self._commit_changes()
-                assert self.workspace is not None
-                self.workspace.keep_temporary()
+                self._workspace.keep_temporary()
         finally:
             self.rollback()
 
     def _commit_changes(self) -> None:
-        workspace, replica = self.workspace, self._replica
-        assert workspace is not None
+        replica = self._replica
         name = os.urandom(16)
         for attempt in range(MOST_REPLAYS + 1):
-            state = self._state
-            assert state is not None
+            state = self.state
             certificate, definition = self._certificate(state)
             if certificate is None:
                 return
             answer = replica.certify(state, certificate, name, definition)
             if not isinstance(answer, Rejected):
                 replica.counters.replayed += attempt > 0
-                replica.settle(state, answer, lambda state=state: self._publish(state))  # type: ignore[misc]
+                replica.settle(state, answer, functools.partial(self._publish, state))
                 return
             replica.counters.conflicts += 1
             if definition is not None:
@@ -262,16 +259,13 @@ class Transaction:
         raise self._deadlock(f"it lost certification {MOST_REPLAYS + 1} times")
 
     def _publish(self, state: State) -> tuple[Pages, Catalogue]:
-        workspace = self.workspace
-        assert workspace is not None
-        pages = workspace.publish()
+        pages = self._workspace.publish()
         if self._schema_before is None:
             return pages, state.catalogue
-        return pages, Catalogue(workspace.database)
+        return pages, Catalogue(self._workspace.database)
 
     def _certificate(self, state: State) -> tuple[Certificate | None, Definition | None]:
-        workspace = self.workspace
-        assert workspace is not None
+        workspace = self._workspace
         definition = None
         changes = workspace.changes()
         if self._schema_before is not None:
@@ -291,8 +285,7 @@ class Transaction:
 
     def _define(self, before: dict[str, str]) -> tuple[Certificate, Definition]:
         """The certificate of DDL: all rows of each table that it made, changed or wrote to."""
-        workspace = self.workspace
-        assert workspace is not None
+        workspace = self._workspace
         after = _definitions(workspace)
         certificate = Certificate()
         certificate.bump("schema", "")
@@ -320,9 +313,7 @@ class Transaction:
 
     def _again(self, state: State, key: str) -> None:
         """Run every statement again on ``state``, and see that each says the same."""
-        workspace = self.workspace
-        assert workspace is not None
-        workspace.discard()
+        self._workspace.discard()
         self._show(state)
         for statement in self._statements:
             self._given = deque(statement.ids)
