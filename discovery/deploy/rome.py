@@ -26,7 +26,7 @@ Metadata-Version: 2.1
 Name: {name}
 Version: {version}
 Summary: An SQLAlchemy dialect on Redis
-Requires-Dist: sqlalchemy
+Requires-Dist: sqlalchemy>=2.0.40,<2.1
 Requires-Dist: redis
 Requires-Dist: apsw
 Requires-Dist: msgpack
