@@ -7,7 +7,6 @@ breaks, write down what they asked and what they were told, and a checker reads 
     workloads    bank, sets, appends, uniques, references: their tables and transactions
     history      what each client writes down, and the whole history read back
     client       the client process
-    proxy        a TCP connection that can be slow, silent, cut or led elsewhere
     faults       what breaks, on which servers
     checkers     what must hold, and how to show that it does not
     run          one trial: servers, clients, faults, check

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.histories.proxy import Proxy
 from tests.redis_servers import HOST, RedisServer, redis_cluster, redis_server, until
+from tests.tcp_proxy import Proxy
 
 DATABASE = "histories"
 TRIMMED = 40
@@ -121,13 +121,9 @@ class Proxied(Fault):
     @contextlib.contextmanager
     def servers(self, **options: Any) -> Iterator[list[str]]:
         """A server behind a proxy."""
-        with redis_server(self.folder) as self.server:
-            self.proxy = Proxy(self.server.port)
-            try:
-                query = "&".join(f"{key}={v}" for key, v in {**self.options, **options}.items())
-                yield [f"rome://{HOST}:{self.proxy.port}/{DATABASE}?{query}"]
-            finally:
-                self.proxy.close()
+        with redis_server(self.folder) as self.server, Proxy(self.server.port) as self.proxy:
+            query = "&".join(f"{key}={v}" for key, v in {**self.options, **options}.items())
+            yield [f"rome://{HOST}:{self.proxy.port}/{DATABASE}?{query}"]
 
 
 class ConnectionsDelayed(Proxied):
@@ -202,10 +198,8 @@ class ReplicaPromoted(Fault):
         with contextlib.ExitStack() as stack:
             self.master = stack.enter_context(redis_server(self.folder))
             self.replica = stack.enter_context(redis_server(self.folder))
-            self.front = Proxy(self.master.port)
-            stack.callback(self.front.close)
-            self.between = Proxy(self.master.port)
-            stack.callback(self.between.close)
+            self.front = stack.enter_context(Proxy(self.master.port))
+            self.between = stack.enter_context(Proxy(self.master.port))
             self._follow()
             query = "&".join(f"{key}={value}" for key, value in options.items())
             yield [f"rome://{HOST}:{self.front.port}/{DATABASE}?{query}"]
