@@ -35,14 +35,17 @@ class Results:
         return f"{len(self.outcomes)} tests: {listed}"
 
 
-def run_suite(folder, url, tmp_path):
-    """The results of the suite in ``folder`` on the database at ``url``."""
+def run_suite(file, url, tmp_path):
+    """The results of the suite in ``file`` on the database at ``url``.
+
+    Beside it are pytest's configuration, ``setup.cfg``, and a ``conftest.py`` for it.
+    """
     report = tmp_path / "results.xml"
-    command = [sys.executable, "-m", "pytest", "-q", f"--rootdir={folder}", "-c", "setup.cfg"]
-    command += [f"--junitxml={report}", "--dburi", url]
+    command = [sys.executable, "-m", "pytest", "-q", f"--rootdir={file.parent}", "-c", "setup.cfg"]
+    command += [f"--junitxml={report}", "--dburi", url, file.name]
     finished = subprocess.run(
         command,
-        cwd=folder,
+        cwd=file.parent,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY), "SQLALCHEMY_WARN_20": "true"},
         capture_output=True,
         text=True,
@@ -58,7 +61,7 @@ def run_suite(folder, url, tmp_path):
 def _outcomes(report):
     outcomes = {}
     for case in ElementTree.parse(report).iter("testcase"):
-        kind = case.get("classname").removeprefix("test_suite.")
+        _, _, kind = case.get("classname").partition(".")
         name = f"{re.sub(r'_sqlite[+][^.]*', '', kind)}::{case.get('name')}"
         found = {child.tag for child in case}
         outcome = "skipped" if "skipped" in found else "passed"

@@ -50,4 +50,4 @@ def test_each_expected_failure_has_a_reason(tmp_path):
 def test_a_suite_that_does_not_start_says_why(tmp_path):
     (tmp_path / "setup.cfg").write_text("[tool:pytest]\n")
     with pytest.raises(AssertionError, match=r"(?s)the suite did not run .*dburi"):
-        run_suite(tmp_path, "rome://127.0.0.1:1/none", tmp_path)
+        run_suite(tmp_path / "test_none.py", "rome://127.0.0.1:1/none", tmp_path)

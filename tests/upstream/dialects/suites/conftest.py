@@ -1,4 +1,4 @@
-"""SQLAlchemy's pytest plugin, for the process that runs its dialect suite and nothing else."""
+"""SQLAlchemy's pytest plugin, for the process that runs a dialect suite and nothing else."""
 
 import pytest
 

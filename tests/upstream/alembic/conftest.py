@@ -1,3 +1,0 @@
-"""The suite itself is collected by a process of its own."""
-
-collect_ignore = ["suite"]

@@ -1,7 +1,0 @@
-"""SQLAlchemy's pytest plugin, for the process that runs alembic's suite and nothing else."""
-
-import pytest
-
-pytest.register_assert_rewrite("sqlalchemy.testing.assertions")
-
-from sqlalchemy.testing.plugin.pytestplugin import *  # noqa: E402, F403

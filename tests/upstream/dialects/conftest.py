@@ -1,0 +1,3 @@
+"""The suites themselves are collected by a process of their own."""
+
+collect_ignore = ["suites"]
