@@ -20,6 +20,7 @@ from discovery.testbed.home import home
 from discovery.testbed.local.network import refuse_prefix_in_use
 from discovery.testbed.local.provider import PROGRAMS
 
+REPOSITORY = Path(__file__).parents[2]
 BASE = "systemd,systemd-sysv,dbus,openssh-server,python3,iproute2,iputils-ping,procps"
 
 # Ansible never closes the file that it locks while it connects.
@@ -30,6 +31,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.filterwarnings(ANSIBLES))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the files git knows, so that nobody's results are touched."""
+    folder = tmp_path_factory.mktemp("checkout")
+    known = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, check=True, capture_output=True, text=True
+    )
+    for name in filter(None, known.stdout.split("\0")):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, target)
+    (folder / ".venv").symlink_to(REPOSITORY / ".venv")
+    return folder
 
 
 @pytest.fixture(scope="session")

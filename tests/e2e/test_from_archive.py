@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,17 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def results(checkout: Path) -> Path:
     """The results of `scripts/reproduce --from-archive` in a copy of what git knows."""
-    checkout = tmp_path_factory.mktemp("checkout")
-    known = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=REPOSITORY, check=True, capture_output=True, text=True
-    )
-    for name in filter(None, known.stdout.split("\0")):
-        target = checkout / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(REPOSITORY / name, target)
-    (checkout / ".venv").symlink_to(REPOSITORY / ".venv")
     done = subprocess.run(
         ["scripts/reproduce", "--from-archive"],
         cwd=checkout,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -14,26 +13,12 @@ import pytest
 
 from discovery.experiment.load import load_cells
 
-REPOSITORY = Path(__file__).parents[2]
-
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(2400)]
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the files git knows, so that nobody's results are touched."""
-    if os.geteuid() != 0:
-        pytest.skip("the local testbed needs root")
-    folder = tmp_path_factory.mktemp("checkout")
-    known = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=REPOSITORY, check=True, capture_output=True, text=True
-    )
-    for name in filter(None, known.stdout.split("\0")):
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(REPOSITORY / name, target)
-    (folder / ".venv").symlink_to(REPOSITORY / ".venv")
-    return folder
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.slow,
+    pytest.mark.timeout(2400),
+    pytest.mark.skipif(os.geteuid() != 0, reason="the local testbed needs root"),
+]
 
 
 def reproduce(checkout: Path, log: Path) -> subprocess.Popen[bytes]:
