@@ -1,7 +1,7 @@
 """No child without its parent, ever; what a cascade removes is what its transaction had read."""
 
 from tests.histories.checkers.violation import Promises, Violation
-from tests.histories.checkers.visibility import Life, misread, note_undone
+from tests.histories.checkers.visibility import Life, at_the_end, misread, note_undone
 from tests.histories.history import History, Operation
 
 _ADDS = {"child": "children", "tag": "tags"}
@@ -36,16 +36,7 @@ def check(history: History, promises: Promises) -> list[Violation]:
         for op in witness:
             found += misread(op, owners, lives, writers, promises)
     there = {owner for table in ("children", "tags") for owner, _ in end[table]}
-    for name, life in lives.items():
-        if (name in there) == (life.removed is not None):
-            what = "is there though removed" if name in there else "is not there"
-            others = () if life.removed is None else (life.removed,)
-            found.append(
-                Violation("references", "lost update", f"{name} {what}", (life.made, *others))
-            )
-    for name in there - lives.keys():
-        found.append(Violation("references", "aborted insert", f"{name} is there"))
-    return found
+    return found + at_the_end("references", there, lives)
 
 
 def _removal(op: Operation, lives: dict[str, Life]) -> list[Violation]:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tests.histories.checkers.violation import Promises, Violation
-from tests.histories.checkers.visibility import Life, misread, note_undone
+from tests.histories.checkers.visibility import Life, at_the_end, misread, note_undone
 from tests.histories.history import History, Operation
 
 
@@ -29,16 +29,7 @@ def check(history: History, promises: Promises) -> list[Violation]:
         for op in witness:
             found += misread(op, [row[2] for row in rows], lives, writers, promises)
     end = {owner for _, _, owner in history.final["names"]}
-    for name, life in lives.items():
-        if (name in end) == (life.removed is not None):
-            what = "is there though dropped" if name in end else "is not there"
-            others = () if life.removed is None else (life.removed,)
-            found.append(
-                Violation("uniques", "lost update", f"{name} {what}", (life.made, *others))
-            )
-    for name in end - lives.keys():
-        found.append(Violation("uniques", "aborted insert", f"{name} is there"))
-    return found
+    return found + at_the_end("uniques", end, lives)
 
 
 def _removal(op: Operation, lives: dict[str, Life]) -> list[Violation]:

@@ -73,3 +73,16 @@ def note_undone(
         for owner in owners:
             if owner in lives:
                 lives[owner].undone.append(op)
+
+
+def at_the_end(workload: str, owners: set[str], lives: dict[str, Life]) -> list[Violation]:
+    """What is there at the end and should not be, or should be and is not."""
+    found = []
+    for name, life in lives.items():
+        if (name in owners) == (life.removed is not None):
+            what = "is there though removed" if name in owners else "is not there"
+            others = () if life.removed is None else (life.removed,)
+            found.append(Violation(workload, "lost update", f"{name} {what}", (life.made, *others)))
+    for name in owners - lives.keys():
+        found.append(Violation(workload, "aborted insert", f"{name} is there"))
+    return found
