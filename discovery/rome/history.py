@@ -120,7 +120,7 @@ def built(schema: list[str], rows: dict[str, dict[bytes, bytes]]) -> apsw.Connec
     """
     database, _, catalogue = open_empty(schema)
     for name, table in catalogue.tables.items():
-        fill(database, table, rows.get(name, {}).values())
+        fill(database, table, rows.get(name, {}))
     database.execute("COMMIT")
     return database
 

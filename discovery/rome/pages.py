@@ -20,49 +20,63 @@ import apsw
 PAGE = 4096
 _CHUNK = 256
 _EMPTY = b""
+_NOTHING = memoryview(_EMPTY)
 
 
 class Pages:
-    """The pages of one version of a database; two levels, so that a new version copies little."""
+    """The pages of one version of a database: those it was booted with, and those changed since.
 
-    __slots__ = ("_chunks", "count")
+    The former are one buffer, which forked processes go on sharing however much they read: a page
+    that was an object of its own would be copied as soon as a child counts a reference to it. The
+    latter are in two levels, so that a new version copies little.
+    """
 
-    def __init__(self, chunks: tuple[tuple[bytes, ...], ...] = (), count: int = 0) -> None:
-        self._chunks = chunks
-        self.count = count
+    __slots__ = ("_base", "_changed", "_kept", "count")
 
-    def __getitem__(self, number: int) -> bytes:
+    def __init__(self, base: memoryview = _NOTHING) -> None:
+        self._base = base
+        self._kept = self.count = len(base) // PAGE
+        """Pages of the base that have never been cut off."""
+        self._changed: tuple[tuple[bytes | None, ...], ...] = ()
+
+    def __getitem__(self, number: int) -> bytes | memoryview:
         """Page ``number`` (from 0); nothing beyond the end, nor where nothing was ever written."""
         if number >= self.count:
             return _EMPTY
-        chunk = self._chunks[number // _CHUNK]
-        place = number % _CHUNK
-        return chunk[place] if place < len(chunk) else _EMPTY
+        index, place = divmod(number, _CHUNK)
+        if index < len(self._changed):
+            chunk = self._changed[index]
+            if place < len(chunk):
+                page = chunk[place]
+                if page is not None:
+                    return page
+        if number < self._kept:
+            return self._base[number * PAGE : (number + 1) * PAGE]
+        return _EMPTY
 
     def changed(self, layer: dict[int, bytes], count: int) -> Pages:
         """These pages with those of ``layer`` in their places, ``count`` of them in all."""
-        touched: dict[int, list[bytes]] = {}
-        top = list(self._chunks)
-        wanted = -(-count // _CHUNK)
-        while len(top) < wanted:
-            top.append(())
-        del top[wanted:]
-        if count < self.count and top:  # as in xTruncate
-            top[-1] = top[-1][: count - (wanted - 1) * _CHUNK]
-        for number in sorted(layer):
+        top = list(self._changed[: -(-count // _CHUNK)])
+        if count < self.count and count // _CHUNK < len(top):  # as in xTruncate
+            top[count // _CHUNK] = top[count // _CHUNK][: count % _CHUNK]
+        touched: dict[int, list[bytes | None]] = {}
+        for number, page in layer.items():
             if number >= count:
                 continue
-            index = number // _CHUNK
+            index, place = divmod(number, _CHUNK)
             chunk = touched.get(index)
             if chunk is None:
+                while len(top) <= index:
+                    top.append(())
                 chunk = touched[index] = list(top[index])
-            place = number % _CHUNK
-            while len(chunk) <= place:
-                chunk.append(_EMPTY)
-            chunk[place] = layer[number]
+            chunk.extend([None] * (place + 1 - len(chunk)))
+            chunk[place] = page
         for index, chunk in touched.items():
             top[index] = tuple(chunk)
-        return Pages(tuple(top), count)
+        result = Pages(self._base)
+        result._changed, result.count = tuple(top), count
+        result._kept = min(self._kept, count)
+        return result
 
 
 class PageFile:
@@ -83,9 +97,9 @@ class PageFile:
         """The pinned pages with what was written on top of them."""
         return self.pages.changed(self._layer, self._size // PAGE)
 
-    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802, D102 - SQLite's names
+    def xRead(self, amount: int, offset: int) -> bytes | memoryview:  # noqa: N802, D102 - SQLite's
         number = offset // PAGE
-        page = self._layer.get(number)
+        page: bytes | memoryview | None = self._layer.get(number)
         if page is None:
             page = self.pages[number]
         if amount == PAGE:
@@ -130,6 +144,32 @@ class PageFile:
 
     def xFileControl(self, op: int, pointer: int) -> bool:  # noqa: N802, D102
         return False
+
+
+class NewPageFile(PageFile):
+    """A file that is written from nothing, as one buffer; once it is published, no more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._buffer = bytearray()
+
+    def published(self) -> Pages:
+        """All that was written."""
+        return Pages(memoryview(self._buffer).toreadonly())
+
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802, D102
+        return bytes(self._buffer[offset : offset + amount])
+
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802, D102
+        if offset > len(self._buffer):
+            self._buffer.extend(bytes(offset - len(self._buffer)))
+        self._buffer[offset : offset + len(data)] = data
+
+    def xFileSize(self) -> int:  # noqa: N802, D102
+        return len(self._buffer)
+
+    def xTruncate(self, size: int) -> None:  # noqa: N802, D102
+        del self._buffer[size:]
 
 
 class _PageSystem(apsw.VFS):
@@ -177,9 +217,19 @@ def open_pages(pages: Pages) -> tuple[apsw.Connection, PageFile]:
 
     Journals, temporary tables and sorts stay in memory; no byte of it reaches a disk.
     """
-    name = f"replica-{next(_names)}"
     file = PageFile()
     file.pin(pages)
+    return _open(file), file
+
+
+def open_new() -> tuple[apsw.Connection, NewPageFile]:
+    """A connection to an empty database that is filled at once, and its file."""
+    file = NewPageFile()
+    return _open(file), file
+
+
+def _open(file: PageFile) -> apsw.Connection:
+    name = f"replica-{next(_names)}"
     _system.waiting[name] = file
     database = apsw.Connection(name, vfs=_PageSystem.name)
     for pragma in (
@@ -189,4 +239,4 @@ def open_pages(pages: Pages) -> tuple[apsw.Connection, PageFile]:
         "temp_store=MEMORY",
     ):
         database.execute(f"PRAGMA {pragma}")
-    return database, file
+    return database

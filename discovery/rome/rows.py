@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import apsw
@@ -11,34 +11,47 @@ import msgpack
 from discovery.rome.catalogue import Catalogue, Table
 from discovery.rome.functions import regexp
 from discovery.rome.log import pairs
-from discovery.rome.pages import PageFile, Pages, open_pages
+from discovery.rome.pages import PageFile, Pages, open_new, open_pages
+
+FILLING_KIB = 200_000
+"""What SQLite may keep of a database that it fills, since keys of indexes come in no order."""
 
 
 def open_as_stored(pages: Pages) -> tuple[apsw.Connection, PageFile]:
     """A connection that stores rows as they are: checked, and with those that triggers wrote."""
     database, file = open_pages(pages)
-    database.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
-    database.execute("PRAGMA ignore_check_constraints=ON")
-    database.create_scalar_function("regexp", regexp, 2, deterministic=True)
+    _store_as_they_are(database)
     return database, file
 
 
 def open_empty(schema: Iterable[str]) -> tuple[apsw.Connection, PageFile, Catalogue]:
     """A new database without rows, in a transaction that has just made its tables."""
-    database, file = open_as_stored(Pages())
+    database, file = open_new()
+    _store_as_they_are(database)
+    database.execute(f"PRAGMA cache_size=-{FILLING_KIB}")
     database.execute("BEGIN")
     for statement in schema:
         database.execute(statement)
     return database, file, Catalogue(database)
 
 
-def fill(database: apsw.Connection, table: Table, rows: Iterable[bytes]) -> None:
-    """Store packed rows in an empty table.
+def _store_as_they_are(database: apsw.Connection) -> None:
+    database.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+    database.execute("PRAGMA ignore_check_constraints=ON")
+    database.create_scalar_function("regexp", regexp, 2, deterministic=True)
+
+
+def fill(database: apsw.Connection, table: Table, rows: Mapping[bytes, bytes]) -> None:
+    """Store rows, packed, by their packed keys, in an empty table.
+
+    In the order of their keys, which Redis' hashes do not have: pages are then filled one after
+    the other. Packed, numbers are in their order, and strings of one length.
 
     Raises:
         apsw.ConstraintError: they violate a key.
     """
-    database.executemany(table.insert, (msgpack.unpackb(row, use_list=False) for row in rows))
+    ordered = (row for _, row in sorted(rows.items()))
+    database.executemany(table.insert, (msgpack.unpackb(row, use_list=False) for row in ordered))
 
 
 def apply_entry(database: apsw.Connection, catalogue: Catalogue, tables: Any) -> None:

@@ -8,7 +8,7 @@ from discovery.rome.catalogue import Catalogue
 from discovery.rome.head import check_format, head_of, read_head, same_schema
 from discovery.rome.pages import Pages
 from discovery.rome.rows import fill, open_empty
-from discovery.rome.store import Store
+from discovery.rome.store import Store, mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,14 @@ def boot(store: Store, life: int) -> State:
             check_format(store, before)
         database, file, catalogue = open_empty(statement.decode() for statement in schema)
         reply, *contents = store.at_once(
-            [["HGETALL", keys.head], *(["HVALS", keys.rows(name)] for name in catalogue.tables)]
+            [["HGETALL", keys.head], *(["HGETALL", keys.rows(name)] for name in catalogue.tables)]
         )
         head = head_of(reply)
         if same_schema(before, head):
             break
         database.close()
-    for table, rows in zip(catalogue.tables.values(), contents, strict=True):
-        fill(database, table, rows)
+    for table in catalogue.tables.values():
+        fill(database, table, mapping(contents.pop(0)))  # let go of once it is stored
     database.execute("COMMIT")
     pages = file.published()
     database.close()

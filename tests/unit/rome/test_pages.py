@@ -4,7 +4,7 @@ import apsw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.rome.pages import PAGE, PageFile, Pages, open_pages
+from discovery.rome.pages import PAGE, PageFile, Pages, open_new, open_pages
 
 numbers = st.one_of(st.integers(0, 12), st.integers(250, 260), st.integers(500, 520))
 layers = st.dictionaries(numbers, st.binary(min_size=1, max_size=3), max_size=8)
@@ -15,10 +15,18 @@ def as_dictionary(pages):
     return {number: pages[number] for number in range(pages.count) if pages[number]}
 
 
-@given(versions)
-def test_changed_is_what_a_dictionary_does(steps):
+def booted(count):
+    """``count`` pages as a boot leaves them, each of which says its number."""
+    whole = b"".join(f"page {number}".encode().ljust(PAGE, b".") for number in range(count))
+    return Pages(memoryview(whole))
+
+
+@given(versions, st.sampled_from([0, 1, 7, 255, 256, 257, 512]))
+def test_changed_is_what_a_dictionary_does(steps, size):
     """Longer and shorter files, holes, the edges of a chunk; older versions stay as they were."""
-    pages, model = Pages(), {}
+    pages = booted(size)
+    model = as_dictionary(pages)
+    assert len(model) == pages.count == size
     history = [(pages, model)]
     for layer, count in steps:
         pages = pages.changed(layer, count)
@@ -36,6 +44,16 @@ def test_pages_that_did_not_change_are_shared(layer):
     for number in range(600):
         if number not in layer:
             assert changed[number] is base[number]
+
+
+@given(layers)
+def test_a_version_says_no_more_of_its_base_than_which_it_is(layer):
+    """So that processes which were forked go on sharing it: nothing of it is an object."""
+    base = booted(600)
+    changed = base.changed(layer, 600)
+    kept = [page for chunk in changed._changed for page in chunk if page is not None]
+    assert len(kept) == len([number for number in layer if number < 600])
+    assert changed._base is base._base
 
 
 writes = st.tuples(st.just("write"), numbers, st.binary(min_size=1, max_size=3))
@@ -100,10 +118,10 @@ def test_sqlite_on_pages(work):
     """Two connections take turns on published versions, as transactions of a process do."""
     plain = apsw.Connection(":memory:")
     plain.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB)")
-    first, file = open_pages(Pages())
+    first, new = open_new()
     first.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB)")
-    versions = [(file.published(), [])]
-    turns = [(first, file), open_pages(versions[0][0])]
+    versions = [(new.published(), [])]
+    turns = [open_pages(versions[0][0]), open_pages(versions[0][0])]
     for number, (sqls, end) in enumerate(work):
         database, file = turns[number % 2]
         file.pin(versions[-1][0])
@@ -121,5 +139,5 @@ def test_sqlite_on_pages(work):
         assert look.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert contents(look) == expected
         look.close()
-    for database in (plain, first, turns[1][0]):
+    for database in (plain, first, turns[0][0], turns[1][0]):
         database.close()
