@@ -91,7 +91,7 @@ class Client:
                 getattr(self, name.replace(" ", "_"))()
             except EXPECTED as error:  # the application's own answer to a race
                 errors[f"expected: {type(error).__name__}"] += 1
-            except (db_exception.DBError, sa.exc.DBAPIError) as error:
+            except (db_exception.DBError, sa.exc.SQLAlchemyError) as error:
                 errors[f"{name}: {type(error).__name__}"] += 1
             else:
                 done[name] += 1
