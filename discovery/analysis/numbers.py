@@ -94,6 +94,19 @@ def round_trip_numbers(tables: Tables) -> Numbers:
     return numbers
 
 
+def variation_numbers(compared: pd.DataFrame) -> Numbers:
+    """How many times longer than in the study an iteration takes, of :func:`variations.compare`."""
+    numbers: Numbers = {}
+    for row in compared.to_dict("records"):
+        name = (
+            f"variation-{row['variation']}-s{row['sites']}-{row['load']}-{row['scenario']}"
+            f"-{row['backend']}-d{row['delay']}"
+        )
+        good = row["n"] - row["failures"] + row["study_n"] - row["study_failures"]
+        _add(numbers, name, "×", row["ratio"], good, row["ratio_low"], row["ratio_high"])
+    return numbers
+
+
 def resource_numbers(tables: Tables) -> Numbers:
     """CPU and network (means over nodes and delays) and memory (largest), per kind of node."""
     numbers: Numbers = {}

@@ -92,6 +92,27 @@ def round_trip_table(tables: Tables, *, sites: int, load: str) -> tuple[pd.DataF
     return shown, chosen
 
 
+def variation_table(compared: pd.DataFrame, variation: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Back end, delay, load and scenario: both mean times (s), their ratio, and failures."""
+    chosen = compared[compared["variation"] == variation].reset_index(drop=True)
+    shown = pd.DataFrame(
+        {
+            "scenario": chosen["scenario"],
+            "back end": chosen["backend"].map(NAMES),
+            "one-way delay (ms)": chosen["delay"].map(delay_label),
+            "load": chosen["load"],
+            "study (s)": chosen["study_s"].map("{:.2f}".format),
+            "varied (s)": chosen["varied_s"].map("{:.2f}".format),
+            "ratio": [
+                with_interval(row["ratio"], row["ratio_low"], row["ratio_high"])
+                for row in chosen.to_dict("records")
+            ],
+            "failures": [f"{row['failures']}/{row['n']}" for row in chosen.to_dict("records")],
+        }
+    ).replace("nan", "--")
+    return shown, chosen
+
+
 def wan_table(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Round trip asked for: measured median, smallest and largest error of a pair, packets lost."""
     pairs = wan_errors(tables)

@@ -20,7 +20,12 @@ from discovery.claims.relations import RELATIONS
 from discovery.deploy.backends import BACKENDS
 from discovery.errors import ClaimError, ConfigError
 from discovery.experiment.load import load_experiment, read_yaml, validate
-from discovery.experiment.models import Experiment, delay_slug, mean_one_way_delay_ms
+from discovery.experiment.models import (
+    STUDY,
+    Experiment,
+    delay_slug,
+    mean_one_way_delay_ms,
+)
 from discovery.results.schema import SCHEMAS
 from discovery.workload.scenarios import SCENARIOS
 
@@ -117,6 +122,7 @@ def _known_levels(experiment: Experiment) -> dict[str, list[Level]]:
         "load": sorted({load for tier in tiers for load in tier.load}),
         "one_way_delay_ms": sorted(set(delays.values())),
         "delay": sorted(delays),
+        "variation": [STUDY, *experiment.variations],
     }
 
 

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from discovery.claims.models import Level, RelationModel, Where
+from discovery.experiment.models import STUDY
 
 Floats = npt.NDArray[np.float64]
 Tables = Mapping[str, pd.DataFrame]
 
-FACTORS = ("backend", "sites", "one_way_delay_ms", "delay", "load", "repetition")
+FACTORS = ("variation", "backend", "sites", "one_way_delay_ms", "delay", "load", "repetition")
 ITERATION = ["cell", "client_site", "scenario", "iteration"]
 
 
@@ -61,7 +62,11 @@ class Sample:
 
 
 def describe(where: Where) -> str:
-    """``{"one_way_delay_ms": 50.0, "backend": "galera"}`` as ``galera, 50 ms one way``."""
+    """``{"one_way_delay_ms": 50.0, "backend": "galera"}`` as ``galera, 50 ms one way``.
+
+    That a term is of the study's own cells goes without saying.
+    """
+    where = {key: level for key, level in where.items() if (key, level) != ("variation", STUDY)}
     words = {
         "backend": "{}",
         "scenario": "{}",
@@ -70,6 +75,7 @@ def describe(where: Where) -> str:
         "load": "{} load",
         "client_site": "client on {}",
         "repetition": "repetition {}",
+        "variation": "variation {}",
     }
     ordered = [key for key in words if key in where] + [key for key in where if key not in words]
     return ", ".join(words.get(key, "{}").format(_plain(where[key])) for key in ordered)
@@ -90,12 +96,12 @@ def rows(table: pd.DataFrame, where: Where) -> pd.DataFrame:
 
 def levels(tables: Tables, relation: RelationModel, factor: str) -> list[Level]:
     """The levels of ``factor`` among the cells that ``relation.where`` selects, in order."""
-    return sorted(_cells(tables["cells"], relation.where)[factor].unique().tolist())
+    return sorted(_cells(tables["cells"], _of_study(relation.where))[factor].unique().tolist())
 
 
 def sample(tables: Tables, relation: RelationModel, term: Where) -> Sample:
     """The values of a ``term`` of ``relation``; :class:`NoDataError` if no cell was run for it."""
-    where = {**relation.where, **term}
+    where = _of_study({**relation.where, **term})
     cells = _cells(tables["cells"], where)
     broken = cells.loc[cells["status"] == "failed", "cell"].tolist()
     iterations = rows(tables["iterations"], where)
@@ -120,6 +126,11 @@ def sample(tables: Tables, relation: RelationModel, term: Where) -> Sample:
         np.asarray(group, dtype=np.float64) for _, group in values.groupby(level="cell", sort=True)
     )
     return Sample(where, strata, n, failed, problem)
+
+
+def _of_study(where: Where) -> Where:
+    """``where``, of the study's own cells unless it names a variation."""
+    return {"variation": STUDY, **where}
 
 
 def _cells(cells: pd.DataFrame, where: Where) -> pd.DataFrame:

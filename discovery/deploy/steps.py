@@ -13,13 +13,19 @@ from discovery.deploy.dumps import SERVICES, bootstrap, dump_of
 from discovery.deploy.image import INSTALL, LOCKS, image_folder, image_hash
 
 if TYPE_CHECKING:
-    from discovery.experiment.models import KeystoneSettings
+    from discovery.experiment.models import DatabaseSettings, KeystoneSettings
     from discovery.testbed import Lease
 
 Phase = Callable[[str], AbstractContextManager[None]]
 
 
-def deploy(held: Lease, backend: str, settings: KeystoneSettings, phase: Phase) -> Deployment:
+def deploy(
+    held: Lease,
+    backend: str,
+    settings: KeystoneSettings,
+    database: DatabaseSettings,
+    phase: Phase,
+) -> Deployment:
     """Put ``backend`` and a Keystone per site on the nodes of ``held``.
 
     ``phase`` times the steps ``deploy:prepare``, ``deploy:install`` (only where a node is not
@@ -57,6 +63,7 @@ def deploy(held: Lease, backend: str, settings: KeystoneSettings, phase: Phase) 
             deployment.database_nodes,
             backend_role=deployment.backend.role,
             database_dump=str(dump.databases),
+            **database.model_dump(),
             database_hosts=database_hosts,
             database_slots=slots.share(database_hosts, SERVICES),
             addresses=addresses,

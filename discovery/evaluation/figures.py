@@ -18,7 +18,8 @@ Section = Literal["testbed", "results", "appendix"]
 class Caption:
     """What the figures whose names begin with ``prefix`` show.
 
-    ``section`` is where the paper has them; ``wide`` ones span its two columns.
+    ``section`` is where the paper has them; ``wide`` ones span its two columns. ``optional`` ones
+    are of cells that not every tier has, so that nobody misses them.
     """
 
     prefix: str
@@ -26,6 +27,7 @@ class Caption:
     text: str
     section: Section = "appendix"
     wide: bool = False
+    optional: bool = False
 
 
 CAPTIONS: tuple[Caption, ...] = (
@@ -57,6 +59,15 @@ CAPTIONS: tuple[Caption, ...] = (
         "Growth of an iteration with the round trip, beside the SQL queries and commits that the "
         "servers counted. Whole iterations, with Rally's log-in.",
         section="results",
+    ),
+    Caption(
+        "variation",
+        "Variation",
+        "Completion times when one thing that the study kept fixed is another, as a multiple of "
+        "those of the study's own cell of the same levels; lines are 95 % intervals.",
+        section="results",
+        wide=True,
+        optional=True,
     ),
     Caption(
         "resources",
@@ -120,7 +131,7 @@ def figures_in(folder: Path) -> tuple[Figure, ...]:
         for name in mine:
             title = _title(caption, name)
             found.append(_figure(folder, name, title, caption))
-        if not mine:
+        if not mine and not caption.optional:
             found.append(
                 Figure(caption.prefix, caption.title, caption.text, caption.section, caption.wide)
             )

@@ -150,7 +150,7 @@ def phases_table(outcome: Outcome) -> str:
 
 def queries_table(outcome: Outcome) -> str:
     """Queries per iteration by scenario and back end."""
-    queries = queries_per_iteration(outcome.tables)
+    queries = queries_per_iteration(outcome.study)
     rows = [
         [escape(str(scenario))] + [_cell(value, 1) for value in values]
         for scenario, values in zip(queries.index, queries.to_numpy(), strict=True)

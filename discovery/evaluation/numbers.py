@@ -109,11 +109,11 @@ def _times(outcome: Outcome) -> dict[str, str]:
     phases = phase_seconds(outcome.tables)
     for phase in phases.columns:
         found |= {f"{phase} {backend}": f"{s:.1f}" for backend, s in phases[phase].items()}
-    queries = queries_per_iteration(outcome.tables)
+    queries = queries_per_iteration(outcome.study)
     queries = queries.loc[queries.index == AUTHENTICATE]
     for backend in queries.columns:
         found |= {f"queries {backend}": f"{value:.1f}" for value in queries[backend].dropna()}
-    iterations = completion(outcome.tables)
+    iterations = completion(outcome.study)
     light = iterations[
         (iterations["scenario"] == AUTHENTICATE)
         & (iterations["load"] == "light")

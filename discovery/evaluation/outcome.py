@@ -11,17 +11,25 @@ import pandas as pd
 from discovery.claims.verdicts import Verdicts, read_verdicts
 from discovery.errors import ResultError
 from discovery.evaluation.figures import Figure, figures_in
-from discovery.results.tables import read_tables
+from discovery.results.tables import read_tables, study_only
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of one tier left behind in ``folder`` (``results/<tier>``)."""
+    """What a run of one tier left behind in ``folder`` (``results/<tier>``).
+
+    ``tables`` have all of its cells, ``study`` those of the study's own.
+    """
 
     folder: Path
     verdicts: Verdicts
     tables: Mapping[str, pd.DataFrame]
     figures: tuple[Figure, ...]
+
+    @property
+    def study(self) -> Mapping[str, pd.DataFrame]:
+        """The tables without the cells in which something is varied."""
+        return study_only(self.tables)
 
 
 def read_outcome(folder: Path) -> Outcome:

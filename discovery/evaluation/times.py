@@ -34,6 +34,7 @@ class Time:
     ``testbed_s`` all the rest: lease, deployment, shaping, health, collection, release.
     """
 
+    variation: str
     backend: str
     sites: int
     delay_ms: float
@@ -50,9 +51,9 @@ class Time:
         return self.testbed_s + self.loaded_s
 
     @property
-    def kind(self) -> tuple[str, int, float, str, int, int]:
+    def kind(self) -> tuple[str, str, int, float, str, int, int]:
         """What must be equal for two cells to take the same time, but for noise."""
-        return astuple(self)[:6]
+        return astuple(self)[:7]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def kind(cell: Cell) -> Time:
     """A cell as a row without times; its ``kind`` is that of the cells like it."""
     iterations = len(cell.scenarios) * cell.times
     return Time(
+        cell.variation,
         cell.backend,
         cell.sites,
         cell.mean_one_way_delay_ms,
@@ -123,6 +125,7 @@ def read_times(path: Path) -> list[Time]:
             try:
                 rows.append(
                     Time(
+                        row["variation"],
                         row["backend"],
                         int(row["sites"]),
                         float(row["delay_ms"]),
@@ -155,8 +158,9 @@ def estimate(cell: Cell, times: Iterable[Time], where: str) -> Estimate | None:
     """How long ``cell`` will take, judging by ``times`` (which come from ``where``).
 
     The same kind of cell is taken as it is. Otherwise the nearest cell of the same back end and
-    load is: nearest in delay, then in sites, its loaded part in proportion to the rounds of
-    concurrent iterations and its testbed part to the sites. ``None`` if there is none.
+    load is: of the same variation if there is one, nearest in delay, then in sites. Its loaded part
+    is taken in proportion to the rounds of concurrent iterations, its testbed part to the sites.
+    ``None`` if there is none.
     """
     wanted = kind(cell)
     alike = [row for row in times if (row.backend, row.load) == (wanted.backend, wanted.load)]
@@ -166,6 +170,7 @@ def estimate(cell: Cell, times: Iterable[Time], where: str) -> Estimate | None:
         alike,
         key=lambda row: (
             row.kind != wanted.kind,
+            row.variation != wanted.variation,
             abs(row.delay_ms - wanted.delay_ms),
             abs(row.sites - wanted.sites),
             abs(_rounds(row) - _rounds(wanted)),

@@ -5,13 +5,19 @@ from __future__ import annotations
 from itertools import product
 
 from discovery.experiment.models import (
+    STUDY,
+    VARIED_FACTORS,
+    DatabaseSettings,
     DelayLevel,
     Experiment,
     KeystoneSettings,
     Load,
     Matrix,
     Model,
+    RallyOn,
     Tier,
+    TierSettings,
+    VariedCells,
     WanSettings,
     delay_matrix,
     delay_slug,
@@ -20,10 +26,14 @@ from discovery.experiment.models import (
 
 
 class Cell(Model):
-    """Everything that decides how one cell is run; written into its ``cell.json``."""
+    """Everything that decides how one cell is run; written into its ``cell.json``.
+
+    ``variation`` names what is otherwise than in the study; its settings are already in the others.
+    """
 
     experiment: str
     tier: Tier
+    variation: str = STUDY
     backend: str
     sites: int
     one_way_delay_ms: DelayLevel
@@ -34,14 +44,20 @@ class Cell(Model):
     concurrency: int
     warm_up_iterations: int
     keystone: KeystoneSettings
+    database: DatabaseSettings = DatabaseSettings()
+    rally_on: RallyOn = "client-node"
     wan: WanSettings
 
     @property
     def id(self) -> str:
-        """Unique in its experiment and tier, and a file name: ``galera-s3-d50-high-r1``."""
+        """Unique in its experiment and tier, and a file name.
+
+        ``galera-s3-d50-high-r1``; of a variation ``galera-s3-d50-high-no-cache-r1``.
+        """
+        varied = "" if self.variation == STUDY else f"-{self.variation}"
         return (
             f"{self.backend}-s{self.sites}-d{delay_slug(self.one_way_delay_ms)}"
-            f"-{self.load}-r{self.repetition}"
+            f"-{self.load}{varied}-r{self.repetition}"
         )
 
     @property
@@ -56,16 +72,39 @@ class Cell(Model):
 
 
 def unfold(experiment: Experiment, tier: Tier) -> list[Cell]:
-    """The cells of a tier.
+    """The cells of a tier: those of its grid, then those of its variations.
 
     Repetitions are the outermost loop, so that a run that is stopped early has whole ones, and
     back ends the innermost, so that drift of the machine touches every back end alike.
     """
     settings = experiment.tiers[tier]
     return [
+        cell
+        for repetition in range(1, settings.repetitions + 1)
+        for varied in (None, *settings.varied)
+        for cell in _grid(experiment, tier, repetition, varied)
+    ]
+
+
+def _grid(
+    experiment: Experiment, tier: Tier, repetition: int, varied: VariedCells | None
+) -> list[Cell]:
+    """One repetition of a tier's grid, or of the part of it that is ``varied``."""
+    settings = _narrowed(experiment.tiers[tier], varied)
+    keystone, database = experiment.keystone, experiment.database
+    variation, rally_on = STUDY, Cell.model_fields["rally_on"].default
+    if varied is not None:
+        change = experiment.variations[varied.variation]
+        variation, rally_on = varied.variation, change.rally_on
+        if change.cache is not None:
+            keystone = keystone.model_copy(update={"cache": change.cache})
+        if change.wsrep_sync_wait is not None:
+            database = database.model_copy(update={"wsrep_sync_wait": change.wsrep_sync_wait})
+    return [
         Cell(
             experiment=experiment.id,
             tier=tier,
+            variation=variation,
             backend=backend,
             sites=sites,
             one_way_delay_ms=delay,
@@ -75,14 +114,22 @@ def unfold(experiment: Experiment, tier: Tier) -> list[Cell]:
             times=settings.times,
             concurrency=settings.concurrency,
             warm_up_iterations=experiment.warm_up_iterations,
-            keystone=experiment.keystone,
+            keystone=keystone,
+            database=database,
+            rally_on=rally_on,
             wan=experiment.wan,
         )
-        for repetition, sites, load, delay, backend in product(
-            range(1, settings.repetitions + 1),
-            settings.sites,
-            settings.load,
-            settings.one_way_delay_ms,
-            settings.backends,
+        for sites, load, delay, backend in product(
+            settings.sites, settings.load, settings.one_way_delay_ms, settings.backends
         )
     ]
+
+
+def _narrowed(settings: TierSettings, varied: VariedCells | None) -> TierSettings:
+    """The tier with the levels that ``varied`` names in place of its own."""
+    if varied is None:
+        return settings
+    levels = {factor: getattr(varied, factor) for factor in VARIED_FACTORS}
+    return settings.model_copy(
+        update={name: chosen for name, chosen in levels.items() if chosen is not None}
+    )

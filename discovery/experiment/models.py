@@ -30,6 +30,7 @@ from discovery.workload.scenarios import SCENARIOS
 Load = Literal["light", "high"]
 Tier = Literal["smoke", "laptop", "full"]
 Cache = Literal["memcached", "dict", "none"]
+RallyOn = Literal["client-node", "database-node"]
 
 Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False, strict=True)]
 Percent = Annotated[float, Field(ge=0, lt=100, allow_inf_nan=False, strict=True)]
@@ -130,6 +131,17 @@ class KeystoneSettings(Model):
     threads: Count = Field(ge=1, le=64)
 
 
+class DatabaseSettings(Model):
+    """What every cell's servers share and a variation may change.
+
+    ``wsrep_sync_wait``: for which statements a Galera node first waits until it has applied what
+    the cluster had committed, as MariaDB's bit mask (1 READ, 2 UPDATE and DELETE, 4 INSERT and
+    REPLACE, 8 SHOW); 15, all of them, is what the 2018 study had.
+    """
+
+    wsrep_sync_wait: Count = Field(default=15, ge=0, le=15)
+
+
 class WanSettings(Model):
     """What the WAN has besides its delay; the same for every pair of sites.
 
@@ -142,10 +154,39 @@ class WanSettings(Model):
     rate_mbit: MegabitPerSecond | None = None
 
 
+class Variation(Model):
+    """One thing that a study kept fixed, changed; what is absent stays as the experiment has it.
+
+    ``question`` is what the comparison with the study's own cells answers, in a sentence.
+    ``rally_on``: where the first client runs, on a node of its own or, as in 2018, on the node of
+    site 1 that has the database's server.
+    """
+
+    question: str
+    cache: Cache | None = None
+    wsrep_sync_wait: Annotated[int, Field(strict=True, ge=0, le=15)] | None = None
+    rally_on: RallyOn = "client-node"
+
+
+class VariedCells(Model):
+    """The cells of one variation in a tier; each has a counterpart among the tier's own cells.
+
+    Levels that are absent are the tier's.
+    """
+
+    variation: Slug
+    backends: tuple[BackendName, ...] | None = Field(default=None, min_length=1)
+    sites: tuple[Count, ...] | None = Field(default=None, min_length=1)
+    one_way_delay_ms: tuple[Milliseconds, ...] | None = Field(default=None, min_length=1)
+    load: tuple[Load, ...] | None = Field(default=None, min_length=1)
+    scenarios: tuple[ScenarioName, ...] | None = Field(default=None, min_length=1)
+
+
 class TierSettings(Model):
     """The levels of every factor in one tier, and how long each scenario is run.
 
     ``times`` iterations per scenario and client, at most ``concurrency`` of them at once.
+    ``varied`` are cells beside the grid in which one fixed setting is another.
     """
 
     backends: tuple[BackendName, ...] = Field(min_length=1)
@@ -156,10 +197,12 @@ class TierSettings(Model):
     scenarios: tuple[ScenarioName, ...] = Field(min_length=1)
     times: Count = Field(ge=1, le=10_000)
     concurrency: Count = Field(ge=1, le=100)
+    varied: tuple[VariedCells, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> TierSettings:
         self._check_levels_differ()
+        self._check_counterparts()
         self._check_matrices_fit()
         self._check_sites_suffice()
         if self.concurrency > self.times:
@@ -184,6 +227,21 @@ class TierSettings(Model):
                         value=name,
                         allowed="each level once",
                     )
+
+    def _check_counterparts(self) -> None:
+        """A varied cell is compared with one of the grid, so its levels are the grid's."""
+        for number, varied in enumerate(self.varied):
+            for factor in VARIED_FACTORS:
+                there = getattr(self, factor)
+                for place, level in enumerate(getattr(varied, factor) or ()):
+                    if level not in there:
+                        names = [x if isinstance(x, str) else f"{x}" for x in there]
+                        raise refuse(
+                            "has no counterpart in the tier",
+                            key=("varied", number, factor, place),
+                            value=level,
+                            allowed=names,
+                        )
 
     def _check_sites_suffice(self) -> None:
         """A cluster has a least number of nodes."""
@@ -210,16 +268,42 @@ class TierSettings(Model):
                     )
 
 
+VARIED_FACTORS = ("backends", "sites", "one_way_delay_ms", "load", "scenarios")
+STUDY = "study"
+"""The variation of a cell in which nothing is varied."""
+
+
 class Experiment(Model):
-    """One study: what it keeps fixed, and its factors' levels for each tier."""
+    """One study: what it keeps fixed, its factors' levels for each tier, and its variations."""
 
     id: Slug
     title: str
     service: Literal["keystone"]
     keystone: KeystoneSettings
+    database: DatabaseSettings = DatabaseSettings()
     wan: WanSettings = WanSettings()
     warm_up_iterations: Count = Field(ge=0, le=1000)
+    variations: dict[Slug, Variation] = Field(default_factory=dict)
     tiers: dict[Tier, TierSettings] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _variations_known(self) -> Experiment:
+        if STUDY in self.variations:
+            raise refuse(
+                "is what cells without a variation are called",
+                key=("variations", STUDY),
+                allowed="another name",
+            )
+        for tier, settings in self.tiers.items():
+            for number, varied in enumerate(settings.varied):
+                if varied.variation not in self.variations:
+                    raise refuse(
+                        "unknown variation",
+                        key=("tiers", tier, "varied", number, "variation"),
+                        value=varied.variation,
+                        allowed=list(self.variations),
+                    )
+        return self
 
 
 def delay_slug(delay: float | DelayMatrix) -> str:

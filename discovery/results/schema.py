@@ -11,7 +11,7 @@ import pandera.pandas as pa
 from discovery.deploy.backends import BACKENDS
 from discovery.workload.scenarios import SCENARIOS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _NAME = pa.Check.str_matches(r"^\S.*$")
 _SITE = pa.Check.str_matches(r"^site-[1-9][0-9]*$")
@@ -39,6 +39,7 @@ CELL_COLUMNS: dict[str, pa.Column] = {
     "experiment": _text(_NAME),
     "tier": _text(pa.Check.isin(["smoke", "laptop", "full"])),
     "cell": _text(_NAME),
+    "variation": _text(_NAME),
     "backend": _text(pa.Check.isin(list(BACKENDS))),
     "sites": _count(pa.Check.ge(2)),
     "one_way_delay_ms": _number(_NON_NEGATIVE),
@@ -69,6 +70,8 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
             "keystone_bcrypt_rounds": _count(_POSITIVE),
             "keystone_processes": _count(_POSITIVE),
             "keystone_threads": _count(_POSITIVE),
+            "wsrep_sync_wait": _count(_NON_NEGATIVE),
+            "rally_on": _text(pa.Check.isin(["client-node", "database-node"])),
             "workbench": _text(_NAME),
             "commit": _text(nullable=True),
             "dirty": pa.Column(bool),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pyarrow
 import pyarrow.parquet as pq
 
 from discovery.errors import ResultError
+from discovery.experiment.models import STUDY
 from discovery.results.schema import SCHEMA_VERSION, SCHEMAS, TABLES
 from discovery.whole import whole_file
 
@@ -79,3 +81,8 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
     """All tidy tables in ``folder``, by name."""
     return {name: read_table(folder, name) for name in TABLES}
+
+
+def study_only(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The rows of the study's own cells, without those in which something is varied."""
+    return {name: table[table["variation"] == STUDY] for name, table in tables.items()}

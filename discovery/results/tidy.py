@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from discovery.errors import ResultError
-from discovery.experiment.models import delay_slug
+from discovery.experiment.models import STUDY, delay_slug
 from discovery.results.queries import queries_rows
 from discovery.results.raw import RawCell, read_cell
 from discovery.results.schema import SCHEMAS, TABLES
@@ -52,6 +52,8 @@ def _order(cell: RawCell) -> tuple[Any, ...]:
     return (
         what.experiment,
         what.tier,
+        what.variation != STUDY,
+        what.variation,
         what.backend,
         what.sites,
         what.mean_one_way_delay_ms,
@@ -67,6 +69,7 @@ def _factors(cell: RawCell) -> Row:
         "experiment": what.experiment,
         "tier": what.tier,
         "cell": what.id,
+        "variation": what.variation,
         "backend": what.backend,
         "sites": what.sites,
         "one_way_delay_ms": what.mean_one_way_delay_ms,
@@ -103,6 +106,8 @@ def _cell_row(cell: RawCell) -> Row:
         "times": what.times,
         "concurrency": what.concurrency,
         **{f"keystone_{key}": value for key, value in what.keystone.model_dump().items()},
+        "wsrep_sync_wait": what.database.wsrep_sync_wait,
+        "rally_on": what.rally_on,
         **environment,
         "packages": packages,
     }

@@ -55,7 +55,7 @@ def run_cell(cell: Cell, testbed: Testbed, out: Path, tell: Tell) -> None:
 
 def _deploy(cell: Cell, held: Lease, clock: PhaseClock) -> Deployment:
     with clock("deploy"):
-        deployment = deploy(held, cell.backend, cell.keystone, clock)
+        deployment = deploy(held, cell.backend, cell.keystone, cell.database, clock)
     with clock("health"):
         deployment.check_health()
     return deployment

@@ -26,13 +26,18 @@ class Clients:
     """The client nodes that load a cell: one under ``light`` load, all under ``high``.
 
     Under ``light`` load it is site 2's: site 1 has the server of the one-server back ends, and a
-    client beside it would never see the WAN.
+    client beside it would never see the WAN. A cell whose Rally is to run on the database's node,
+    as the 2018 study's did, has its first client on site 1's control node instead.
     """
 
     def __init__(self, cell: Cell, nodes: Sequence[Node], deployment: Deployment) -> None:
         clients = [node for node in nodes if node.role == "client"]
         self.cell = cell
-        self.nodes = clients if cell.load == "high" else [clients[1]]
+        if cell.rally_on == "database-node":
+            beside = deployment.database_nodes[:1]
+            self.nodes = [*beside, *clients[1:]] if cell.load == "high" else beside
+        else:
+            self.nodes = clients if cell.load == "high" else [clients[1]]
         self._deployment = deployment
 
     def start(self) -> None:

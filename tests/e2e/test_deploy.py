@@ -16,7 +16,7 @@ import pytest
 from discovery.deploy import BACKENDS, Deployment, deploy, memory_mb, rome
 from discovery.deploy.slots import slot_of
 from discovery.errors import DeployError
-from discovery.experiment.models import KeystoneSettings
+from discovery.experiment.models import DatabaseSettings, KeystoneSettings
 from discovery.testbed import Lease, Node, lease, load_testbed
 from discovery.workload.probes import PROGRAM
 
@@ -121,7 +121,7 @@ def assert_the_database_is_on_site_1(control: dict[str, Node]) -> None:
 def test_deployment(backend, held, tmp_path):
     clock = Clock()
     driver = rome.version() if backend.startswith("rome") else None
-    deployment = deploy(held, backend, SETTINGS, clock)
+    deployment = deploy(held, backend, SETTINGS, DatabaseSettings(), clock)
     deployment.check_health()
     print(backend, {name: round(seconds, 1) for name, seconds in clock.seconds.items()})
     assert {"deploy:prepare", "deploy:database", "deploy:keystone"} <= set(clock.seconds)
@@ -201,10 +201,10 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
 
 
 def test_a_second_deployment_on_the_same_nodes_starts_from_the_dump(held):
-    first = deploy(held, "mariadb", SETTINGS, Clock())
+    first = deploy(held, "mariadb", SETTINGS, DatabaseSettings(), Clock())
     statement = "mariadb --socket /run/discovery-mariadb/mariadb.sock keystone -N -e"
     on(first.database_nodes[0], f"{statement} 'CREATE TABLE left_over (id INT)'")
-    second = deploy(held, "mariadb", SETTINGS, Clock())
+    second = deploy(held, "mariadb", SETTINGS, DatabaseSettings(), Clock())
     second.check_health()
     tables = on(second.database_nodes[0], f"{statement} 'SHOW TABLES'").split()
     assert "user" in tables
@@ -215,7 +215,7 @@ def test_a_database_that_refuses_the_service_is_one_sentence(held, monkeypatch):
     # Galera starts from MariaDB's dump, which stays right.
     url = BACKENDS["galera"].url.replace("openstack:openstack@", "openstack:wrong@")
     monkeypatch.setitem(BACKENDS, "galera", replace(BACKENDS["galera"], url=url))
-    deployment = deploy(held, "galera", SETTINGS, Clock())
+    deployment = deploy(held, "galera", SETTINGS, DatabaseSettings(), Clock())
     with pytest.raises(DeployError, match=r"could not issue a token: .*") as raised:
         deployment.check_health()
     assert "discovery-keystone is active" in str(raised.value)
@@ -226,7 +226,7 @@ def test_a_database_that_refuses_the_service_is_one_sentence(held, monkeypatch):
 def test_a_task_that_fails_is_one_sentence_and_leaves_no_dump(held, node_image):
     settings = SETTINGS.model_copy(update={"bcrypt_rounds": 99})
     with pytest.raises(DeployError) as raised:
-        deploy(held, "mariadb", settings, Clock())
+        deploy(held, "mariadb", settings, DatabaseSettings(), Clock())
     message = str(raised.value)
     assert "site-1-control: task 'keystone : Make tables, keys and administrator'" in message
     assert "Invalid rounds" in message
@@ -238,7 +238,7 @@ def test_a_task_that_fails_is_one_sentence_and_leaves_no_dump(held, node_image):
 
 
 def test_a_node_that_has_died_is_named(held):
-    deployment = deploy(held, "postgresql", SETTINGS, Clock())
+    deployment = deploy(held, "postgresql", SETTINGS, DatabaseSettings(), Clock())
     node = deployment.control_nodes[1]
     on(node, "systemctl stop discovery-keystone")
     with pytest.raises(DeployError, match="site-2 could not") as raised:

@@ -10,7 +10,7 @@ import pytest
 
 from discovery.deploy import deploy
 from discovery.deploy.image import image_hash
-from discovery.experiment.models import KeystoneSettings, WanSettings
+from discovery.experiment.models import DatabaseSettings, KeystoneSettings, WanSettings
 from discovery.testbed import lease, load_testbed
 from tests.e2e.foreign import Foreign, foreign_machines
 
@@ -49,7 +49,7 @@ def test_keystone_is_healthy_on_static_machines_and_gone_after(
     )
     before = machines.ssh(f"{prefix}.1.11", RUNNING)
     with lease(load_testbed(path), sites=2, purpose="deploy on static machines") as held:
-        deployment = deploy(held, backend, SETTINGS, lambda _: nullcontext())
+        deployment = deploy(held, backend, SETTINGS, DatabaseSettings(), lambda _: nullcontext())
         deployment.check_health()
         held.wan.shape(((0.0, 0.0), (0.0, 0.0)), WanSettings())
         assert f"discovery-{unit}.service" in machines.ssh(f"{prefix}.1.11", RUNNING)

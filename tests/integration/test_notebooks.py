@@ -6,6 +6,7 @@ from pathlib import Path
 import papermill
 import pytest
 
+from discovery.results.tables import read_table
 from discovery.results.tidy import tidy
 from tests.raw.cells import make_cell, write_cell, write_study
 
@@ -14,9 +15,10 @@ NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 TWO = ["authenticate-user-and-validate-token", "create-user-update-password"]
 
 STUDIES = {
-    "study": lambda folder: write_study(
-        folder, delays=[0.0, 50.0], scenarios=TWO, broken=["galera-s3-d50-high-r1"]
-    ),
+    "study": lambda folder: [
+        *write_study(folder, delays=[0.0, 50.0], scenarios=TWO, broken=["galera-s3-d50-high-r1"]),
+        write_cell(folder, make_cell(scenarios=TWO, variation="no-cache")),
+    ],
     "one-cell": lambda folder: [write_cell(folder, make_cell("postgresql", delay=0.0))],
     "failed": lambda folder: [write_cell(folder, make_cell(), fails=True)],
 }
@@ -41,13 +43,14 @@ def test_a_notebook_runs_and_writes_what_it_shows(tables, tmp_path, name):
         progress_bar=False,
         kernel_name="python3",
     )
-    figures = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert figures
+    varied = "no-cache" in set(read_table(tables, "cells")["variation"])
+    figures = {path.name for path in (tmp_path / "figures").glob("*")}
+    assert bool(figures) == (name != "variations" or varied)
     assert {name[:-4] for name in figures if name.endswith(".pdf")} == {
         name[:-4] for name in figures if name.endswith(".png")
     }
     written = {path.suffix for path in (tmp_path / "tables").iterdir()}
-    assert written == {".tex", ".csv", ".json"}
+    assert written == ({".tex", ".csv", ".json"} if figures else {".json"})
     json.loads((tmp_path / "tables" / f"{name}.json").read_text())
 
 
@@ -61,4 +64,4 @@ def test_a_notebook_is_stored_without_output(name):
 
 
 def test_the_notebooks_are_there():
-    assert NAMES == ["completion-time", "resources", "round-trips", "testbed"]
+    assert NAMES == ["completion-time", "resources", "round-trips", "testbed", "variations"]

@@ -68,12 +68,14 @@ def make_cell(
     scenarios: Sequence[str] = tuple(SCENARIOS),
     times: int = 10,
     tier: str = "laptop",
+    variation: str = "study",
 ) -> Cell:
     """A cell with the settings of the 2018 study's experiment file."""
     return Cell.model_validate(
         {
             "experiment": "keystone-2018",
             "tier": tier,
+            "variation": variation,
             "backend": backend,
             "sites": sites,
             "one_way_delay_ms": delay,

@@ -10,6 +10,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from discovery.deploy.playbook import ANSIBLE
+from discovery.experiment.models import DatabaseSettings
 
 DEPLOY = ANSIBLE / "deploy"
 ROLES = DEPLOY / "roles"
@@ -90,7 +91,8 @@ def test_keystone_starts_its_cache_where_that_is_a_server(cache, needs):
 
 
 def test_galera_waits_as_in_the_study_and_one_server_knows_no_cluster():
-    cluster = ini(render("mariadb", "mariadb.cnf.j2", mariadb_cluster=True))["mariadbd"]
+    waits = DatabaseSettings().model_dump()
+    cluster = ini(render("mariadb", "mariadb.cnf.j2", mariadb_cluster=True, **waits))["mariadbd"]
     assert cluster["wsrep_cluster_address"] == "gcomm://10.9.1.11,10.9.2.11"
     assert cluster["wsrep_node_address"] == "10.9.2.11"
     assert cluster["wsrep_sync_wait"] == "15"

@@ -249,6 +249,7 @@ def test_the_plan_is_shown_with_every_cell(
 
 def row(**changes: object) -> Time:
     values = {
+        "variation": "study",
         "backend": "galera",
         "sites": 3,
         "delay_ms": 50.0,

@@ -65,13 +65,42 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             (*SMOKE, "backend"),
             "galera",
             "tiers.smoke.backend = 'galera': unknown key, did you mean backends?; allowed: "
-            "backends, sites, one_way_delay_ms, load, repetitions, scenarios, times, concurrency",
+            "backends, sites, one_way_delay_ms, load, repetitions, scenarios, times, concurrency, "
+            "varied",
         ),
         (
             (*SMOKE, "backends", 1),
             "galara",
             "tiers.smoke.backends[1] = 'galara': unknown back end, did you mean galera?; "
             "allowed: mariadb, galera, postgresql, rome, rome-cluster",
+        ),
+        (
+            ("tiers", "laptop", "varied", 0, "variation"),
+            "no-chache",
+            "tiers.laptop.varied[0].variation = 'no-chache': unknown variation, did you mean "
+            "no-cache?; allowed: rally-beside-database, no-sync-wait, no-cache, same-again",
+        ),
+        (
+            ("tiers", "laptop", "varied", 1, "one_way_delay_ms"),
+            [75.0],
+            "tiers.laptop.varied[1].one_way_delay_ms[0] = 75.0: has no counterpart in the tier; "
+            "allowed: 0.0, 50.0, 150.0",
+        ),
+        (
+            ("variations", "study"),
+            {"question": "Is there one?"},
+            "variations.study: is what cells without a variation are called; allowed: another name",
+        ),
+        (
+            ("variations", "no-sync-wait", "wsrep_sync_wait"),
+            16,
+            "variations.no-sync-wait.wsrep_sync_wait = 16; allowed: a whole number ≤ 15",
+        ),
+        (
+            ("variations", "rally-beside-database", "rally_on"),
+            "the-moon",
+            "variations.rally-beside-database.rally_on = 'the-moon'; allowed: client-node, "
+            "database-node",
         ),
         (
             (*DELAYS, 0),

@@ -12,6 +12,8 @@ from discovery.experiment.models import (
     Experiment,
     KeystoneSettings,
     TierSettings,
+    Variation,
+    VariedCells,
     WanSettings,
 )
 from discovery.workload.scenarios import SCENARIOS
@@ -73,6 +75,62 @@ def test_whole_repetitions_come_first_and_back_ends_take_turns(experiment: Exper
 def test_a_cell_survives_its_own_json(experiment: Experiment) -> None:
     for cell in unfold(experiment, "smoke"):
         assert Cell.model_validate_json(cell.model_dump_json()) == cell
+
+
+VARIATIONS = {
+    "no-cache": Variation(question="What does the cache save?", cache="none"),
+    "no-wait": Variation(question="What does waiting cost?", wsrep_sync_wait=0),
+    "beside": Variation(question="What is seen from there?", rally_on="database-node"),
+    "again": Variation(question="How far apart are equal cells?"),
+}
+
+
+@given(experiments(), st.data())
+def test_a_varied_cell_differs_from_its_counterpart_in_one_thing(
+    plain: Experiment, data: st.DataObject
+) -> None:
+    settings = plain.tiers["smoke"]
+    varied = tuple(
+        VariedCells(
+            variation=name,
+            backends=tuple(
+                data.draw(st.lists(st.sampled_from(settings.backends), min_size=1, unique=True))
+            ),
+            load=data.draw(st.none() | st.just(settings.load[:1])),
+        )
+        for name in VARIATIONS
+    )
+    tier = TierSettings.model_validate({**settings.model_dump(), "varied": varied})
+    experiment = plain.model_copy(update={"variations": VARIATIONS, "tiers": {"smoke": tier}})
+    cells = unfold(experiment, "smoke")
+    assert len({cell.id for cell in cells}) == len(cells)
+    study = {cell.id: cell for cell in cells if cell.variation == "study"}
+    assert list(study.values()) == unfold(plain, "smoke")
+    for cell in cells:
+        if cell.variation == "study":
+            continue
+        counterpart = study[cell.id.replace(f"-{cell.variation}", "")]
+        has = {
+            "no-cache": cell.keystone.cache == "none",
+            "no-wait": cell.database.wsrep_sync_wait == 0,
+            "beside": cell.rally_on == "database-node",
+            "again": True,
+        }
+        assert has[cell.variation]
+        restored = cell.model_copy(
+            update={
+                "variation": "study",
+                **{
+                    name: getattr(counterpart, name)
+                    for name in ("keystone", "database", "rally_on")
+                },
+            }
+        )
+        assert restored == counterpart
+        assert sum(
+            getattr(cell, name) != getattr(counterpart, name)
+            for name in ("keystone", "database", "rally_on")
+        ) == (cell.variation != "again")
 
 
 def cell(delay: float | DelayMatrix, sites: int) -> Cell:
