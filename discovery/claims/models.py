@@ -91,6 +91,19 @@ class Constant(RelationModel):
     tolerance: Positive
 
 
+class Within(RelationModel):
+    """The value lies within [``low``, ``high``]."""
+
+    kind: Literal["within"]
+    low: Finite | None = None
+    high: Finite | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Within:
+        _check_bounds(self.low, self.high)
+        return self
+
+
 class FailureShare(RelationModel):
     """The share of failed iterations lies within [``low``, ``high``]."""
 
@@ -106,7 +119,9 @@ class FailureShare(RelationModel):
         return self
 
 
-Relation = Annotated[Ratio | Order | Slope | Constant | FailureShare, Field(discriminator="kind")]
+Relation = Annotated[
+    Ratio | Order | Slope | Constant | Within | FailureShare, Field(discriminator="kind")
+]
 
 
 class PublishedValue(Model):

@@ -22,6 +22,7 @@ from discovery.claims.models import (
     Relation,
     Slope,
     Where,
+    Within,
 )
 from discovery.claims.select import Floats, NoDataError, describe
 
@@ -126,6 +127,15 @@ def _constant_effects(relation: Constant, terms: Sequence[Where]) -> list[Effect
     ]
 
 
+def _within_terms(relation: Within, _: Levels) -> list[Where]:
+    return [{}]
+
+
+def _within_effects(relation: Within, _: Sequence[Where]) -> list[Effect]:
+    name = relation.column.replace("_", " ")
+    return [Effect(name, "", lambda values: values[..., 0], relation.low, relation.high)]
+
+
 def _share_terms(relation: FailureShare, _: Levels) -> list[Where]:
     return [{}]
 
@@ -139,6 +149,7 @@ RELATIONS: dict[str, Kind] = {
     "order": Kind(_order_terms, _order_effects),
     "slope": Kind(_slope_terms, _slope_effects),
     "constant": Kind(_constant_terms, _constant_effects),
+    "within": Kind(_within_terms, _within_effects),
     "share": Kind(_share_terms, _share_effects),
 }
 

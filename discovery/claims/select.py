@@ -12,6 +12,7 @@ import pandas as pd
 
 from discovery.claims.models import Level, RelationModel, Where
 from discovery.experiment.models import STUDY
+from discovery.results.schema import SCHEMAS
 
 Floats = npt.NDArray[np.float64]
 Tables = Mapping[str, pd.DataFrame]
@@ -39,7 +40,8 @@ class Sample:
     """The values of one term.
 
     ``strata`` holds the values of the iterations that succeeded, one array per cell, so that a
-    resampling keeps the weight of each cell. ``n`` counts the iterations that were run and
+    resampling keeps the weight of each cell; or one array of a value per cell, where the table has
+    no more. ``n`` counts the iterations that were run and
     ``failures`` those of them that failed; a cell that broke before its first iteration counts as
     one failed iteration. ``problem`` says why the values decide nothing, if so.
     """
@@ -122,10 +124,16 @@ def sample(tables: Tables, relation: RelationModel, term: Where) -> Sample:
         )
     elif len(values) < 2:
         problem = f"{describe(term or where)} has only {len(values)} value, hence no interval"
-    strata = tuple(
-        np.asarray(group, dtype=np.float64) for _, group in values.groupby(level="cell", sort=True)
-    )
-    return Sample(where, strata, n, failed, problem)
+    return Sample(where, _strata(values, relation.table), n, failed, problem)
+
+
+def _strata(values: pd.Series[float], table: str) -> tuple[Floats, ...]:
+    """A stratum per cell; of a table with one value per cell, the cells are the sample."""
+    if set(ITERATION) <= set(SCHEMAS[table].columns):
+        groups = [group for _, group in values.groupby(level="cell", sort=True)]
+    else:
+        groups = [values]
+    return tuple(np.asarray(group, dtype=np.float64) for group in groups)
 
 
 def _of_study(where: Where) -> Where:

@@ -31,7 +31,7 @@ class Backend:
     ``dump`` is the back end whose bootstrapped databases this one starts from. ``units`` are the
     systemd units of its server. ``counters`` says how the server's own counters are read on its
     node, as root: ``driver`` and ``connect`` (its arguments), ``queries`` (per counter, a statement
-    whose last column is the number; for Redis, the commands whose calls are summed), and whether
+    whose rows' last columns are summed; for Redis, the commands whose calls are), and whether
     the server ``counts_itself`` such a question. ``memory_mb`` is what one server adds to its node:
     what was seen under light load (114 MB for MariaDB, 120 in a cluster, 86 for PostgreSQL, 12 for
     Redis) and room for the connections of more sites. ``driver_mb`` is what its driver adds to
@@ -64,6 +64,9 @@ _MARIADB_COUNTERS: dict[str, Any] = {
         "queries": "SHOW GLOBAL STATUS LIKE 'Questions'",
         "commits": "SHOW GLOBAL STATUS LIKE 'Com_commit'",
         "rollbacks": "SHOW GLOBAL STATUS LIKE 'Com_rollback'",
+        "reads": "SHOW GLOBAL STATUS LIKE 'Com_select'",
+        "writes": "SHOW GLOBAL STATUS WHERE Variable_name IN ('Com_insert', 'Com_insert_select',"
+        " 'Com_replace', 'Com_update', 'Com_update_multi', 'Com_delete', 'Com_delete_multi')",
     },
     "counts_itself": True,
 }
@@ -81,6 +84,8 @@ _POSTGRESQL_COUNTERS: dict[str, Any] = {
         "queries": _CALLS.format(arguments="(false)"),
         "commits": _CALLS.format(arguments="") + " AND query = 'COMMIT'",
         "rollbacks": _CALLS.format(arguments="") + " AND query = 'ROLLBACK'",
+        "reads": _CALLS.format(arguments="") + " AND query ~* '^SELECT'",
+        "writes": _CALLS.format(arguments="") + " AND query ~* '^(INSERT|UPDATE|DELETE)'",
     },
     "counts_itself": False,
 }

@@ -24,6 +24,9 @@ _SLACK_S = 1.0
 def queries_rows(cell: RawCell) -> list[dict[str, Any]]:
     """One row per scenario that Rally reported, in the order it ran.
 
+    ``read_share`` is what part of the statements that read or write rows only read; a back end
+    whose servers do not tell them apart has none.
+
     ``queries`` is ``None`` where a counter does not cover the load, or was reset inside it (a
     server that restarted); so are the ratios, and they are also where there was no iteration.
     """
@@ -43,6 +46,8 @@ def queries_rows(cell: RawCell) -> list[dict[str, Any]]:
         end = max((finish for _, finish in frame), default=np.nan)
         queries = growth(cell.counters, "queries", start, end)
         commits = growth(cell.counters, "commits", start, end)
+        reads = growth(cell.counters, "reads", start, end)
+        writes = growth(cell.counters, "writes", start, end)
         rows.append(
             {
                 "scenario": scenario,
@@ -50,6 +55,7 @@ def queries_rows(cell: RawCell) -> list[dict[str, Any]]:
                 "queries": queries,
                 "queries_per_iteration": _ratio(queries, count),
                 "commits_per_iteration": _ratio(commits, count),
+                "read_share": _share(reads, writes),
             }
         )
     return rows
@@ -79,3 +85,7 @@ def growth(counters: pd.DataFrame, counter: str, start: float, end: float) -> fl
 
 def _ratio(total: float | None, count: int) -> float | None:
     return total / count if total is not None and count else None
+
+
+def _share(part: float | None, rest: float | None) -> float | None:
+    return part / (part + rest) if part is not None and rest is not None and part + rest else None

@@ -18,7 +18,7 @@ from discovery.results.rally import Workload, read_report
 from discovery.whole import sha256
 
 MANIFEST = "cell.json"
-COUNTERS = ("queries", "commits", "rollbacks")
+COUNTERS = ("queries", "commits", "rollbacks", "reads", "writes")
 SYSTEM_COLUMNS = (
     "node",
     "site",

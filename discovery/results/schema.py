@@ -148,6 +148,7 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
             "queries": _number(_NON_NEGATIVE, nullable=True),
             "queries_per_iteration": _number(_NON_NEGATIVE, nullable=True),
             "commits_per_iteration": _number(_NON_NEGATIVE, nullable=True),
+            "read_share": _number(_NON_NEGATIVE, pa.Check.le(1), nullable=True),
         },
     ),
 }

@@ -3,7 +3,8 @@
 ``sample.py CONFIG`` appends JSON lines to CONFIG's ``output`` until it is stopped. CONFIG is
 ``{"output": file, "interface_address": the node's address on the testbed network, "period_s": …,
 "counters": null | {"period_s": …, "driver": "pymysql" | "psycopg2" | "redis", "connect": {…},
-"queries": {counter: statement whose last column is a number, or commands}, "counts_itself": …}}``.
+"queries": {counter: statement whose rows' last columns are summed, or commands},
+"counts_itself": …}}``.
 
 CPU is summed over the node's own processes, with what their ended children used, so that it is
 right on a real machine and on a container that shares its kernel. Memory is the processes'
@@ -74,7 +75,7 @@ class SqlCounters:
                 for counter, statement in self.queries.items():
                     cursor.execute(statement)
                     self.own += 1
-                    values[counter] = float(cursor.fetchone()[-1])
+                    values[counter] = sum(float(row[-1]) for row in cursor.fetchall())
         except self.module.Error:
             self.connection = None
             return {}

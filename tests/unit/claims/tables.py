@@ -21,6 +21,7 @@ def tables(times, *, errors=None, failed_cells=(), tier="laptop"):
             "experiment": "keystone-2018",
             "tier": tier,
             "cell": cell,
+            "variation": "study",
             "backend": backend,
             "sites": sites,
             "one_way_delay_ms": float(delay),
@@ -44,7 +45,7 @@ def tables(times, *, errors=None, failed_cells=(), tier="laptop"):
             for action, part in (("fetch", 0.25), ("validate", 0.75)):
                 actions.append({**one, "action": action, "duration_s": duration * part})
     queries = [
-        {**cell, "scenario": SCENARIO, "queries_per_iteration": 11.0}
+        {**cell, "scenario": SCENARIO, "queries_per_iteration": 11.0, "read_share": 0.9}
         for cell in cells
         if cell["status"] == "ok"
     ]

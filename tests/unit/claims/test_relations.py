@@ -289,3 +289,52 @@ def test_numbers_are_written_for_readers(value, text):
     assert number(value, "") == text
     assert number(value, "×") == f"{text}×"
     assert number(value, "s") == f"{text} s"
+
+
+def test_a_value_within_bounds_is_judged_over_cells_not_over_iterations():
+    relation = {
+        "kind": "within",
+        "table": "queries",
+        "column": "read_share",
+        "where": {**WHERE, "backend": "mariadb"},
+        "low": 0.898,
+        "high": 0.965,
+    }
+    found = tables(grid(["mariadb"], [0, 50, 150], lambda *_: 1.0))
+    shares = {"supported": [0.9, 0.91, 0.92], "contradicted": [0.5, 0.6, 0.7]}
+    for verdict, values in shares.items():
+        judgement = verdict_of(
+            relation, {**found, "queries": found["queries"].assign(read_share=values)}
+        )
+        (effect,) = judgement.parts[0].effects
+        assert judgement.verdict == verdict
+        assert min(values) <= effect.low < effect.effect < effect.high <= max(values)
+    one = tables(grid(["mariadb"], [0], lambda *_: 1.0))
+    assert verdict_of(relation, one).verdict == "inconclusive"
+
+
+def test_a_claim_is_of_the_studys_own_cells_unless_it_names_a_variation():
+    found = tables(
+        grid(["mariadb", "galera"], [0], lambda backend, _: {"mariadb": 2.0}.get(backend, 1.0))
+    )
+    varied = {
+        name: pd.concat(
+            [
+                table,
+                table.assign(
+                    variation="no-cache",
+                    cell=table["cell"].str.replace("light", "light-no-cache"),
+                    **({"duration_s": 10 * table["duration_s"]} if "duration_s" in table else {}),
+                ).query("backend == 'mariadb'"),
+            ],
+            ignore_index=True,
+        )
+        for name, table in found.items()
+    }
+    study = verdict_of(RATIO, varied)
+    assert study.verdict == "supported"
+    assert study.n == verdict_of(RATIO, found).n
+    named = {**RATIO, "numerator": {"backend": "mariadb", "variation": "no-cache"}}
+    judgement = verdict_of(named, varied)
+    assert judgement.verdict == "contradicted"
+    assert judgement.parts[0].effects[0].effect == pytest.approx(20)
