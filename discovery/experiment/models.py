@@ -235,12 +235,11 @@ class TierSettings(Model):
                 there = getattr(self, factor)
                 for place, level in enumerate(getattr(varied, factor) or ()):
                     if level not in there:
-                        names = [x if isinstance(x, str) else f"{x}" for x in there]
                         raise refuse(
                             "has no counterpart in the tier",
                             key=("varied", number, factor, place),
                             value=level,
-                            allowed=names,
+                            allowed=", ".join(map(str, there)),
                         )
 
     def _check_sites_suffice(self) -> None:

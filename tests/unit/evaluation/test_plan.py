@@ -316,7 +316,7 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path, old: str, new: str, sai
     write_times([row()], stream)
     path = tmp_path / "times.csv"
     path.write_text(stream.getvalue().replace(old, new))
-    with pytest.raises(ConfigError, match=f"times.csv: {said}; allowed: backend, sites"):
+    with pytest.raises(ConfigError, match=f"times.csv: {said}; allowed: variation, backend, sites"):
         read_times(path)
 
 
@@ -326,6 +326,6 @@ def test_the_module_prints_the_table_of_a_run(
     cell = load_cell(experiment, "smoke", "galera-s3-d25-light-r1")
     write_cell(results, cell, testbed_s=30, loaded_s=10)
     main([str(results / "smoke" / "raw" / "keystone-2018")])
-    assert capsys.readouterr().out.splitlines()[1] == "galera,3,25.0,light,20,5,30.0,10.0,1"
+    assert capsys.readouterr().out.splitlines()[1] == "study,galera,3,25.0,light,20,5,30.0,10.0,1"
     with pytest.raises(ResultError, match=r"no cell\.json below"):
         main([str(results / "none")])

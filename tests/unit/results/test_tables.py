@@ -13,6 +13,7 @@ PHASES = pd.DataFrame(
         "experiment": ["keystone-2018"],
         "tier": ["smoke"],
         "cell": ["mariadb-s3-d50-light-r1"],
+        "variation": ["study"],
         "backend": ["mariadb"],
         "sites": [3],
         "one_way_delay_ms": [50.0],
