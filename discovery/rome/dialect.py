@@ -23,6 +23,7 @@ from sqlalchemy.sql.selectable import Select
 
 from discovery.rome import oslo
 from discovery.rome.errors import ConnectionLost
+from discovery.rome.settings import DEFAULT_PORT
 from discovery.rome.statements import FOR_UPDATE
 
 DEFAULT_LEVEL: IsolationLevel = "REPEATABLE READ"
@@ -133,7 +134,7 @@ class RomeDialect(SQLiteDialect):
         """The arguments of `discovery.rome.dbapi.connect`."""
         options: dict[str, Any] = dict(url.query)
         more = options.pop("host", ())
-        hosts = [f"{url.host or '127.0.0.1'}:{url.port or 6379}"]
+        hosts = [f"{url.host or '127.0.0.1'}:{url.port or DEFAULT_PORT}"]
         hosts += [more] if isinstance(more, str) else more
         arguments = {
             "hosts": ",".join(hosts),
