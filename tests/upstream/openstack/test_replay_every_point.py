@@ -25,6 +25,7 @@ from tests.tcp_proxy import Proxy
 SERVICE = Path(__file__).parent / "replay" / "marks_service.py"
 NUMBERS = itertools.count(1)
 UNDONE = "Nothing of it was done"
+AWAY_S = 0.5
 
 
 class Service:
@@ -78,6 +79,7 @@ class Faults:
 
     def __init__(self, terminate):
         self.terminate = terminate
+        self.proxy = None
         self.plan([])
 
     def plan(self, faults):
@@ -91,11 +93,19 @@ class Faults:
             return True
         return False
 
+    def _go_away(self):
+        """Nobody gets through for a while, which is longer than ROME tries by itself."""
+        self.proxy.open = False
+        threading.Timer(AWAY_S, self.proxy.unblock).start()
+        return 0
+
     def requests(self, data):
         count = self.passed["request"]
         self.passed["request"] += 1
         if self._meets("terminate", count):
             self.terminate()
+        if self._meets("gone before", count):
+            return self._go_away()
         return 0 if self._meets("request", count) else None
 
     def answers(self, data):
@@ -103,6 +113,8 @@ class Faults:
         self.passed["answer"] += 1
         if self._meets("half", count):
             return len(data) // 2
+        if self._meets("gone after", count):
+            return self._go_away()
         return 0 if self._meets("answer", count) else None
 
 
@@ -111,6 +123,7 @@ class Setting:
 
     def __init__(self, service, faults, proxy, marks, settle, ways):
         self.service, self.faults, self.proxy = service, faults, proxy
+        faults.proxy = proxy
         self.marks, self._settle, self.ways = marks, settle, ways
 
     def ask(self, faults, **request):
@@ -238,6 +251,23 @@ def test_every_point_shows_both_sides(postgresql, transactions):
     for number in range(pieces["answer"]):
         answer = postgresql.ask([("answer", number)], **request)
         seen.add((answer["status"], answer["runs"] > 1))
+    assert (201, True) in seen
+    assert (503, False) in seen
+    assert (503, True) not in seen
+
+
+@pytest.mark.parametrize(("name", "transactions"), [("postgresql", 1), ("rome", 3)])
+def test_gone_for_a_while_at_every_point(request, name, transactions):
+    """Longer than a driver tries by itself: a commit of ROME's is in doubt then."""
+    setting = request.getfixturevalue(name)
+    asked = {"transactions": transactions}
+    pieces = setting.pieces(**asked)
+    seen = set()
+    for way, side in (("gone before", "request"), ("gone after", "answer")):
+        for number in range(pieces[side]):
+            answer = setting.ask([(way, number)], **asked)
+            seen.add((answer["status"], answer["runs"] > 1))
+            until(lambda: setting.proxy.open, "the way is open again")
     assert (201, True) in seen
     assert (503, False) in seen
     assert (503, True) not in seen
