@@ -88,14 +88,14 @@ def _count_in_log(url: URL) -> collections.Counter[str]:
     """Its entries hold the rows that a commit changed; ``keep`` must hold all of them."""
     kind = redis.RedisCluster if url.query.get("cluster") == "true" else redis.Redis
     found: collections.Counter[str] = collections.Counter()
-    last: dict[tuple[str, bytes], str] = {}
+    last: dict[tuple[bytes, bytes], str] = {}
     with kind(host=url.host or "", port=url.port or 6379) as client:
         entries = client.xrange(f"rome:{{{url.database}}}:log")
     assert entries[0][0] == b"1-0", "the log has lost its beginning"
     for _, entry in entries:
         if not entry[b"d"]:
             continue
-        what, tables = msgpack.unpackb(entry[b"d"], strict_map_key=False)[:2]
+        what, tables = msgpack.unpackb(entry[b"d"], raw=True, strict_map_key=False)[:2]
         for table, rows in tables if what == 1 else ():
             for key, row in zip(rows[::2], rows[1::2], strict=True):
                 marks = MARKS.findall(repr(row)) if row else []
