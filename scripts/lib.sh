@@ -68,7 +68,7 @@ install_workbench() {
 TESTBED_PACKAGES=(mmdebstrap systemd-container openssh-client iproute2 iputils-ping fping)
 PAPER_PACKAGES=(latexmk texlive-latex-extra texlive-fonts-recommended texlive-latex-recommended lmodern)
 LOOK_PACKAGES=(chromium poppler-utils iperf3)
-SERVER_PACKAGES=(redis-server)
+SERVER_PACKAGES=(redis-server postgresql)
 
 install_testbed() {
     install_debian "${TESTBED_PACKAGES[@]}"

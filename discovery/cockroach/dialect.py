@@ -1,0 +1,52 @@
+"""``cockroachdb+oslo://``: sqlalchemy-cockroachdb's psycopg2 dialect, and what OpenStack needs.
+
+The dialect's name stays ``cockroachdb``: under ``postgresql`` Keystone's first migration creates
+triggers in a language that CockroachDB does not have.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy.engine.interfaces import ConnectArgsType
+from sqlalchemy.engine.url import URL
+from sqlalchemy_cockroachdb.psycopg2 import CockroachDBDialect_psycopg2
+
+from discovery.cockroach import connect, migrations, oslo, states
+
+PORT = 26257
+AUTOCOMMIT_BEFORE_DDL = "autocommit_before_ddl"
+
+
+class CockroachDialect(CockroachDBDialect_psycopg2):  # type: ignore[misc]
+    """``cockroachdb+oslo://user@local:26257/db?host=other:26257&autocommit_before_ddl=off``."""
+
+    driver = "oslo"
+    supports_statement_cache = True
+
+    @classmethod
+    def import_dbapi(cls) -> ModuleType:
+        """psycopg2; and what oslo.db and alembic have to know, where they are installed."""
+        oslo.register()
+        migrations.register()
+        dbapi: ModuleType = super().import_dbapi()
+        return dbapi
+
+    def create_connect_args(self, url: URL) -> ConnectArgsType:
+        """The arguments of ``psycopg2.connect``.
+
+        ``autocommit_before_ddl=off`` keeps a migration's step in one transaction on servers that
+        commit before DDL by default (and is refused by servers that do not know it).
+        """
+        url, value = connect.switch(url, AUTOCOMMIT_BEFORE_DDL)
+        session = {AUTOCOMMIT_BEFORE_DDL: value} if value else {}
+        return [], connect.arguments(url, PORT, session)
+
+    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
+        """Whether the pool should drop its connections."""
+        disconnected: bool = super().is_disconnect(e, connection, cursor)
+        return disconnected or (isinstance(e, self.dbapi.Error) and states.is_lost(e))
+
+
+dialect = CockroachDialect

@@ -1,0 +1,80 @@
+"""What an error of psycopg2 means, by SQLSTATE first and by its text where there is no state.
+
+A connection that is not opened has no SQLSTATE, and libpq words its own errors. Errors that nodes
+have with each other reach a client as ``XX000`` (internal error), with gRPC's text.
+"""
+
+from __future__ import annotations
+
+import re
+
+CONFLICT = frozenset({"40001", "40P01"})
+"""Another transaction came first: nothing of this one was or will be done, run all of it again."""
+
+UNKNOWN = frozenset({"40003", "08007", "XXA00"})
+"""The transaction may be done: the node that answers cannot know, or it knows of one half."""
+
+LOST = frozenset({"08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03"})
+"""The connection failed, or the server goes, has gone, or is not yet there."""
+
+_CONFLICT_TEXT = re.compile(r"^(?:ERROR:\s+)?restart transaction\b")
+_UNKNOWN_TEXT = re.compile(r"result is ambiguous|transaction committed but schema change aborted")
+LOST_TEXTS = (
+    # libpq, when it connects
+    r"connection to server (?:at|on socket) .*? failed",
+    r"could not connect to server",
+    r"could not translate host name",
+    # libpq, later
+    r"no connection to the server",
+    # nodes of CockroachDB that stop, start, or miss each other
+    r"is shutting down",
+    r"not accepting clients",
+    r"code = Unavailable",
+    r"failed to send RPC",
+    r"replica unavailable",
+)
+"""What has no SQLSTATE for it, and is not among what SQLAlchemy's psycopg2 dialect knows."""
+
+_ANSWERED = re.compile(r"\b(?:FATAL|ERROR): ")
+_NOT_NOW = re.compile(
+    r"shutting down|starting up|not (?:yet )?accepting|recovery mode"
+    r"|terminating connection|too many"
+)
+
+
+def sqlstate(error: BaseException | None) -> str | None:
+    """The five characters that the server sent with an error of psycopg2; None without."""
+    state: str | None = getattr(error, "pgcode", None)
+    return state
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether the whole transaction is to be run again, and is known not to have been done."""
+    state = sqlstate(error)
+    return state in CONFLICT if state else bool(_CONFLICT_TEXT.search(str(error)))
+
+
+def is_unknown(error: BaseException) -> bool:
+    """Whether nobody can say if the transaction was done."""
+    state = sqlstate(error)
+    return state in UNKNOWN or (state in {None, "XX000"} and bool(_UNKNOWN_TEXT.search(str(error))))
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether a server was not reached, or is not there any more."""
+    if is_unknown(error):
+        return False
+    state = sqlstate(error)
+    if state in LOST:
+        return True
+    return state in {None, "XX000"} and any(map(_is_lost_line, str(error).splitlines()))
+
+
+def _is_lost_line(line: str) -> bool:
+    """With several hosts libpq says what happened to each, in a line of its own.
+
+    A server that answers, and refuses a password or a database, is there.
+    """
+    return any(re.search(text, line) for text in LOST_TEXTS) and (
+        not _ANSWERED.search(line) or bool(_NOT_NOW.search(line))
+    )

@@ -1,0 +1,102 @@
+"""Say what leaves oslo.db for each recorded message; with each of our rules taken away, too.
+
+    map_messages.py MESSAGES.yaml
+
+Runs with the Python that has oslo.db. Prints JSON: what a message becomes, by its number and
+dialect, under "all" and under the name of each rule that was taken away.
+"""
+
+import copy
+import json
+import logging
+import sys
+import types
+from pathlib import Path
+
+import psycopg2
+import sqlalchemy as sa
+import yaml
+from oslo_db.sqlalchemy import exc_filters
+from sqlalchemy.engine import make_url
+
+from discovery.cockroach import oslo, states
+
+ATTRIBUTES = (
+    "columns",
+    "value",
+    "table",
+    "constraint",
+    "key",
+    "key_table",
+    "check_name",
+    "database",
+)
+STATEMENTS = {"statement": "UPDATE t SET a = 1", "savepoint": "RELEASE SAVEPOINT sa_savepoint_1"}
+
+
+def raised(message):
+    """The error as psycopg2 raises it."""
+    kind = psycopg2
+    for part in message["raised"].split("."):
+        kind = getattr(kind, part)
+    error = kind(message["said"])
+    error.__setstate__({"pgcode": message["sqlstate"], "pgerror": message["said"]})
+    return error
+
+
+def becomes(message, dialect):
+    """What a caller of oslo.db gets, along SQLAlchemy's own way of wrapping an error."""
+    error = raised(message)
+    lost = dialect.is_disconnect(error, None, None)
+    statement = STATEMENTS.get(message["when"])
+    wrapped = sa.exc.DBAPIError.instance(
+        statement, (), error, psycopg2.Error, connection_invalidated=lost, dialect=dialect
+    )
+    context = types.SimpleNamespace(
+        original_exception=error, sqlalchemy_exception=wrapped, dialect=dialect, connection=None
+    )
+    context.is_disconnect = lost
+    try:
+        left = exc_filters.handler(context) or wrapped
+    except sa.exc.DBAPIError as as_it_was:
+        left = as_it_was
+    found = {name: getattr(left, name) for name in ATTRIBUTES if hasattr(left, name)}
+    return {"becomes": type(left).__name__, "lost": context.is_disconnect, "attributes": found}
+
+
+def main():
+    logging.disable(logging.CRITICAL)
+    messages = yaml.safe_load(Path(sys.argv[1]).read_text())
+    own = copy.deepcopy(exc_filters._registry)
+    dialects = {}
+    for name in ("cockroachdb", "postgresql"):
+        kind = make_url(f"{name}+oslo://").get_dialect()
+        dialects[name] = kind(dbapi=kind.import_dbapi())
+    answers = {}
+    for name, module, attribute, value in variants():
+        kept = getattr(module, attribute)
+        setattr(module, attribute, value)
+        exc_filters._registry.clear()
+        exc_filters._registry.update(copy.deepcopy(own))
+        oslo.register.__wrapped__()
+        answers[name] = {
+            f"{number} {dialect}": becomes(message, dialects[dialect])
+            for number, message in enumerate(messages)
+            for dialect in message.get("dialects", ["cockroachdb"])
+        }
+        setattr(module, attribute, kept)
+    json.dump(answers, sys.stdout)
+
+
+def variants():
+    """What there is, and it without each filter and each text or state of a lost connection."""
+    yield "all", oslo, "FILTERS", oslo.FILTERS
+    for one in oslo.FILTERS:
+        yield f"filter {one.name}", oslo, "FILTERS", tuple(f for f in oslo.FILTERS if f is not one)
+    for text in states.LOST_TEXTS:
+        yield f"lost {text}", states, "LOST_TEXTS", tuple(t for t in states.LOST_TEXTS if t != text)
+    yield "lost states", states, "LOST", frozenset()
+
+
+if __name__ == "__main__":
+    main()
