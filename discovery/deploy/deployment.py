@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from discovery.deploy import playbook, rome
+from discovery.deploy import drivers, playbook
 from discovery.deploy.backends import Backend
 from discovery.deploy.credentials import ADMIN, LOAD_USERS, Credentials
 from discovery.errors import DeployError
@@ -94,7 +94,7 @@ class Deployment:
 
     def versions(self) -> dict[str, str]:
         """The versions of the packages that matter, as the first control node has them."""
-        driver = rome.DISTRIBUTION if rome.serves(self.backend.url) else ""
+        driver = drivers.DISTRIBUTION if drivers.serves(self.backend.url) else ""
         (result,) = self.run("versions", self.control_nodes[:1], driver=driver)
         return dict(line.split(" ", 1) for line in result.payload["stdout"].splitlines())
 

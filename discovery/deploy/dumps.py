@@ -4,7 +4,7 @@
 the server's own files packed while it was down, and ``keys.tar``, Keystone's keys. They lie beside
 the image since they are files of its very server. The rounds are in the name since a stored
 password costs, at every login, what it was hashed with; the hash is over the roles and users that
-made it, and over the driver where that is ROME.
+made it, and over the driver where that is ours.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from discovery.deploy import playbook, rome
+from discovery.deploy import drivers, playbook
 from discovery.deploy.backends import BACKENDS, Backend
 from discovery.deploy.credentials import ADMIN, LOAD_USERS, REGION
 from discovery.deploy.image import image_folder
@@ -82,7 +82,7 @@ def bootstrap(
                 "admin": asdict(ADMIN),
                 "users": [asdict(user) for user in LOAD_USERS],
                 "region": REGION,
-                **rome.variables(source.url),
+                **drivers.variables(source.url),
                 "dump_folder": str(work),
             },
             log,
@@ -96,8 +96,9 @@ def _made_by(source: Backend) -> str:
     """A hash over what decides what is in a dump of ``source``, whatever the image."""
     made_by = (source.url, SERVICES, ADMIN, LOAD_USERS, REGION)
     digest = hashlib.sha256(repr(made_by).encode())
-    if rome.serves(source.url):
-        digest.update(rome.version().encode())
+    driver = drivers.serves(source.url)
+    if driver is not None:
+        digest.update(drivers.version(driver).encode())
     for role in (source.role, "keystone"):
         for path in sorted((_DEPLOY / "roles" / role).rglob("*")):
             if path.is_file():

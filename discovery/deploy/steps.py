@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from discovery.deploy import playbook, rome, slots
+from discovery.deploy import drivers, playbook, slots
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.deployment import Deployment
 from discovery.deploy.dumps import SERVICES, bootstrap, dump_of
@@ -76,6 +76,6 @@ def deploy(
             keystone_keys=dump.keystone_keys,
             keystone_databases=deployment.database_urls,
             addresses=addresses,
-            **rome.variables(deployment.backend.url),
+            **drivers.variables(deployment.backend.url),
         )
     return deployment

@@ -13,7 +13,7 @@ from pathlib import Path
 import enoslib as en
 import pytest
 
-from discovery.deploy import BACKENDS, Deployment, deploy, memory_mb, rome
+from discovery.deploy import BACKENDS, Deployment, deploy, drivers, memory_mb
 from discovery.deploy.slots import slot_of
 from discovery.errors import DeployError
 from discovery.experiment.models import DatabaseSettings, KeystoneSettings
@@ -120,7 +120,7 @@ def assert_the_database_is_on_site_1(control: dict[str, Node]) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_deployment(backend, held, tmp_path):
     clock = Clock()
-    driver = rome.version() if backend.startswith("rome") else None
+    driver = drivers.version() if drivers.serves(BACKENDS[backend].url) else None
     deployment = deploy(held, backend, SETTINGS, DatabaseSettings(), clock)
     deployment.check_health()
     print(backend, {name: round(seconds, 1) for name, seconds in clock.seconds.items()})
@@ -172,7 +172,7 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
     assert versions["mariadb-server"].startswith("1:10.11")
     assert versions["rally-openstack"] == "4.1.0"
     assert versions["redis-server"].startswith("5:7.0")
-    assert versions.get("discovery-rome") == driver
+    assert versions.get("discovery-drivers") == driver
 
     deployment.logs(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(

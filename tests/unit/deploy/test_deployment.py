@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from discovery.deploy import BACKENDS, Deployment, dumps, rome
+from discovery.deploy import BACKENDS, Deployment, drivers, dumps
 from discovery.deploy.dumps import dump_of
 from discovery.experiment.models import KeystoneSettings
 
@@ -68,7 +68,7 @@ def test_a_dump_of_rome_is_made_anew_when_its_driver_changes(tmp_path, monkeypat
     monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
     settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)
     before = [dump_of(BACKENDS[name], settings) for name in ("rome", "mariadb")]
-    monkeypatch.setattr(rome, "version", lambda: "0.1.0+another")
+    monkeypatch.setattr(drivers, "version", lambda *of: f"0.1.0+another-{of}")
     after = [dump_of(BACKENDS[name], settings) for name in ("rome", "mariadb")]
     assert before[0] != after[0]
     assert before[1] == after[1]
