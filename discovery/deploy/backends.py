@@ -147,6 +147,17 @@ BACKENDS: dict[str, Backend] = {
             memory_mb=200,
         ),
         Backend(
+            name="postgresql-serializable",
+            title="PostgreSQL at SERIALIZABLE, one server on site 1",
+            role="postgresql_serializable",
+            placement="first-site",
+            url="postgresql+psycopg2://openstack:openstack@{host}/{database}",
+            dump="postgresql",
+            units=("discovery-postgresql",),
+            counters=_POSTGRESQL_COUNTERS,
+            memory_mb=200,
+        ),
+        Backend(
             name="rome",
             title="ROME on Redis, one server on site 1",
             role="redis",

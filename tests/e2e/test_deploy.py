@@ -107,6 +107,12 @@ def slots_of(line: str) -> set[int]:
     return found
 
 
+def isolation(node: Node) -> str:
+    """How a service's transactions are isolated on PostgreSQL, if it does not ask for another."""
+    psql = "psql --no-align --tuples-only --host /run/discovery-postgresql keystone"
+    return on(node, f"runuser -u postgres -- {psql} --command 'SHOW transaction_isolation'").strip()
+
+
 def assert_the_database_is_on_site_1(control: dict[str, Node]) -> None:
     ask = "redis-cli --user openstack --pass openstack --no-auth-warning -h 127.0.0.1"
     nodes = on(control["site-2"], f"{ask} cluster nodes").splitlines()
@@ -187,6 +193,11 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
             " -e \"SHOW STATUS LIKE 'wsrep_cluster_size'; SELECT @@wsrep_sync_wait\"",
         )
         assert status.split() == ["wsrep_cluster_size", "3", "15"]
+
+    if backend.startswith("postgresql"):
+        assert isolation(control["site-1"]) == (
+            "serializable" if backend == "postgresql-serializable" else "read committed"
+        )
 
     if backend == "rome-cluster":
         assert_the_database_is_on_site_1(control)

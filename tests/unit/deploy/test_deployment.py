@@ -28,7 +28,7 @@ def test_every_site_has_a_keystone_of_its_own():
     }
 
 
-@pytest.mark.parametrize("backend", ["mariadb", "postgresql", "rome"])
+@pytest.mark.parametrize("backend", ["mariadb", "postgresql", "postgresql-serializable", "rome"])
 def test_one_server_is_on_site_1_and_every_site_reaches_it(backend):
     deployed = deployment(backend)
     assert [node.alias for node in deployed.database_nodes] == ["site-1-control"]

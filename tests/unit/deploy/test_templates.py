@@ -133,3 +133,13 @@ def test_every_back_end_is_durable_and_admits_as_many():
     assert f"maxclients {mariadb['max_connections']}" in redis
     assert int(mariadb["max_connections"]) >= 300
     assert f"max_connections = {mariadb['max_connections']}" in postgresql
+
+
+def test_a_postgresql_at_serializable_asks_nobody_else_to():
+    tasks = yaml.safe_load((ROLES / "postgresql_serializable" / "tasks" / "main.yml").read_text())
+    isolation = tasks[0]["vars"]["postgresql_isolation"]
+    conf = render("postgresql", "postgresql.conf.j2", postgresql_isolation=isolation)
+    assert "default_transaction_isolation = 'serializable'" in conf
+    assert "default_transaction_isolation = 'read committed'" in render(
+        "postgresql", "postgresql.conf.j2"
+    )

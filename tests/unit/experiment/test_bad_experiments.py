@@ -10,6 +10,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from discovery.deploy.backends import BACKENDS
 from discovery.errors import ConfigError
 from discovery.experiment.load import (
     load_cell,
@@ -72,7 +73,7 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             (*SMOKE, "backends", 1),
             "galara",
             "tiers.smoke.backends[1] = 'galara': unknown back end, did you mean galera?; "
-            "allowed: mariadb, galera, postgresql, rome, rome-cluster",
+            f"allowed: {', '.join(BACKENDS)}",
         ),
         (
             ("tiers", "laptop", "varied", 0, "variation"),
