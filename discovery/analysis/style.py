@@ -25,12 +25,15 @@ DOUBLE_IN = 7.0
 DPI = 200
 
 # They differ for any colour vision, and by their lightness in grey too.
-_BLUE, _, _GREEN, _VERMILION, _PINK, _BROWN, *_, _SKY = sns.color_palette("colorblind").as_hex()
+_BLUE, _ORANGE, _GREEN, _VERMILION, _PINK, _BROWN, *_, _SKY = sns.color_palette(
+    "colorblind"
+).as_hex()
 COLOURS: dict[str, str] = {
     "mariadb": _BLUE,
     "galera": _VERMILION,
     "postgresql": _GREEN,
     "postgresql-serializable": _BROWN,
+    "cockroachdb": _ORANGE,
     "rome": _PINK,
     "rome-cluster": _SKY,
 }
@@ -39,6 +42,7 @@ MARKERS: dict[str, str] = {
     "galera": "s",
     "postgresql": "^",
     "postgresql-serializable": "P",
+    "cockroachdb": "X",
     "rome": "D",
     "rome-cluster": "v",
 }
@@ -47,6 +51,7 @@ NAMES: dict[str, str] = {
     "galera": "Galera",
     "postgresql": "PostgreSQL",
     "postgresql-serializable": "PostgreSQL SER",
+    "cockroachdb": "CockroachDB",
     "rome": "ROME",
     "rome-cluster": "ROME cluster",
 }

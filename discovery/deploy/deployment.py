@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from discovery.deploy import drivers, playbook
 from discovery.deploy.backends import Backend
+from discovery.deploy.cockroach import program
 from discovery.deploy.credentials import ADMIN, LOAD_USERS, Credentials
 from discovery.errors import DeployError
 
@@ -62,14 +63,16 @@ class Deployment:
         servers = {node.site: node for node in self.database_nodes}
         first = self.database_nodes[0]
         reached = {node.alias: servers.get(node.site, first) for node in self.control_nodes}
-        return {
-            alias: self.backend.url.format(
+        urls = {}
+        for alias, own in reached.items():
+            others = [node.address for node in self.database_nodes if node is not own]
+            urls[alias] = self.backend.url.format(
                 host=own.address,
-                others=",".join(node.address for node in self.database_nodes if node is not own),
+                others=",".join(others),
+                other_hosts="&".join(f"host={address}" for address in others),
                 database="keystone",
             )
-            for alias, own in reached.items()
-        }
+        return urls
 
     @property
     def query_counters(self) -> Mapping[str, Any]:
@@ -95,7 +98,13 @@ class Deployment:
     def versions(self) -> dict[str, str]:
         """The versions of the packages that matter, as the first control node has them."""
         driver = drivers.DISTRIBUTION if drivers.serves(self.backend.url) else ""
-        (result,) = self.run("versions", self.control_nodes[:1], driver=driver)
+        found = program.find() if self.backend.role == "cockroach" else None
+        (result,) = self.run(
+            "versions",
+            self.control_nodes[:1],
+            driver=driver,
+            cockroach=str(found.on_node) if found else "",
+        )
         return dict(line.split(" ", 1) for line in result.payload["stdout"].splitlines())
 
     def logs(self, folder: Path) -> None:

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from discovery.deploy.backends import BACKENDS
+from discovery.deploy.cockroach import zones
 from discovery.experiment.explain import MATRIX_TAG, NUMBER_TAG, refuse
 from discovery.workload.scenarios import SCENARIOS
 
@@ -56,6 +57,7 @@ def _enum(names: Iterable[str]) -> WithJsonSchema:
 
 
 BackendName = Annotated[str, _check_name("back end", BACKENDS), _enum(BACKENDS)]
+PlacementName = Annotated[str, _check_name("placement", zones.PLACEMENTS), _enum(zones.PLACEMENTS)]
 ScenarioName = Annotated[str, _check_name("scenario", SCENARIOS), _enum(SCENARIOS)]
 
 
@@ -185,11 +187,13 @@ class VariedCells(Model):
 class TierSettings(Model):
     """The levels of every factor in one tier, and how long each scenario is run.
 
+    ``placement`` is of CockroachDB's replicas; other back ends have one cell whatever it says.
     ``times`` iterations per scenario and client, at most ``concurrency`` of them at once.
     ``varied`` are cells beside the grid in which one fixed setting is another.
     """
 
     backends: tuple[BackendName, ...] = Field(min_length=1)
+    placement: tuple[PlacementName, ...] = Field(default=(zones.DEFAULT,), min_length=1)
     sites: tuple[Annotated[Count, Field(ge=2, le=99)], ...] = Field(min_length=1)
     one_way_delay_ms: tuple[DelayLevel, ...] = Field(min_length=1)
     load: tuple[Load, ...] = Field(min_length=1)
@@ -205,6 +209,7 @@ class TierSettings(Model):
         self._check_counterparts()
         self._check_matrices_fit()
         self._check_sites_suffice()
+        self._check_placements_fit()
         if self.concurrency > self.times:
             raise refuse(
                 f"more at once than there are iterations (times = {self.times})",
@@ -216,7 +221,7 @@ class TierSettings(Model):
 
     def _check_levels_differ(self) -> None:
         """Two equal levels would be two cells of one id; ids write delays with ``delay_slug``."""
-        for factor in ("backends", "sites", "one_way_delay_ms", "load", "scenarios"):
+        for factor in ("backends", "placement", "sites", "one_way_delay_ms", "load", "scenarios"):
             levels = getattr(self, factor)
             names = [delay_slug(level) for level in levels] if "delay" in factor else levels
             for number, name in enumerate(names):
@@ -253,6 +258,28 @@ class TierSettings(Model):
                         key=("sites", number),
                         value=sites,
                         allowed=f"a whole number ≥ {least}",
+                    )
+
+    def _check_placements_fit(self) -> None:
+        """Replicas can only be where servers are, and only CockroachDB is told where."""
+        if not any(BACKENDS[name].places_replicas for name in self.backends):
+            if self.placement != (zones.DEFAULT,):
+                raise refuse(
+                    "no back end of this tier is told where its replicas are",
+                    key=("placement",),
+                    value=", ".join(self.placement),
+                    allowed=zones.DEFAULT,
+                )
+            return
+        for number, name in enumerate(self.placement):
+            for sites in self.sites:
+                lack = zones.lacks(name, sites)
+                if lack is not None:
+                    raise refuse(
+                        f"cannot be had: {lack}",
+                        key=("placement", number),
+                        value=name,
+                        allowed=f"this one on {zones.least_sites(name)} sites or more",
                     )
 
     def _check_matrices_fit(self) -> None:

@@ -55,6 +55,7 @@ def _order(cell: RawCell) -> tuple[Any, ...]:
         what.variation != STUDY,
         what.variation,
         what.backend,
+        what.placement or "",
         what.sites,
         what.mean_one_way_delay_ms,
         delay_slug(what.one_way_delay_ms),

@@ -52,6 +52,23 @@ def test_in_a_redis_cluster_keystone_knows_its_own_sites_node_first_and_all_othe
     )
 
 
+def test_every_keystone_knows_all_cockroachdb_nodes_its_own_first():
+    deployed = deployment("cockroachdb")
+    assert len(deployed.database_nodes) == 3
+    assert deployed.database_urls["site-2-control"] == (
+        "cockroachdb+oslo://root@10.9.2.11:26257/keystone?sslmode=disable"
+        "&host=10.9.1.11&host=10.9.3.11"
+    )
+
+
+def test_a_back_end_that_is_bootstrapped_in_place_has_no_dump(tmp_path, monkeypatch):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
+    settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)
+    assert dump_of(BACKENDS["cockroachdb"], settings) is None
+    serializable = dump_of(BACKENDS["postgresql-serializable"], settings)
+    assert serializable == dump_of(BACKENDS["postgresql"], settings)
+
+
 def test_a_dump_is_told_by_its_back_end_and_by_what_passwords_cost(tmp_path, monkeypatch):
     monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
     settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)

@@ -66,8 +66,8 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             (*SMOKE, "backend"),
             "galera",
             "tiers.smoke.backend = 'galera': unknown key, did you mean backends?; allowed: "
-            "backends, sites, one_way_delay_ms, load, repetitions, scenarios, times, concurrency, "
-            "varied",
+            "backends, placement, sites, one_way_delay_ms, load, repetitions, scenarios, times, "
+            "concurrency, varied",
         ),
         (
             (*SMOKE, "backends", 1),
@@ -102,6 +102,24 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             "the-moon",
             "variations.rally-beside-database.rally_on = 'the-moon': unknown; allowed: client-node "
             "or database-node",
+        ),
+        (
+            (*SMOKE, "placement"),
+            ["spread"],
+            "tiers.smoke.placement = 'spread': no back end of this tier is told where its replicas "
+            "are; allowed: anywhere",
+        ),
+        (
+            SMOKE,
+            {**DOCUMENT["tiers"]["smoke"], "backends": ["cockroachdb"], "placement": ["one-zone"]},
+            "tiers.smoke.placement[0] = 'one-zone': cannot be had: placement one-zone needs 3 "
+            "servers in zone-1, and 3 sites have 1 there; allowed: this one on 7 sites or more",
+        ),
+        (
+            SMOKE,
+            {**DOCUMENT["tiers"]["smoke"], "backends": ["cockroachdb"], "sites": [2]},
+            "tiers.smoke.sites[0] = 2: too few for back end cockroachdb; "
+            "allowed: a whole number ≥ 3",
         ),
         (
             (*DELAYS, 0),
