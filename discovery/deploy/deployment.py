@@ -29,6 +29,7 @@ class Deployment:
     """Keystones on a back end, one per site.
 
     ``image`` is the hash of what is installed, ``log`` the file with every task's result.
+    ``replays``: its Keystones run requests again that lost a conflict or a connection.
     """
 
     backend: Backend
@@ -37,6 +38,7 @@ class Deployment:
     log: Path
     admin: Credentials = ADMIN
     users: tuple[Credentials, ...] = LOAD_USERS
+    replays: bool = False
 
     @property
     def control_nodes(self) -> list[Node]:
@@ -97,7 +99,8 @@ class Deployment:
 
     def versions(self) -> dict[str, str]:
         """The versions of the packages that matter, as the first control node has them."""
-        driver = drivers.DISTRIBUTION if drivers.serves(self.backend.url) else ""
+        brought = self.replays or drivers.serves(self.backend.url)
+        driver = drivers.DISTRIBUTION if brought else ""
         found = program.find() if self.backend.role == "cockroach" else None
         (result,) = self.run(
             "versions",

@@ -96,9 +96,12 @@ def keys_in(folder: Path) -> str:
 
 
 def identities(settings: KeystoneSettings) -> dict[str, Any]:
-    """What the playbooks are told of Keystone's settings and users, to bootstrap it."""
+    """What the playbooks are told of Keystone's settings and users, to bootstrap it.
+
+    Only one client asks then: there is nothing to replay.
+    """
     return {
-        "keystone": settings.model_dump(),
+        "keystone": settings.model_copy(update={"replay": None}).model_dump(),
         "admin": asdict(ADMIN),
         "users": [asdict(user) for user in LOAD_USERS],
         "region": REGION,

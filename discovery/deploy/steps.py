@@ -40,7 +40,13 @@ def deploy(
     """
     log = image_folder() / "deploy.jsonl"
     log.unlink(missing_ok=True)
-    deployment = Deployment(BACKENDS[backend], tuple(held.nodes), image_hash(), log)
+    deployment = Deployment(
+        BACKENDS[backend],
+        tuple(held.nodes),
+        image_hash(),
+        log,
+        replays=settings.replay is not None,
+    )
     server = _server_variables(deployment, database, placement)
     with phase("deploy:prepare"):
         answers = deployment.run("prepare", deployment.nodes)
@@ -80,7 +86,7 @@ def deploy(
             keystone_keys=keys,
             keystone_databases=deployment.database_urls,
             addresses=server["addresses"],
-            **drivers.variables(deployment.backend.url),
+            **drivers.variables(deployment.backend.url, replay=deployment.replays),
         )
     return deployment
 

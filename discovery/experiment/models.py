@@ -9,17 +9,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
+    SerializerFunctionWrapHandler,
     Tag,
     WithJsonSchema,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -118,19 +121,62 @@ DelayLevel = Annotated[
 ]
 
 
+class ReplaySettings(Model):
+    """How a Keystone runs a request again that lost a conflict or a connection.
+
+    At most ``tries`` runs; before each but the first it waits up to ``base_ms``, twice that, four
+    times that, … and never more than ``cap_ms``.
+    """
+
+    tries: Count = Field(default=20, ge=1, le=1000)
+    base_ms: Milliseconds = 20.0
+    cap_ms: Milliseconds = 1000.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ReplaySettings:
+        if self.cap_ms < self.base_ms:
+            raise refuse(
+                f"the longest wait is shorter than the first one (base_ms = {self.base_ms:g})",
+                key=("cap_ms",),
+                value=self.cap_ms,
+                allowed=f"a number ≥ {self.base_ms:g}",
+            )
+        return self
+
+
+def _switched(replay: object) -> object:
+    """``on`` and ``off``, true and false in YAML, as the settings that they stand for."""
+    if isinstance(replay, bool):
+        return {} if replay else None
+    return replay
+
+
 class KeystoneSettings(Model):
     """What every cell's Keystones share.
 
     ``cache``: ``memcached`` is a server per site that its processes share, as in the 2018 study's
     devstack; ``dict`` is oslo.cache's in-process cache, ``none`` the default null cache.
     ``bcrypt_rounds``: cost of a password hash, as its base-2 logarithm. ``processes`` and
-    ``threads``: uWSGI's, per site.
+    ``threads``: uWSGI's, per site. ``replay``: requests are run again (``on``, or how), or not
+    (``off``).
     """
 
     cache: Cache
     bcrypt_rounds: Count = Field(ge=4, le=16)
     processes: Count = Field(ge=1, le=64)
     threads: Count = Field(ge=1, le=64)
+    replay: Annotated[
+        ReplaySettings | None,
+        BeforeValidator(_switched, json_schema_input_type=ReplaySettings | bool),
+    ] = None
+
+    @model_serializer(mode="wrap")
+    def _without_an_absent_replay(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is off is not written: the parameters of a cell without it are what they were."""
+        written: dict[str, Any] = write(self)
+        if self.replay is None:
+            written.pop("replay", None)
+        return written
 
 
 class DatabaseSettings(Model):

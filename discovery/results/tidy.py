@@ -106,7 +106,10 @@ def _cell_row(cell: RawCell) -> Row:
         "scenarios": ",".join(what.scenarios),
         "times": what.times,
         "concurrency": what.concurrency,
-        **{f"keystone_{key}": value for key, value in what.keystone.model_dump().items()},
+        **{
+            f"keystone_{key}": value
+            for key, value in what.keystone.model_dump(exclude={"replay"}).items()
+        },
         "wsrep_sync_wait": what.database.wsrep_sync_wait,
         "rally_on": what.rally_on,
         **environment,

@@ -69,6 +69,12 @@ def test_a_back_end_that_is_bootstrapped_in_place_has_no_dump(tmp_path, monkeypa
     assert serializable == dump_of(BACKENDS["postgresql"], settings)
 
 
+def test_a_bootstrap_does_not_depend_on_replay():
+    settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1, replay=True)
+    assert "replay" not in dumps.identities(settings)["keystone"]
+    assert settings.model_dump()["replay"]["tries"] == 20
+
+
 def test_a_dump_is_told_by_its_back_end_and_by_what_passwords_cost(tmp_path, monkeypatch):
     monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
     settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)

@@ -154,6 +154,17 @@ def test_a_postgresql_at_serializable_asks_nobody_else_to():
     )
 
 
+def test_replay_is_in_the_unit_only_where_it_is_on():
+    assert "REPLAY" not in render("keystone", "discovery-keystone.service.j2")
+    replay = {"tries": 3, "base_ms": 5.0, "cap_ms": 50.0}
+    settings = variables("keystone")["keystone"] | {"replay": replay}
+    unit = render("keystone", "discovery-keystone.service.j2", keystone=settings)
+    assert "Environment=REPLAY=on REPLAY_TRIES=3 " in unit
+    assert "REPLAY_BASE_MS=5.0 REPLAY_CAP_MS=50.0" in unit
+    assert "RuntimeDirectory=discovery-keystone" in unit
+    assert "REPLAY_COUNTERS=/run/discovery-keystone" in unit
+
+
 def test_cockroachdb_listens_on_the_testbeds_network_only_and_joins_everybody():
     unit = render("cockroach", "discovery-cockroach.service.j2").replace("\\\n", "")
     start = next(line for line in unit.splitlines() if line.startswith("ExecStart="))

@@ -122,6 +122,22 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             "allowed: a whole number ≥ 3",
         ),
         (
+            ("keystone", "replay"),
+            {"tries": 0},
+            "keystone.replay.tries = 0; allowed: a whole number ≥ 1",
+        ),
+        (
+            ("keystone", "replay"),
+            {"base_ms": 50.0, "cap_ms": 10.0},
+            "keystone.replay.cap_ms = 10.0: the longest wait is shorter than the first one "
+            "(base_ms = 50); allowed: a number ≥ 50",
+        ),
+        (
+            ("keystone", "replay"),
+            "sometimes",
+            "keystone.replay = 'sometimes'; allowed: a mapping of keys to values",
+        ),
+        (
             (*DELAYS, 0),
             -5.0,
             "tiers.smoke.one_way_delay_ms[0] = -5.0; allowed: a number ≥ 0",

@@ -183,6 +183,15 @@ def test_a_placement_stands_in_the_id_unless_it_is_the_ordinary_one() -> None:
     assert ordinary.id == "cockroachdb-s9-d0-high-r2"
 
 
+def test_replay_is_off_and_then_not_written() -> None:
+    settings = {"cache": "dict", "bcrypt_rounds": 4, "processes": 1, "threads": 1}
+    for off in ({}, {"replay": False}, {"replay": None}):
+        assert KeystoneSettings.model_validate(settings | off).model_dump() == settings
+    on = KeystoneSettings.model_validate(settings | {"replay": True})
+    assert on.model_dump()["replay"] == {"tries": 20, "base_ms": 20.0, "cap_ms": 1000.0}
+    assert KeystoneSettings.model_validate_json(on.model_dump_json()) == on
+
+
 def test_a_matrix_is_taken_as_it_is_and_counts_with_its_mean() -> None:
     matrix = DelayMatrix(name="europe", matrix=((0, 10, 40), (20, 0, 5), (40, 5, 0)))
     one = cell(matrix, sites=3)
