@@ -130,10 +130,17 @@ def tidy(
     tier: TierOption = "laptop",
 ) -> None:
     """Turn the raw results of a tier's cells into tidy tables with a checked schema."""
+    from discovery.evaluation.plan import missing_backends
     from discovery.experiment.load import load_cells
     from discovery.results.tidy import tidy as make_tidy
 
-    make_tidy((raw / cell.id for cell in load_cells(experiment, tier)), out)
+    cells = load_cells(experiment, tier)
+    missing = missing_backends(cells)
+    # Of a back end that is not here now, an earlier run may have left cells.
+    measured = [
+        cell.id for cell in cells if cell.backend not in missing or (raw / cell.id).is_dir()
+    ]
+    make_tidy((raw / cell for cell in measured), out)
 
 
 @app.command()

@@ -3,7 +3,7 @@
     DiscoveryError
     ├── ConfigError          a file the user wrote says something that cannot be
     │   └── ClaimError       … and that file declares claims
-    ├── MachineError         this machine lacks something (root, disk, a program)
+    ├── MachineError         this machine lacks something (root, disk, a program that works)
     ├── TestbedError         the testbed broke; a cell that meets it is an *accident*
     │   ├── BusyError        another run holds this machine's testbed
     │   └── WanError         the WAN is not what was asked for

@@ -26,13 +26,16 @@ def path_rtt(tables: Tables) -> pd.DataFrame:
     """The round trip that a client site's Keystone waits for, as ``rtt_ms``, per cell and site.
 
     Measured after shaping. Where one server decides, it is that of the pair with site 1, and 0 on
-    site 1 itself. Where all sites' servers have to answer a commit, it is the longest.
+    site 1 itself. Where all sites' servers have to answer a commit, it is the longest; where a
+    majority of them does, the median, as that of which servers hold a row is not known here.
     """
     shaped = tables["wan"][tables["wan"]["when"] == "shaped"]
     rows = []
     for (cell, backend, site), pairs in shaped.groupby(["cell", "backend", "source"]):
         if BACKENDS[str(backend)].decided_by == "every-site":
             rtt = pairs["measured_rtt_ms"].max(skipna=False)
+        elif BACKENDS[str(backend)].decided_by == "majority":
+            rtt = pairs["measured_rtt_ms"].median(skipna=False)
         elif site == "site-1":
             rtt = 0.0
         else:

@@ -25,11 +25,15 @@ DOUBLE_IN = 7.0
 DPI = 200
 
 # They differ for any colour vision, and by their lightness in grey too.
-_BLUE, _, _GREEN, _VERMILION, _PINK, *_, _SKY = sns.color_palette("colorblind").as_hex()
+_BLUE, _ORANGE, _GREEN, _VERMILION, _PINK, _BROWN, *_, _SKY = sns.color_palette(
+    "colorblind"
+).as_hex()
 COLOURS: dict[str, str] = {
     "mariadb": _BLUE,
     "galera": _VERMILION,
     "postgresql": _GREEN,
+    "postgresql-serializable": _BROWN,
+    "cockroachdb": _ORANGE,
     "rome": _PINK,
     "rome-cluster": _SKY,
 }
@@ -37,6 +41,8 @@ MARKERS: dict[str, str] = {
     "mariadb": "o",
     "galera": "s",
     "postgresql": "^",
+    "postgresql-serializable": "P",
+    "cockroachdb": "X",
     "rome": "D",
     "rome-cluster": "v",
 }
@@ -44,6 +50,8 @@ NAMES: dict[str, str] = {
     "mariadb": "MariaDB",
     "galera": "Galera",
     "postgresql": "PostgreSQL",
+    "postgresql-serializable": "PostgreSQL SER",
+    "cockroachdb": "CockroachDB",
     "rome": "ROME",
     "rome-cluster": "ROME cluster",
 }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from discovery.claims.models import Where
 from discovery.claims.select import NoDataError
 from discovery.claims.verdicts import VERDICTS, Judged, Part, Verdict
+from discovery.deploy.backends import BACKENDS, why_not_run
 from discovery.experiment.cells import Cell, unfold
 from discovery.experiment.models import Experiment, Tier
 
@@ -61,10 +62,15 @@ def explain_parts(parts: Sequence[Part], verdict: Verdict) -> str:
 
 
 def not_run(reason: NoDataError, experiment: Experiment, tier: str) -> str:
-    """What the tier lacks, and the tiers that have it."""
-    others: list[Tier] = [name for name in experiment.tiers if name != tier]
-    having = [name for name in others if _would_do(unfold(experiment, name), reason)]
+    """What the tier lacks, and why this machine cannot run it or which tiers have it."""
     text = f"tier {tier} has {reason}"
+    having: list[Tier] = [
+        name for name in experiment.tiers if _would_do(unfold(experiment, name), reason)
+    ]
+    backend = (reason.absent or {}).get("backend")
+    if tier in having:  # it was to be run, and was not
+        why = why_not_run(str(backend)) if backend in BACKENDS else None
+        return f"{text}: {why}" if why else text
     return f"{text} (tier {' and '.join(having)} would do)" if having else text
 
 

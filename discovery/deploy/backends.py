@@ -5,13 +5,15 @@ A new back end is a role in ``ansible/roles/``, a URL template, and one entry he
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from discovery.errors import DeployError
+from discovery.deploy.cockroach import program
+from discovery.errors import DeployError, MachineError
 
 Placement = Literal["first-site", "every-site"]
+Deciders = Literal["first-site", "every-site", "majority"]
 
 # Largest proportional set sizes seen with ten processes and ten requests at once, rounded up: a
 # control node without a database server (669 MB), and a client node with Rally at work (204 MB).
@@ -24,18 +26,27 @@ class Backend:
     """A database product in a given shape.
 
     ``placement`` says which sites run a server of it, ``decided_by`` which of them have to answer
-    before a commit is done, and ``least_sites`` how many it takes.
+    before a commit is done, and ``least_sites`` how many it takes. ``places_replicas``: it is told
+    where its replicas are. ``lacks`` says why it cannot be deployed from this machine, if it
+    cannot.
+
     ``url`` is the SQLAlchemy URL template of a service's database; ``{host}`` becomes the address
     the service connects to (the server of its own site where there is one, else site 1's),
-    ``{others}`` those of all other servers, and ``{database}`` the service's database.
-    ``dump`` is the back end whose bootstrapped databases this one starts from. ``units`` are the
-    systemd units of its server. ``counters`` says how the server's own counters are read on its
-    node, as root: ``driver`` and ``connect`` (its arguments), ``queries`` (per counter, a statement
-    whose rows' last columns are summed; for Redis, the commands whose calls are), and whether
-    the server ``counts_itself`` such a question. ``memory_mb`` is what one server adds to its node:
-    what was seen under light load (114 MB for MariaDB, 120 in a cluster, 86 for PostgreSQL, 12 for
-    Redis) and room for the connections of more sites. ``driver_mb`` is what its driver adds to
-    every Keystone: ROME's ten processes each have a replica (740 MB were seen with a Redis).
+    ``{others}`` those of all other servers, ``{other_hosts}`` the same as ``host=…&host=…``, and
+    ``{database}`` the service's database. ``dump`` is the back end whose bootstrapped databases
+    this one starts from; one that has none is bootstrapped at every deployment. ``units`` are the
+    systemd units of its server.
+
+    ``counters`` says how the server's own counters are read on its node, as root: ``driver`` and
+    ``connect`` (its arguments), ``queries`` (per counter, a statement whose rows' last columns are
+    summed; for Redis, the commands whose calls are; for metrics over HTTP, the names that are), and
+    whether the server ``counts_itself`` such a question.
+
+    ``memory_mb`` is what one server adds to its node: what was seen under light load (114 MB for
+    MariaDB, 120 in a cluster, 86 for PostgreSQL, 12 for Redis) and room for the connections of more
+    sites. CockroachDB's is not measured: it is twice the 128 MB that it is given (cache and SQL),
+    and as much again for the rest. ``driver_mb`` is what its driver adds to every Keystone: ROME's
+    ten processes each have a replica (740 MB were seen with a Redis).
     """
 
     name: str
@@ -43,13 +54,22 @@ class Backend:
     role: str
     placement: Placement
     url: str
-    dump: str
+    dump: str | None
     units: tuple[str, ...]
     counters: Mapping[str, Any]
     memory_mb: int
-    decided_by: Placement = "first-site"
+    decided_by: Deciders = "first-site"
     driver_mb: int = 0
     least_sites: int = 1
+    places_replicas: bool = False
+    lacks: Callable[[], str | None] | None = None
+
+    def missing(self) -> str | None:
+        """Why it cannot be deployed from this machine, if it cannot: then it is not run.
+
+        A :class:`MachineError` if what it needs is here and cannot be used.
+        """
+        return self.lacks() if self.lacks else None
 
 
 # A session of its own kind: a status must not wait for what the cluster has yet to apply.
@@ -109,6 +129,21 @@ _REDIS_COUNTERS: dict[str, Any] = {
     "counts_itself": False,
 }
 
+# A node's own metrics: statements with BEGIN, COMMIT and ROLLBACK, without the server's internal
+# ones. They are asked for over HTTP, which every version answers alike and none counts.
+_COCKROACH_COUNTERS: dict[str, Any] = {
+    "driver": "metrics",
+    "connect": {"url": "http://127.0.0.1:8080/_status/vars"},
+    "queries": {
+        "queries": ["sql_query_count"],
+        "commits": ["sql_txn_commit_count"],
+        "rollbacks": ["sql_txn_rollback_count"],
+        "reads": ["sql_select_count"],
+        "writes": ["sql_insert_count", "sql_update_count", "sql_delete_count"],
+    },
+    "counts_itself": False,
+}
+
 BACKENDS: dict[str, Backend] = {
     backend.name: backend
     for backend in (
@@ -147,6 +182,32 @@ BACKENDS: dict[str, Backend] = {
             memory_mb=200,
         ),
         Backend(
+            name="postgresql-serializable",
+            title="PostgreSQL at SERIALIZABLE, one server on site 1",
+            role="postgresql_serializable",
+            placement="first-site",
+            url="postgresql+psycopg2://openstack:openstack@{host}/{database}",
+            dump="postgresql",
+            units=("discovery-postgresql",),
+            counters=_POSTGRESQL_COUNTERS,
+            memory_mb=200,
+        ),
+        Backend(
+            name="cockroachdb",
+            title="CockroachDB, one node per site",
+            role="cockroach",
+            placement="every-site",
+            url="cockroachdb+oslo://root@{host}:26257/{database}?sslmode=disable&{other_hosts}",
+            dump=None,
+            units=("discovery-cockroach",),
+            counters=_COCKROACH_COUNTERS,
+            memory_mb=512,
+            decided_by="majority",
+            least_sites=3,
+            places_replicas=True,
+            lacks=program.missing,
+        ),
+        Backend(
             name="rome",
             title="ROME on Redis, one server on site 1",
             role="redis",
@@ -175,6 +236,14 @@ BACKENDS: dict[str, Backend] = {
 }
 
 
+def why_not_run(name: str) -> str | None:
+    """Why cells of the back end ``name`` were not run here, if they were not; raises nothing."""
+    try:
+        return BACKENDS[name].missing()
+    except MachineError as error:
+        return str(error)
+
+
 def memory_mb(backend: str, sites: int) -> int:
     """What a deployment of ``backend`` on ``sites`` sites takes under load, all nodes together.
 
@@ -183,7 +252,7 @@ def memory_mb(backend: str, sites: int) -> int:
     if sites < BACKENDS[backend].least_sites:
         raise DeployError(
             f"back end {backend} needs {BACKENDS[backend].least_sites} sites or more, and this is"
-            f" {sites}: a master of a Redis Cluster is only trusted by a majority of three"
+            f" {sites}: a majority of three decides in it"
         )
     servers = sites if BACKENDS[backend].placement == "every-site" else 1
     site = _CONTROL_MB + BACKENDS[backend].driver_mb + _CLIENT_MB

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from discovery.deploy import playbook, rome
+from discovery.deploy import drivers, playbook
 from discovery.deploy.backends import Backend
+from discovery.deploy.cockroach import program
 from discovery.deploy.credentials import ADMIN, LOAD_USERS, Credentials
 from discovery.errors import DeployError
 
@@ -28,6 +29,7 @@ class Deployment:
     """Keystones on a back end, one per site.
 
     ``image`` is the hash of what is installed, ``log`` the file with every task's result.
+    ``replays``: its Keystones run requests again that lost a conflict or a connection.
     """
 
     backend: Backend
@@ -36,6 +38,7 @@ class Deployment:
     log: Path
     admin: Credentials = ADMIN
     users: tuple[Credentials, ...] = LOAD_USERS
+    replays: bool = False
 
     @property
     def control_nodes(self) -> list[Node]:
@@ -62,14 +65,16 @@ class Deployment:
         servers = {node.site: node for node in self.database_nodes}
         first = self.database_nodes[0]
         reached = {node.alias: servers.get(node.site, first) for node in self.control_nodes}
-        return {
-            alias: self.backend.url.format(
+        urls = {}
+        for alias, own in reached.items():
+            others = [node.address for node in self.database_nodes if node is not own]
+            urls[alias] = self.backend.url.format(
                 host=own.address,
-                others=",".join(node.address for node in self.database_nodes if node is not own),
+                others=",".join(others),
+                other_hosts="&".join(f"host={address}" for address in others),
                 database="keystone",
             )
-            for alias, own in reached.items()
-        }
+        return urls
 
     @property
     def query_counters(self) -> Mapping[str, Any]:
@@ -94,8 +99,15 @@ class Deployment:
 
     def versions(self) -> dict[str, str]:
         """The versions of the packages that matter, as the first control node has them."""
-        driver = rome.DISTRIBUTION if rome.serves(self.backend.url) else ""
-        (result,) = self.run("versions", self.control_nodes[:1], driver=driver)
+        brought = self.replays or drivers.serves(self.backend.url)
+        driver = drivers.DISTRIBUTION if brought else ""
+        found = program.find() if self.backend.role == "cockroach" else None
+        (result,) = self.run(
+            "versions",
+            self.control_nodes[:1],
+            driver=driver,
+            cockroach=str(found.on_node) if found else "",
+        )
         return dict(line.split(" ", 1) for line in result.payload["stdout"].splitlines())
 
     def logs(self, folder: Path) -> None:

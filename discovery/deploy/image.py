@@ -4,6 +4,9 @@
 the base system's recipe, the lock files, the install play, and what is sealed away. It is made
 under another name and renamed when it is whole, so that an image that exists can be trusted. Only
 one bake runs at a time; what a killed one left is removed by the next.
+
+CockroachDB's program is no input: it is put beside the rest where it can be had, under a name of
+its own checksum, so that naming another one costs a copy and not a bake.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from discovery.deploy import chroot, playbook
+from discovery.deploy.cockroach import program
 from discovery.errors import DeployError, MachineError
+from discovery.whole import whole_folder
 
 SUITE = "bookworm"
 
@@ -94,27 +99,20 @@ def bake(progress: Callable[[str], None]) -> Path:
 
     ``progress`` is told each step in a few words. Needs root, Debian's archive and a package
     index (through a proxy if the environment names one). Raises :class:`MachineError`, or
-    :class:`DeployError` if the install play fails.
+    :class:`DeployError` if the install play fails. CockroachDB's program is fetched as well; that
+    it cannot be had is no error.
     """
     _check_machine()
+    program.find()  # one that is named and cannot be used is told before the minutes of a bake
     images = image_folder().parent
     with _alone(images, progress):
         for stale in images.glob(".bake-*"):
             shutil.rmtree(stale)
-        if (image_folder() / "rootfs" / MARKER).is_file():
-            return rootfs()
-        work = Path(tempfile.mkdtemp(prefix=".bake-", dir=images))
-        try:
-            work.chmod(0o755)
-            root = work / "rootfs"
-            _bootstrap(root, work / "mmdebstrap.log", progress)
-            _install(root, work, progress)
-            progress("sealing the image")
-            subprocess.run(["sh", "-ec", _SEAL, "seal", str(root)], check=True)
-            image_folder().mkdir(exist_ok=True)
-            root.rename(image_folder() / "rootfs")
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+        if not (image_folder() / "rootfs" / MARKER).is_file():
+            _bake(images, progress)
+        found = program.fetch(progress)
+        if found is not None:
+            _place(found, progress)
     return rootfs()
 
 
@@ -157,6 +155,32 @@ def _alone(images: Path, progress: Callable[[str], None]) -> Iterator[None]:
             progress("waiting for another bake on this machine")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _bake(images: Path, progress: Callable[[str], None]) -> None:
+    work = Path(tempfile.mkdtemp(prefix=".bake-", dir=images))
+    try:
+        work.chmod(0o755)
+        root = work / "rootfs"
+        _bootstrap(root, work / "mmdebstrap.log", progress)
+        _install(root, work, progress)
+        progress("sealing the image")
+        subprocess.run(["sh", "-ec", _SEAL, "seal", str(root)], check=True)
+        image_folder().mkdir(exist_ok=True)
+        root.rename(image_folder() / "rootfs")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _place(found: program.Program, progress: Callable[[str], None]) -> None:
+    """Put a program into the image, where every node finds it and none has to be sent it."""
+    place = image_folder() / "rootfs" / found.on_node.relative_to("/")
+    if place.is_file():
+        return
+    progress(f"CockroachDB {found.tag} into the image")
+    with whole_folder(place.parent) as folder:
+        shutil.copy(found.path, folder / place.name)
+        (folder / place.name).chmod(0o755)
 
 
 def _bootstrap(root: Path, log: Path, progress: Callable[[str], None]) -> None:

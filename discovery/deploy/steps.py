@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from discovery.deploy import playbook, rome, slots
+from discovery.deploy import drivers, playbook, slots
 from discovery.deploy.backends import BACKENDS
+from discovery.deploy.cockroach import cluster, zones
 from discovery.deploy.deployment import Deployment
-from discovery.deploy.dumps import SERVICES, bootstrap, dump_of
+from discovery.deploy.dumps import SERVICES, bootstrap, dump_of, identities, keys_in
 from discovery.deploy.image import INSTALL, LOCKS, image_folder, image_hash
 
 if TYPE_CHECKING:
@@ -25,16 +28,26 @@ def deploy(
     settings: KeystoneSettings,
     database: DatabaseSettings,
     phase: Phase,
+    *,
+    placement: str = zones.DEFAULT,
 ) -> Deployment:
     """Put ``backend`` and a Keystone per site on the nodes of ``held``.
 
     ``phase`` times the steps ``deploy:prepare``, ``deploy:install`` (only where a node is not
-    made from this image), ``deploy:bootstrap`` (only where there is no dump yet),
-    ``deploy:database`` and ``deploy:keystone``. A task that fails is a :class:`DeployError`.
+    made from this image), ``deploy:bootstrap`` (only where there is no dump yet, or never is one),
+    ``deploy:database`` and ``deploy:keystone``. ``placement`` is that of CockroachDB's replicas. A
+    task that fails is a :class:`DeployError`, and so is what is known before to be impossible.
     """
     log = image_folder() / "deploy.jsonl"
     log.unlink(missing_ok=True)
-    deployment = Deployment(BACKENDS[backend], tuple(held.nodes), image_hash(), log)
+    deployment = Deployment(
+        BACKENDS[backend],
+        tuple(held.nodes),
+        image_hash(),
+        log,
+        replays=settings.replay is not None,
+    )
+    server = _server_variables(deployment, database, placement)
     with phase("deploy:prepare"):
         answers = deployment.run("prepare", deployment.nodes)
         marked = {answer.host: answer.payload["stdout"].strip() for answer in answers}
@@ -52,30 +65,61 @@ def deploy(
                 log,
             )
     dump = dump_of(deployment.backend, settings)
-    if not dump.exists():
-        with phase("deploy:bootstrap"):
-            bootstrap(dump, deployment.backend, deployment.database_nodes[0], settings, log)
-    addresses = {node.alias: node.address for node in deployment.control_nodes}
-    database_hosts = [node.alias for node in deployment.database_nodes]
+    if dump is not None:
+        server["database_dump"] = str(dump.databases)
+        if not dump.exists():
+            source = BACKENDS[str(deployment.backend.dump)]
+            with phase("deploy:bootstrap"):
+                bootstrap(dump, source, deployment.database_nodes[0], settings, log)
     with phase("deploy:database"):
-        deployment.run(
-            "database",
-            deployment.database_nodes,
-            backend_role=deployment.backend.role,
-            database_dump=str(dump.databases),
-            **database.model_dump(),
-            database_hosts=database_hosts,
-            database_slots=slots.share(database_hosts, SERVICES),
-            addresses=addresses,
-        )
+        deployment.run("database", deployment.database_nodes, **server)
+    if dump is None:
+        with phase("deploy:bootstrap"):
+            keys = _bootstrap_in_place(deployment, settings, server)
+    else:
+        keys = dump.keystone_keys
     with phase("deploy:keystone"):
         deployment.run(
             "keystone",
             deployment.control_nodes,
             keystone=settings.model_dump(),
-            keystone_keys=dump.keystone_keys,
+            keystone_keys=keys,
             keystone_databases=deployment.database_urls,
-            addresses=addresses,
-            **rome.variables(deployment.backend.url),
+            addresses=server["addresses"],
+            **drivers.variables(deployment.backend.url, replay=deployment.replays),
         )
     return deployment
+
+
+def _server_variables(
+    deployment: Deployment, database: DatabaseSettings, placement: str
+) -> dict[str, Any]:
+    """What a back end's role is told of its servers."""
+    hosts = [node.alias for node in deployment.database_nodes]
+    found = {
+        "backend_role": deployment.backend.role,
+        "addresses": {node.alias: node.address for node in deployment.control_nodes},
+        "database_hosts": hosts,
+        "database_slots": slots.share(hosts, SERVICES),
+        **database.model_dump(),
+    }
+    if deployment.backend.role == "cockroach":
+        found |= cluster.variables(hosts, SERVICES, placement)
+    return found
+
+
+def _bootstrap_in_place(
+    deployment: Deployment, settings: KeystoneSettings, server: dict[str, Any]
+) -> str:
+    """Bootstrap Keystone on the back end that was just deployed; its keys, packed."""
+    with tempfile.TemporaryDirectory(prefix="discovery-keys-") as folder:
+        deployment.run(
+            "services",
+            deployment.database_nodes[:1],
+            keystone_databases=deployment.database_urls,
+            keys_folder=folder,
+            **server,
+            **identities(settings),
+            **drivers.variables(deployment.backend.url),
+        )
+        return keys_in(Path(folder))

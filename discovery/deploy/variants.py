@@ -6,6 +6,8 @@ VARIANTS: dict[str, dict[str, str]] = {
     "vanilla": {"keystone": "mariadb"},
     "vanilla-galera": {"keystone": "galera"},
     "vanilla-postgresql": {"keystone": "postgresql"},
+    "vanilla-postgresql-serializable": {"keystone": "postgresql-serializable"},
+    "cockroach-keystone": {"keystone": "cockroachdb"},
     "rome": {"keystone": "rome"},
     "rome-cluster": {"keystone": "rome-cluster"},
 }

@@ -57,3 +57,7 @@ def _check_variants() -> Iterator[str]:
                     allowed=BACKENDS,
                 )
     yield f"variants: {', '.join(VARIANTS)}"
+    for known in BACKENDS.values():
+        why = known.missing()
+        if why is not None:
+            yield f"back end {known.name}: not run: {why}"

@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from discovery.deploy import image
-from discovery.deploy.backends import BACKENDS, memory_mb
+from discovery.deploy.backends import BACKENDS, memory_mb, why_not_run
+from discovery.deploy.cockroach import program as cockroach
+from discovery.deploy.cockroach import release
 from discovery.errors import MachineError
 from discovery.evaluation.plan import memory_there_mb
 from discovery.testbed.home import DEFAULT
@@ -153,7 +155,7 @@ def _disk() -> Iterable[Finding]:
 
 def _memory() -> Iterable[Finding]:
     there = memory_there_mb()
-    needed = max(memory_mb(backend, _SITES) for backend in BACKENDS)
+    needed = max(memory_mb(name, _SITES) for name in BACKENDS if why_not_run(name) is None)
     yield Finding(
         "memory",
         there >= needed,
@@ -271,16 +273,19 @@ def _leases() -> Iterable[Finding]:
 
 
 def _cockroach() -> Iterable[Finding]:
-    named = os.environ.get("DISCOVERY_COCKROACH")
-    binary = shutil.which(named or "cockroach")
+    try:
+        there = cockroach.find()
+        found = f"{there.tag}, {there.path}" if there else f"not run: {cockroach.NONE}"
+    except MachineError as error:
+        there, found = None, f"not run: {error}"
     yield Finding(
         "CockroachDB",
-        binary is not None,
-        binary
-        or (f"not run: DISCOVERY_COCKROACH={named} is no program" if named else "not run: none"),
+        there is not None,
+        found,
         "a back end",
         "is the third database of the 2018 study, and comes neither from Debian nor from PyPI",
-        "set DISCOVERY_COCKROACH to the binary's path",
+        f"discovery image bake fetches it where {release.SITE} can be reached;"
+        f" else set {cockroach.VARIABLE} to a binary's path",
     )
 
 

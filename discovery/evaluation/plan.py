@@ -10,7 +10,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from discovery.deploy.backends import memory_mb
+from discovery.deploy.backends import BACKENDS, memory_mb
 from discovery.errors import ConfigError
 from discovery.evaluation.times import Estimate, estimate, measured_times, read_times
 from discovery.experiment.cells import Cell
@@ -85,6 +85,7 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
     here = measured_times(results.glob(f"*/raw/{experiment.resolve().name}/*/cell.json"))
     elsewhere = read_times(experiment / "times.csv")
     raw = results / tier / "raw" / experiment.resolve().name
+    missing = missing_backends(cells)
     there = memory_there_mb() if held.on_this_machine else None
     return Plan(
         experiment=experiment.resolve().name,
@@ -99,13 +100,23 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
                     estimate(cell, here, "measured here"),
                     estimate(cell, elsewhere, f"{experiment.name}/times.csv"),
                 ),
-                done=(raw / cell.id / "cell.json").is_file(),
-                why_not=_why_not(cell, there),
+                done=done,
+                why_not=None if done else missing.get(cell.backend) or _why_not(cell, there),
             )
             for cell in cells
+            for done in [(raw / cell.id / "cell.json").is_file()]
         ),
         memory_mb=there,
     )
+
+
+def missing_backends(cells: Iterable[Cell]) -> dict[str, str]:
+    """The back ends of ``cells`` that this machine cannot deploy, and why; they are not run.
+
+    Raises :class:`MachineError` if what one of them needs is here and cannot be used.
+    """
+    found = {name: BACKENDS[name].missing() for name in {cell.backend: None for cell in cells}}
+    return {name: why for name, why in found.items() if why is not None}
 
 
 def check_memory(cells: Iterable[Cell], testbed: Testbed, run: Run) -> None:
@@ -138,8 +149,8 @@ def memory_there_mb() -> int:
 
 def progress(planned: Plan, cell_id: str) -> str:
     """One line for whoever watches: which cell of how many this is, and the time left."""
-    number = sum(one.done for one in planned.cells) + 1
-    line = f"cell {number} of {len(planned.cells)}: {cell_id}"
+    done = sum(one.done for one in planned.cells)
+    line = f"cell {done + 1} of {done + len(planned.to_run)}: {cell_id}"
     this = next((one for one in planned.cells if one.cell.id == cell_id), None)
     if this is not None and this.estimate is not None:
         line += f", about {_minutes(this.estimate.seconds / 60)}"
@@ -164,7 +175,9 @@ def render(planned: Plan) -> None:
             str(one.nodes),
             f"{one.memory_mb / 1000:.1f} GB",
             "done" if one.done else _minutes(expected.seconds / 60) if expected else "?",
-            one.why_not or (expected.source if expected else "no earlier run"),
+            f"not run: {one.why_not}"
+            if one.why_not
+            else (expected.source if expected else "no earlier run"),
         )
     console.print(table)
     console.print(summary(planned), highlight=False)
@@ -184,11 +197,11 @@ def summary(planned: Plan) -> str:
             unknown = sum(one.estimate is None for one in run)
             lines[0] += f"; the time of {unknown} is unknown until a cell like it has run"
     if planned.memory_mb is not None:
-        most = max(one.memory_mb for one in cells)
+        most = max(one.memory_mb for one in run or cells)
         lines.append(f"memory: {most / 1000:.1f} GB needed, {planned.memory_mb / 1000:.1f} GB free")
     for why in dict.fromkeys(one.why_not for one in cells if one.why_not):
         count = sum(one.why_not == why for one in cells)
-        lines.append(f"will not run: {count} cells, each of which {why}")
+        lines.append(f"not run: {count} {'cells' if count > 1 else 'cell'}: {why}")
     return ".\n".join(lines) + "."
 
 

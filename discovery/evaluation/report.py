@@ -17,6 +17,7 @@ import pandas as pd
 from discovery.analysis.style import NAMES
 from discovery.claims.verdicts import VERDICTS
 from discovery.claims.wording import bounds, interval, number
+from discovery.deploy.backends import why_not_run
 from discovery.evaluation.archive import environments
 from discovery.evaluation.claim_rows import claim_row
 from discovery.evaluation.figures import Figure
@@ -27,6 +28,7 @@ from discovery.evaluation.summaries import (
     queries_per_iteration,
     wan_accuracy,
 )
+from discovery.experiment.cells import Cell
 from discovery.experiment.load import load_cells, load_experiment
 from discovery.whole import write_whole
 
@@ -52,7 +54,7 @@ def render(experiment_folder: Path, outcome: Outcome) -> str:
     environment.filters["backend"] = lambda name: NAMES.get(name, name)
     tables, verdicts = outcome.tables, outcome.verdicts
     cells = tables["cells"]
-    planned = [cell.id for cell in load_cells(experiment_folder, verdicts.tier)]
+    planned = load_cells(experiment_folder, verdicts.tier)
     page = environment.get_template("report.html.j2").render(
         experiment=load_experiment(experiment_folder),
         verdicts=verdicts,
@@ -68,10 +70,21 @@ def render(experiment_folder: Path, outcome: Outcome) -> str:
         phases=phase_seconds(tables),
         queries=queries_per_iteration(tables),
         failures=_records(failures(tables)),
-        missing_cells=[cell for cell in planned if cell not in set(cells["cell"])],
+        missing_cells=_missing_cells(planned, set(cells["cell"])),
         environments=environments(cells),
     )
     return page + "\n"
+
+
+def _missing_cells(planned: Iterable[Cell], there: set[str]) -> list[tuple[str, str]]:
+    """The cells of a tier that have no result, and why."""
+    absent = [cell for cell in planned if cell.id not in there]
+    whys = {name: why_not_run(name) for name in {cell.backend for cell in absent}}
+    return [
+        (cell.id, f"not run: {why}" if why else "is in the tier but not in the tables")
+        for cell in absent
+        for why in [whys[cell.backend]]
+    ]
 
 
 def _shown(figure: Figure) -> bool:

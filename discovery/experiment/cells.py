@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from discovery.deploy.backends import BACKENDS
+from discovery.deploy.cockroach import zones
 from discovery.experiment.models import (
     STUDY,
     VARIED_FACTORS,
@@ -29,12 +34,14 @@ class Cell(Model):
     """Everything that decides how one cell is run; written into its ``cell.json``.
 
     ``variation`` names what is otherwise than in the study; its settings are already in the others.
+    ``placement`` is only there for a back end that is told where its replicas are.
     """
 
     experiment: str
     tier: Tier
     variation: str = STUDY
     backend: str
+    placement: str | None = None
     sites: int
     one_way_delay_ms: DelayLevel
     load: Load
@@ -52,13 +59,23 @@ class Cell(Model):
     def id(self) -> str:
         """Unique in its experiment and tier, and a file name.
 
-        ``galera-s3-d50-high-r1``; of a variation ``galera-s3-d50-high-no-cache-r1``.
+        ``galera-s3-d50-high-r1``; of a variation ``galera-s3-d50-high-no-cache-r1``. A placement
+        that is not the ordinary one stands after its back end.
         """
+        placed = f"-{self.placement}" if self.placement not in (None, zones.DEFAULT) else ""
         varied = "" if self.variation == STUDY else f"-{self.variation}"
         return (
-            f"{self.backend}-s{self.sites}-d{delay_slug(self.one_way_delay_ms)}"
+            f"{self.backend}{placed}-s{self.sites}-d{delay_slug(self.one_way_delay_ms)}"
             f"-{self.load}{varied}-r{self.repetition}"
         )
+
+    @model_serializer(mode="wrap")
+    def _without_an_absent_placement(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A factor that a cell does not have is not written: its parameters are what they were."""
+        written: dict[str, Any] = write(self)
+        if self.placement is None:
+            written.pop("placement", None)
+        return written
 
     @property
     def delays(self) -> Matrix:
@@ -106,6 +123,7 @@ def _grid(
             tier=tier,
             variation=variation,
             backend=backend,
+            placement=placement,
             sites=sites,
             one_way_delay_ms=delay,
             load=load,
@@ -119,8 +137,8 @@ def _grid(
             rally_on=rally_on,
             wan=experiment.wan,
         )
-        for sites, load, delay, backend in product(
-            settings.sites, settings.load, settings.one_way_delay_ms, settings.backends
+        for sites, load, delay, (backend, placement) in product(
+            settings.sites, settings.load, settings.one_way_delay_ms, _placed(settings)
         )
     ]
 
@@ -133,3 +151,12 @@ def _narrowed(settings: TierSettings, varied: VariedCells | None) -> TierSetting
     return settings.model_copy(
         update={name: chosen for name, chosen in levels.items() if chosen is not None}
     )
+
+
+def _placed(settings: TierSettings) -> list[tuple[str, str | None]]:
+    """The back ends, each with its placements if it is told one."""
+    return [
+        (backend, placement)
+        for backend in settings.backends
+        for placement in (settings.placement if BACKENDS[backend].places_replicas else (None,))
+    ]

@@ -9,21 +9,25 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
+    SerializerFunctionWrapHandler,
     Tag,
     WithJsonSchema,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
 from discovery.deploy.backends import BACKENDS
+from discovery.deploy.cockroach import zones
 from discovery.experiment.explain import MATRIX_TAG, NUMBER_TAG, refuse
 from discovery.workload.scenarios import SCENARIOS
 
@@ -56,6 +60,7 @@ def _enum(names: Iterable[str]) -> WithJsonSchema:
 
 
 BackendName = Annotated[str, _check_name("back end", BACKENDS), _enum(BACKENDS)]
+PlacementName = Annotated[str, _check_name("placement", zones.PLACEMENTS), _enum(zones.PLACEMENTS)]
 ScenarioName = Annotated[str, _check_name("scenario", SCENARIOS), _enum(SCENARIOS)]
 
 
@@ -116,19 +121,62 @@ DelayLevel = Annotated[
 ]
 
 
+class ReplaySettings(Model):
+    """How a Keystone runs a request again that lost a conflict or a connection.
+
+    At most ``tries`` runs; before each but the first it waits up to ``base_ms``, twice that, four
+    times that, … and never more than ``cap_ms``.
+    """
+
+    tries: Count = Field(default=20, ge=1, le=1000)
+    base_ms: Milliseconds = 20.0
+    cap_ms: Milliseconds = 1000.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ReplaySettings:
+        if self.cap_ms < self.base_ms:
+            raise refuse(
+                f"the longest wait is shorter than the first one (base_ms = {self.base_ms:g})",
+                key=("cap_ms",),
+                value=self.cap_ms,
+                allowed=f"a number ≥ {self.base_ms:g}",
+            )
+        return self
+
+
+def _switched(replay: object) -> object:
+    """``on`` and ``off``, true and false in YAML, as the settings that they stand for."""
+    if isinstance(replay, bool):
+        return {} if replay else None
+    return replay
+
+
 class KeystoneSettings(Model):
     """What every cell's Keystones share.
 
     ``cache``: ``memcached`` is a server per site that its processes share, as in the 2018 study's
     devstack; ``dict`` is oslo.cache's in-process cache, ``none`` the default null cache.
     ``bcrypt_rounds``: cost of a password hash, as its base-2 logarithm. ``processes`` and
-    ``threads``: uWSGI's, per site.
+    ``threads``: uWSGI's, per site. ``replay``: requests are run again (``on``, or how), or not
+    (``off``).
     """
 
     cache: Cache
     bcrypt_rounds: Count = Field(ge=4, le=16)
     processes: Count = Field(ge=1, le=64)
     threads: Count = Field(ge=1, le=64)
+    replay: Annotated[
+        ReplaySettings | None,
+        BeforeValidator(_switched, json_schema_input_type=ReplaySettings | bool),
+    ] = None
+
+    @model_serializer(mode="wrap")
+    def _without_an_absent_replay(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is off is not written: the parameters of a cell without it are what they were."""
+        written: dict[str, Any] = write(self)
+        if self.replay is None:
+            written.pop("replay", None)
+        return written
 
 
 class DatabaseSettings(Model):
@@ -185,11 +233,13 @@ class VariedCells(Model):
 class TierSettings(Model):
     """The levels of every factor in one tier, and how long each scenario is run.
 
+    ``placement`` is of CockroachDB's replicas; other back ends have one cell whatever it says.
     ``times`` iterations per scenario and client, at most ``concurrency`` of them at once.
     ``varied`` are cells beside the grid in which one fixed setting is another.
     """
 
     backends: tuple[BackendName, ...] = Field(min_length=1)
+    placement: tuple[PlacementName, ...] = Field(default=(zones.DEFAULT,), min_length=1)
     sites: tuple[Annotated[Count, Field(ge=2, le=99)], ...] = Field(min_length=1)
     one_way_delay_ms: tuple[DelayLevel, ...] = Field(min_length=1)
     load: tuple[Load, ...] = Field(min_length=1)
@@ -205,6 +255,7 @@ class TierSettings(Model):
         self._check_counterparts()
         self._check_matrices_fit()
         self._check_sites_suffice()
+        self._check_placements_fit()
         if self.concurrency > self.times:
             raise refuse(
                 f"more at once than there are iterations (times = {self.times})",
@@ -216,7 +267,7 @@ class TierSettings(Model):
 
     def _check_levels_differ(self) -> None:
         """Two equal levels would be two cells of one id; ids write delays with ``delay_slug``."""
-        for factor in ("backends", "sites", "one_way_delay_ms", "load", "scenarios"):
+        for factor in ("backends", "placement", "sites", "one_way_delay_ms", "load", "scenarios"):
             levels = getattr(self, factor)
             names = [delay_slug(level) for level in levels] if "delay" in factor else levels
             for number, name in enumerate(names):
@@ -253,6 +304,28 @@ class TierSettings(Model):
                         key=("sites", number),
                         value=sites,
                         allowed=f"a whole number ≥ {least}",
+                    )
+
+    def _check_placements_fit(self) -> None:
+        """Replicas can only be where servers are, and only CockroachDB is told where."""
+        if not any(BACKENDS[name].places_replicas for name in self.backends):
+            if self.placement != (zones.DEFAULT,):
+                raise refuse(
+                    "no back end of this tier is told where its replicas are",
+                    key=("placement",),
+                    value=", ".join(self.placement),
+                    allowed=zones.DEFAULT,
+                )
+            return
+        for number, name in enumerate(self.placement):
+            for sites in self.sites:
+                lack = zones.lacks(name, sites)
+                if lack is not None:
+                    raise refuse(
+                        f"cannot be had: {lack}",
+                        key=("placement", number),
+                        value=name,
+                        allowed=f"this one on {zones.least_sites(name)} sites or more",
                     )
 
     def _check_matrices_fit(self) -> None:

@@ -55,6 +55,7 @@ def _order(cell: RawCell) -> tuple[Any, ...]:
         what.variation != STUDY,
         what.variation,
         what.backend,
+        what.placement or "",
         what.sites,
         what.mean_one_way_delay_ms,
         delay_slug(what.one_way_delay_ms),
@@ -105,7 +106,10 @@ def _cell_row(cell: RawCell) -> Row:
         "scenarios": ",".join(what.scenarios),
         "times": what.times,
         "concurrency": what.concurrency,
-        **{f"keystone_{key}": value for key, value in what.keystone.model_dump().items()},
+        **{
+            f"keystone_{key}": value
+            for key, value in what.keystone.model_dump(exclude={"replay"}).items()
+        },
         "wsrep_sync_wait": what.database.wsrep_sync_wait,
         "rally_on": what.rally_on,
         **environment,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from discovery.deploy import Deployment, deploy, memory_mb
+from discovery.deploy.cockroach import zones
 from discovery.errors import DeployError, MeasuredFailure, TestbedError
 from discovery.experiment.cells import Cell
 from discovery.testbed import Lease, Testbed, lease
@@ -55,7 +56,14 @@ def run_cell(cell: Cell, testbed: Testbed, out: Path, tell: Tell) -> None:
 
 def _deploy(cell: Cell, held: Lease, clock: PhaseClock) -> Deployment:
     with clock("deploy"):
-        deployment = deploy(held, cell.backend, cell.keystone, cell.database, clock)
+        deployment = deploy(
+            held,
+            cell.backend,
+            cell.keystone,
+            cell.database,
+            clock,
+            placement=cell.placement or zones.DEFAULT,
+        )
     with clock("health"):
         deployment.check_health()
     return deployment

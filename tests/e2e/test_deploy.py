@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import enoslib as en
 import pytest
 
-from discovery.deploy import BACKENDS, Deployment, deploy, memory_mb, rome
+from discovery.deploy import BACKENDS, Deployment, deploy, drivers, memory_mb
 from discovery.deploy.slots import slot_of
 from discovery.errors import DeployError
 from discovery.experiment.models import DatabaseSettings, KeystoneSettings
@@ -67,6 +68,12 @@ def on(node: Node, command: str) -> str:
     return str(result.payload["stdout"])
 
 
+def put(node: Node, path: str, text: str) -> None:
+    """Write a file on ``node``; encoded, since Ansible reads a command's quotes and braces."""
+    encoded = base64.b64encode(text.encode()).decode()
+    on(node, f"echo {encoded} | base64 --decode > {path}")
+
+
 def in_python(node: Node, program: str) -> object:
     """What ``program`` leaves in ``answer``, run on ``node`` with the small client above."""
     text = f"{CLIENT}\n{program}\nprint(json.dumps(answer))"
@@ -93,8 +100,8 @@ plan = json.loads({json.dumps(json.dumps(dict(deployment.query_counters)))})
 print(json.dumps(counters_of(plan).read()))
 """
     path = "/run/count.py"
-    on(node, f"cat > /run/sample.py <<'EOF'\n{PROGRAM.read_text()}\nEOF")
-    on(node, f"cat > {path} <<'EOF'\n{program}\nEOF")
+    put(node, "/run/sample.py", PROGRAM.read_text())
+    put(node, path, program)
     return dict(json.loads(on(node, f"/opt/openstack/bin/python {path}")))
 
 
@@ -107,6 +114,12 @@ def slots_of(line: str) -> set[int]:
     return found
 
 
+def isolation(node: Node) -> str:
+    """How a service's transactions are isolated on PostgreSQL, if it does not ask for another."""
+    psql = "psql --no-align --tuples-only --host /run/discovery-postgresql keystone"
+    return on(node, f"runuser -u postgres -- {psql} --command 'SHOW transaction_isolation'").strip()
+
+
 def assert_the_database_is_on_site_1(control: dict[str, Node]) -> None:
     ask = "redis-cli --user openstack --pass openstack --no-auth-warning -h 127.0.0.1"
     nodes = on(control["site-2"], f"{ask} cluster nodes").splitlines()
@@ -117,10 +130,18 @@ def assert_the_database_is_on_site_1(control: dict[str, Node]) -> None:
     assert on(control["site-2"], f"{ask} dbsize") == "0"
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each back end that this machine has."""
+    why = BACKENDS[request.param].missing()
+    if why is not None:
+        pytest.skip(f"not run: {why}")
+    return str(request.param)
+
+
 def test_deployment(backend, held, tmp_path):
     clock = Clock()
-    driver = rome.version() if backend.startswith("rome") else None
+    driver = drivers.version() if drivers.serves(BACKENDS[backend].url) else None
     deployment = deploy(held, backend, SETTINGS, DatabaseSettings(), clock)
     deployment.check_health()
     print(backend, {name: round(seconds, 1) for name, seconds in clock.seconds.items()})
@@ -172,7 +193,7 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
     assert versions["mariadb-server"].startswith("1:10.11")
     assert versions["rally-openstack"] == "4.1.0"
     assert versions["redis-server"].startswith("5:7.0")
-    assert versions.get("discovery-rome") == driver
+    assert versions.get("discovery-drivers") == driver
 
     deployment.logs(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
@@ -187,6 +208,11 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
             " -e \"SHOW STATUS LIKE 'wsrep_cluster_size'; SELECT @@wsrep_sync_wait\"",
         )
         assert status.split() == ["wsrep_cluster_size", "3", "15"]
+
+    if backend.startswith("postgresql"):
+        assert isolation(control["site-1"]) == (
+            "serializable" if backend == "postgresql-serializable" else "read committed"
+        )
 
     if backend == "rome-cluster":
         assert_the_database_is_on_site_1(control)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import resource
 import shutil
 import signal
@@ -21,9 +22,12 @@ from typing import Any
 import pytest
 import yaml
 
+from discovery.deploy.backends import BACKENDS
+from discovery.deploy.cockroach import program
 from discovery.evaluation.plan import memory_there_mb
 from discovery.experiment.load import load_cells, read_yaml
 from discovery.results.schema import SCHEMA_VERSION, TABLES
+from tests.unit.deploy import tiny_elf
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
@@ -301,7 +305,7 @@ def test_a_lasting_accident_fails_with_its_log_and_stops_no_other_cell(fresh: Ch
             "backends",
             ["mariadb", "galara"],
             "tiers.smoke.backends[1] = 'galara': unknown back end, did you mean galera?; "
-            "allowed: mariadb, galera, postgresql, rome, rome-cluster",
+            f"allowed: {', '.join(BACKENDS)}",
         ),
         (
             "one_way_delay_ms",
@@ -335,6 +339,63 @@ def test_a_dry_run_names_every_cell_and_runs_none(fresh: Checkout) -> None:
     said = fresh.run("--dry-run", "--quiet", "host")
     assert all(f"/{cell}/cell.json" in said for cell in CELLS)
     assert fresh.calls() == []
+
+
+LACKING = "cockroachdb-s3-d25-light-r1"
+
+
+@pytest.fixture
+def lacking(fresh: Checkout) -> Checkout:
+    """A checkout whose experiment has a back end that this machine lacks."""
+    fresh.edit("tiers", "smoke", "backends", value=["mariadb", "cockroachdb"])
+    fresh.environment.pop(program.VARIABLE, None)
+    fresh.environment["DISCOVERY_HOME"] = str(fresh.folder / "home")
+    return fresh
+
+
+def test_a_back_end_that_is_lacking_is_left_out_and_named(lacking: Checkout) -> None:
+    said = lacking.run("--dry-run", "--quiet", "host")
+    assert (
+        "not run: back end cockroachdb, no CockroachDB binary (set DISCOVERY_COCKROACH to one)"
+        in said
+    )
+    assert LACKING not in said
+    assert "/mariadb-s3-d25-light-r1/cell.json" in said
+    lacking.run()
+    calls = lacking.calls()
+    assert calls[:2] == ["cell run mariadb-s3-d0-light-r1", "cell run mariadb-s3-d25-light-r1"]
+    assert set(calls[2:]) == {"tidy", "papermill", "claims", "paper", "report"}
+    assert "Nothing to be done" in lacking.run()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the stand-ins are programs for amd64")
+def test_the_same_tree_runs_it_when_a_binary_is_named(lacking: Checkout) -> None:
+    binary = tiny_elf.cockroach(lacking.folder / "bin" / "cockroach")
+    lacking.run()
+    lacking.calls()
+    lacking.environment[program.VARIABLE] = str(binary)
+    lacking.run()
+    assert lacking.cells() == ["cockroachdb-s3-d0-light-r1", LACKING]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the stand-ins are programs for amd64")
+def test_a_stand_in_that_speaks_nothing_is_one_sentence_before_anything_runs(
+    lacking: Checkout,
+) -> None:
+    binary = tiny_elf.write(lacking.folder / "bin" / "cockroach", tiny_elf.program())
+    lacking.environment[program.VARIABLE] = str(binary)
+    said = lacking.run(code=3)
+    assert said.splitlines()[-1] == (
+        f"DISCOVERY_COCKROACH={binary} is not CockroachDB: asked for its version, it said nothing"
+    )
+    assert lacking.calls() == []
+
+
+def test_a_tier_of_which_nothing_can_run_is_one_sentence(lacking: Checkout) -> None:
+    lacking.edit("tiers", "smoke", "backends", value=["cockroachdb"])
+    said = lacking.run(code=3)
+    assert said.splitlines()[-1].startswith("no cell of tier smoke can run here: no CockroachDB")
+    assert lacking.calls() == []
 
 
 def archive(checkout: Checkout, version: int = SCHEMA_VERSION) -> None:

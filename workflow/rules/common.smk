@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 from discovery.claims.load import load_claims
-from discovery.errors import DiscoveryError
+from discovery.errors import DiscoveryError, MachineError
 from discovery.evaluation.archive import read_manifest
 from discovery.experiment.load import load_cells
 from discovery.experiment.run import read_run
@@ -13,10 +13,18 @@ try:
     RUN = read_run(config, Path("workflow/config/config.yaml"))
     load_claims(RUN.folder)
     if RUN.source == "measure":
-        from discovery.evaluation.plan import check_memory
+        from discovery.evaluation.plan import check_memory, missing_backends
         from discovery.testbed.config import load_testbed
 
-        CELLS = {cell.id: cell for cell in load_cells(RUN.folder, RUN.tier)}
+        PLANNED = load_cells(RUN.folder, RUN.tier)
+        # What this machine lacks is not run, said by name, and hinders nothing else.
+        MISSING = missing_backends(PLANNED)
+        for backend, why in MISSING.items():
+            print(f"not run: back end {backend}, {why}", file=sys.stderr)
+        CELLS = {cell.id: cell for cell in PLANNED if cell.backend not in MISSING}
+        if not CELLS:
+            why = "; ".join(MISSING.values())
+            raise MachineError(f"no cell of tier {RUN.tier} can run here: {why}")
         check_memory(CELLS.values(), load_testbed(RUN.testbed), RUN)
     else:
         CELLS = {}

@@ -2,9 +2,9 @@
 
 ``sample.py CONFIG`` appends JSON lines to CONFIG's ``output`` until it is stopped. CONFIG is
 ``{"output": file, "interface_address": the node's address on the testbed network, "period_s": …,
-"counters": null | {"period_s": …, "driver": "pymysql" | "psycopg2" | "redis", "connect": {…},
-"queries": {counter: statement whose rows' last columns are summed, or commands},
-"counts_itself": …}}``.
+"counters": null | {"period_s": …, "driver": "pymysql" | "psycopg2" | "redis" | "metrics",
+"connect": {…}, "queries": {counter: statement whose rows' last columns are summed, or commands, or
+names of metrics}, "counts_itself": …}}``.
 
 CPU is summed over the node's own processes, with what their ended children used, so that it is
 right on a real machine and on a container that shares its kernel. Memory is the processes'
@@ -16,12 +16,17 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
+
+# A sample of Prometheus' text format: its name, labels if any, its value, a time if any.
+METRIC = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{.*\})? (\S+)(?: \d+)?$")
 
 
 def interface_with(address: str) -> str:
@@ -105,8 +110,37 @@ class RedisCounters:
         }
 
 
-def counters_of(plan: dict[str, Any]) -> SqlCounters | RedisCounters:
+class MetricsCounters:
+    """Reads a server's metrics over HTTP, in Prometheus' text format; all of a name are summed."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.url = plan["connect"]["url"]
+        self.names = plan["queries"]
+
+    def read(self) -> dict[str, float]:
+        """Every counter's value now; an unreachable server has none."""
+        try:
+            with urllib.request.urlopen(self.url, timeout=5) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return {}
+        totals: dict[str, float] = {}
+        for line in text.splitlines():
+            sample = METRIC.match(line)
+            if sample:
+                name, value = sample.groups()
+                totals[name] = totals.get(name, 0.0) + float(value)
+        return {
+            counter: sum(totals[name] for name in names)
+            for counter, names in self.names.items()
+            if all(name in totals for name in names)
+        }
+
+
+def counters_of(plan: dict[str, Any]) -> SqlCounters | RedisCounters | MetricsCounters:
     """What reads the counters of ``plan``."""
+    if plan["driver"] == "metrics":
+        return MetricsCounters(plan)
     return RedisCounters(plan) if plan["driver"] == "redis" else SqlCounters(plan)
 
 

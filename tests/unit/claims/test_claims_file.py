@@ -51,9 +51,9 @@ def relation(document, claim_id):
         ),
         (
             "C3",
-            {"each": {"backend": ["mariadb", "cockroachdb"]}},
+            {"each": {"backend": ["mariadb", "mongodb"]}},
             "C3.relation.each.backend",
-            "cockroachdb",
+            "mongodb",
             "mariadb",
         ),
         (

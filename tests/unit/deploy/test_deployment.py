@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from discovery.deploy import BACKENDS, Deployment, dumps, rome
+from discovery.deploy import BACKENDS, Deployment, drivers, dumps
 from discovery.deploy.dumps import dump_of
 from discovery.experiment.models import KeystoneSettings
 
@@ -28,7 +28,7 @@ def test_every_site_has_a_keystone_of_its_own():
     }
 
 
-@pytest.mark.parametrize("backend", ["mariadb", "postgresql", "rome"])
+@pytest.mark.parametrize("backend", ["mariadb", "postgresql", "postgresql-serializable", "rome"])
 def test_one_server_is_on_site_1_and_every_site_reaches_it(backend):
     deployed = deployment(backend)
     assert [node.alias for node in deployed.database_nodes] == ["site-1-control"]
@@ -52,6 +52,29 @@ def test_in_a_redis_cluster_keystone_knows_its_own_sites_node_first_and_all_othe
     )
 
 
+def test_every_keystone_knows_all_cockroachdb_nodes_its_own_first():
+    deployed = deployment("cockroachdb")
+    assert len(deployed.database_nodes) == 3
+    assert deployed.database_urls["site-2-control"] == (
+        "cockroachdb+oslo://root@10.9.2.11:26257/keystone?sslmode=disable"
+        "&host=10.9.1.11&host=10.9.3.11"
+    )
+
+
+def test_a_back_end_that_is_bootstrapped_in_place_has_no_dump(tmp_path, monkeypatch):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
+    settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)
+    assert dump_of(BACKENDS["cockroachdb"], settings) is None
+    serializable = dump_of(BACKENDS["postgresql-serializable"], settings)
+    assert serializable == dump_of(BACKENDS["postgresql"], settings)
+
+
+def test_a_bootstrap_does_not_depend_on_replay():
+    settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1, replay=True)
+    assert "replay" not in dumps.identities(settings)["keystone"]
+    assert settings.model_dump()["replay"]["tries"] == 20
+
+
 def test_a_dump_is_told_by_its_back_end_and_by_what_passwords_cost(tmp_path, monkeypatch):
     monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
     settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)
@@ -68,7 +91,7 @@ def test_a_dump_of_rome_is_made_anew_when_its_driver_changes(tmp_path, monkeypat
     monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
     settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)
     before = [dump_of(BACKENDS[name], settings) for name in ("rome", "mariadb")]
-    monkeypatch.setattr(rome, "version", lambda: "0.1.0+another")
+    monkeypatch.setattr(drivers, "version", lambda *of: f"0.1.0+another-{of}")
     after = [dump_of(BACKENDS[name], settings) for name in ("rome", "mariadb")]
     assert before[0] != after[0]
     assert before[1] == after[1]

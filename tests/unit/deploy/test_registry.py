@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from discovery.deploy import BACKENDS, memory_mb
 from discovery.deploy.credentials import ADMIN, LOAD_USERS
@@ -17,11 +18,17 @@ def test_a_back_end_has_what_a_deployment_needs(name):
     backend = BACKENDS[name]
     assert backend.name == name
     assert (ROLES / backend.role / "tasks" / "main.yml").is_file()
-    source = BACKENDS[backend.dump]
-    for step in ("create", "pack"):
-        assert (ROLES / source.role / "tasks" / f"{step}.yml").is_file()
-    url = backend.url.format(host="10.0.0.1", others="10.0.0.2", database="keystone")
-    assert "@10.0.0.1/keystone" in url
+    if backend.dump is None:
+        assert (ROLES / backend.role / "tasks" / "settle.yml").is_file()
+    else:
+        source = BACKENDS[backend.dump]
+        for step in ("create", "pack"):
+            assert (ROLES / source.role / "tasks" / f"{step}.yml").is_file()
+    url = backend.url.format(
+        host="10.0.0.1", others="10.0.0.2", other_hosts="host=10.0.0.2", database="keystone"
+    )
+    found = make_url(url)
+    assert (found.host, found.database) == ("10.0.0.1", "keystone")
     assert {"queries", "commits"} <= set(backend.counters["queries"]) <= set(COUNTERS)
 
 
@@ -37,9 +44,13 @@ def test_memory_grows_with_sites_and_servers():
     assert memory_mb("galera", 3) > memory_mb("mariadb", 3)
 
 
-def test_a_cluster_with_too_few_sites_is_refused_by_name():
-    with pytest.raises(DeployError, match="rome-cluster needs 3 sites or more, and this is 2"):
-        memory_mb("rome-cluster", 2)
+@pytest.mark.parametrize("name", ["rome-cluster", "cockroachdb"])
+def test_a_cluster_with_too_few_sites_is_refused_by_name(name):
+    with pytest.raises(DeployError, match=f"{name} needs 3 sites or more, and this is 2"):
+        memory_mb(name, 2)
+
+
+def test_a_cluster_takes_more_than_a_server():
     assert memory_mb("rome-cluster", 3) > memory_mb("rome", 3)
 
 

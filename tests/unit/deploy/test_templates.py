@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import hashlib
+import re
 
 import pytest
 import yaml
@@ -30,6 +31,8 @@ def variables(role: str) -> dict[str, object]:
         "database_slots": {"site-1-control": "0-8191", "site-2-control": "8192-16383"},
         "keystone_databases": {"site-2-control": "mysql+pymysql://a:b@10.9.1.11/keystone"},
         "keystone": {"cache": "dict", "bcrypt_rounds": 5, "processes": 2, "threads": 7},
+        "cockroach_program": "/opt/discovery-cockroach/0123/cockroach",
+        "cockroach_localities": {"site-2-control": "zone=zone-2,site=site-2"},
     }
 
 
@@ -43,7 +46,13 @@ def render(role: str, template: str, **changes: object) -> str:
     # Ansible's filters, as the templates use them.
     environment.filters["extract"] = lambda item, container: container[item]
     environment.filters["hash"] = lambda text, kind: hashlib.new(kind, text.encode()).hexdigest()
-    return environment.get_template(template).render(variables(role) | changes)
+    environment.filters["regex_replace"] = lambda text, old, new: re.sub(old, new, text)
+    given = variables(role) | changes
+    # A default may be made of other variables, as in Ansible.
+    for name, value in given.items():
+        if isinstance(value, str) and "{{" in value:
+            given[name] = environment.from_string(value).render(given)
+    return environment.get_template(template).render(given)
 
 
 ALL = sorted((path.parents[1].name, path.name) for path in ROLES.glob("*/templates/*"))
@@ -133,3 +142,44 @@ def test_every_back_end_is_durable_and_admits_as_many():
     assert f"maxclients {mariadb['max_connections']}" in redis
     assert int(mariadb["max_connections"]) >= 300
     assert f"max_connections = {mariadb['max_connections']}" in postgresql
+
+
+def test_a_postgresql_at_serializable_asks_nobody_else_to():
+    tasks = yaml.safe_load((ROLES / "postgresql_serializable" / "tasks" / "main.yml").read_text())
+    isolation = tasks[0]["vars"]["postgresql_isolation"]
+    conf = render("postgresql", "postgresql.conf.j2", postgresql_isolation=isolation)
+    assert "default_transaction_isolation = 'serializable'" in conf
+    assert "default_transaction_isolation = 'read committed'" in render(
+        "postgresql", "postgresql.conf.j2"
+    )
+
+
+def test_replay_is_in_the_unit_only_where_it_is_on():
+    assert "REPLAY" not in render("keystone", "discovery-keystone.service.j2")
+    replay = {"tries": 3, "base_ms": 5.0, "cap_ms": 50.0}
+    settings = variables("keystone")["keystone"] | {"replay": replay}
+    unit = render("keystone", "discovery-keystone.service.j2", keystone=settings)
+    assert "Environment=REPLAY=on REPLAY_TRIES=3 " in unit
+    assert "REPLAY_BASE_MS=5.0 REPLAY_CAP_MS=50.0" in unit
+    assert "RuntimeDirectory=discovery-keystone" in unit
+    assert "REPLAY_COUNTERS=/run/discovery-keystone" in unit
+
+
+def test_cockroachdb_listens_on_the_testbeds_network_only_and_joins_everybody():
+    unit = render("cockroach", "discovery-cockroach.service.j2").replace("\\\n", "")
+    start = next(line for line in unit.splitlines() if line.startswith("ExecStart="))
+    words = start.partition("=")[2].split()
+    assert words[:3] == ["/opt/discovery-cockroach/0123/cockroach", "start", "--insecure"]
+    assert {
+        "--locality=zone=zone-2,site=site-2",
+        "--listen-addr=10.9.2.11:26257",
+        "--advertise-addr=10.9.2.11:26257",
+        "--http-addr=127.0.0.1:8080",
+        "--join=10.9.1.11:26257,10.9.2.11:26257",
+        "--store=path=/srv/discovery-cockroach",
+        "--cache=128MiB",
+        "--max-sql-memory=128MiB",
+    } <= set(words)
+    assert "0.0.0.0" not in unit
+    assert "Type=notify" in unit
+    assert "COCKROACH_SKIP_ENABLING_DIAGNOSTIC_REPORTING=true" in unit

@@ -127,18 +127,6 @@ def test_an_image_is_baked_or_not(home: Path) -> None:
     assert "1 GB" in found("disk").why
 
 
-def test_cockroachdb_is_not_run_and_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("DISCOVERY_COCKROACH", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert found("CockroachDB").found == "not run: none"
-    monkeypatch.setenv("DISCOVERY_COCKROACH", str(tmp_path / "cockroach"))
-    assert "is no program" in found("CockroachDB").found
-    binary = tmp_path / "cockroach"
-    binary.write_text("#!/bin/sh\n")
-    binary.chmod(0o755)
-    assert found("CockroachDB").ok
-
-
 def test_a_machine_with_everything_is_told_to_start() -> None:
     good = Finding("root", ok=True, found="yes", needed_for="the local testbed", why="…")
     assert conclusion([good]).startswith("The local testbed can run here: scripts/reproduce")

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from discovery.deploy.backends import BACKENDS
 from discovery.errors import ConfigError
 from discovery.experiment.load import (
     load_cell,
@@ -65,14 +66,14 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             (*SMOKE, "backend"),
             "galera",
             "tiers.smoke.backend = 'galera': unknown key, did you mean backends?; allowed: "
-            "backends, sites, one_way_delay_ms, load, repetitions, scenarios, times, concurrency, "
-            "varied",
+            "backends, placement, sites, one_way_delay_ms, load, repetitions, scenarios, times, "
+            "concurrency, varied",
         ),
         (
             (*SMOKE, "backends", 1),
             "galara",
             "tiers.smoke.backends[1] = 'galara': unknown back end, did you mean galera?; "
-            "allowed: mariadb, galera, postgresql, rome, rome-cluster",
+            f"allowed: {', '.join(BACKENDS)}",
         ),
         (
             ("tiers", "laptop", "varied", 0, "variation"),
@@ -101,6 +102,40 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             "the-moon",
             "variations.rally-beside-database.rally_on = 'the-moon': unknown; allowed: client-node "
             "or database-node",
+        ),
+        (
+            (*SMOKE, "placement"),
+            ["spread"],
+            "tiers.smoke.placement = 'spread': no back end of this tier is told where its replicas "
+            "are; allowed: anywhere",
+        ),
+        (
+            SMOKE,
+            {**DOCUMENT["tiers"]["smoke"], "backends": ["cockroachdb"], "placement": ["one-zone"]},
+            "tiers.smoke.placement[0] = 'one-zone': cannot be had: placement one-zone needs 3 "
+            "servers in zone-1, and 3 sites have 1 there; allowed: this one on 7 sites or more",
+        ),
+        (
+            SMOKE,
+            {**DOCUMENT["tiers"]["smoke"], "backends": ["cockroachdb"], "sites": [2]},
+            "tiers.smoke.sites[0] = 2: too few for back end cockroachdb; "
+            "allowed: a whole number ≥ 3",
+        ),
+        (
+            ("keystone", "replay"),
+            {"tries": 0},
+            "keystone.replay.tries = 0; allowed: a whole number ≥ 1",
+        ),
+        (
+            ("keystone", "replay"),
+            {"base_ms": 50.0, "cap_ms": 10.0},
+            "keystone.replay.cap_ms = 10.0: the longest wait is shorter than the first one "
+            "(base_ms = 50); allowed: a number ≥ 50",
+        ),
+        (
+            ("keystone", "replay"),
+            "sometimes",
+            "keystone.replay = 'sometimes'; allowed: a mapping of keys to values",
         ),
         (
             (*DELAYS, 0),

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.deploy.backends import BACKENDS
+from discovery.deploy.cockroach import zones
 from discovery.experiment.cells import Cell, unfold
 from discovery.experiment.models import (
     DelayMatrix,
@@ -19,6 +20,15 @@ from discovery.experiment.models import (
 from discovery.workload.scenarios import SCENARIOS
 
 
+def placed(settings: TierSettings) -> list[tuple[str, str | None]]:
+    """Only CockroachDB has a cell for each placement."""
+    return [
+        (backend, placement)
+        for backend in settings.backends
+        for placement in (settings.placement if backend == "cockroachdb" else (None,))
+    ]
+
+
 def levels(of: st.SearchStrategy[object]) -> st.SearchStrategy[list[object]]:
     return st.lists(of, min_size=1, max_size=3, unique=True)
 
@@ -28,10 +38,13 @@ DELAYS = st.integers(0, 400).map(lambda quarter: quarter / 4)
 
 @st.composite
 def experiments(draw: st.DrawFn) -> Experiment:
+    backends = draw(levels(st.sampled_from(list(BACKENDS))))
+    placements = {"placement": draw(levels(st.sampled_from(list(zones.PLACEMENTS))))}
     settings = TierSettings.model_validate(
         {
-            "backends": draw(levels(st.sampled_from(list(BACKENDS)))),
-            "sites": draw(levels(st.integers(3, 45))),
+            "backends": backends,
+            **(placements if "cockroachdb" in backends else {}),
+            "sites": draw(levels(st.integers(7, 45))),
             "one_way_delay_ms": draw(levels(DELAYS)),
             "load": draw(levels(st.sampled_from(["light", "high"]))),
             "repetitions": draw(st.integers(1, 4)),
@@ -57,7 +70,7 @@ def test_every_combination_is_one_cell_with_an_id_of_its_own(experiment: Experim
     cells = unfold(experiment, "smoke")
     expected = settings.repetitions * math.prod(
         len(factor)
-        for factor in (settings.backends, settings.sites, settings.one_way_delay_ms, settings.load)
+        for factor in (placed(settings), settings.sites, settings.one_way_delay_ms, settings.load)
     )
     assert len(cells) == expected
     assert len({cell.id for cell in cells}) == expected
@@ -67,8 +80,10 @@ def test_every_combination_is_one_cell_with_an_id_of_its_own(experiment: Experim
 def test_whole_repetitions_come_first_and_back_ends_take_turns(experiment: Experiment) -> None:
     cells = unfold(experiment, "smoke")
     assert [cell.repetition for cell in cells] == sorted(cell.repetition for cell in cells)
-    backends = experiment.tiers["smoke"].backends
-    assert [cell.backend for cell in cells] == list(backends) * (len(cells) // len(backends))
+    backends = placed(experiment.tiers["smoke"])
+    assert [(cell.backend, cell.placement) for cell in cells] == backends * (
+        len(cells) // len(backends)
+    )
 
 
 @given(experiments())
@@ -156,6 +171,25 @@ def test_a_number_delays_every_pair_but_no_site_from_itself() -> None:
     assert one.id == "galera-s3-d12.5-high-r2"
     assert one.delays == ((0, 12.5, 12.5), (12.5, 0, 12.5), (12.5, 12.5, 0))
     assert one.mean_one_way_delay_ms == 12.5
+
+
+def test_a_placement_stands_in_the_id_unless_it_is_the_ordinary_one() -> None:
+    one = cell(0.0, sites=9)
+    assert "placement" not in one.model_dump()
+    placed = one.model_copy(update={"backend": "cockroachdb", "placement": "two-of-three"})
+    assert placed.id == "cockroachdb-two-of-three-s9-d0-high-r2"
+    assert placed.model_dump()["placement"] == "two-of-three"
+    ordinary = placed.model_copy(update={"placement": "anywhere"})
+    assert ordinary.id == "cockroachdb-s9-d0-high-r2"
+
+
+def test_replay_is_off_and_then_not_written() -> None:
+    settings = {"cache": "dict", "bcrypt_rounds": 4, "processes": 1, "threads": 1}
+    for off in ({}, {"replay": False}, {"replay": None}):
+        assert KeystoneSettings.model_validate(settings | off).model_dump() == settings
+    on = KeystoneSettings.model_validate(settings | {"replay": True})
+    assert on.model_dump()["replay"] == {"tries": 20, "base_ms": 20.0, "cap_ms": 1000.0}
+    assert KeystoneSettings.model_validate_json(on.model_dump_json()) == on
 
 
 def test_a_matrix_is_taken_as_it_is_and_counts_with_its_mean() -> None:
