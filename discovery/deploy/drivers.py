@@ -24,7 +24,7 @@ DISTRIBUTION = "discovery-drivers"
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "rome": ("sqlalchemy>=2.0.40,<2.1", "redis", "apsw", "msgpack"),
     "cockroach": ("oslo.db", "sqlalchemy-cockroachdb", "psycopg2-binary"),
-    "replay": (),
+    "replay": ("sqlalchemy",),
 }
 
 _WORKBENCH = "discovery-workbench"

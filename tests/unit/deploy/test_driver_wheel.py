@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 import shutil
 import subprocess
 import sys
@@ -11,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from discovery.deploy import drivers
 from discovery.deploy.backends import BACKENDS
@@ -77,9 +79,9 @@ def test_its_entry_points_are_the_projects():
 
 def test_what_it_depends_on_is_in_the_node_image():
     lock = Path("discovery/deploy/image/openstack.lock").read_text().splitlines()
-    there = {line.partition("==")[0] for line in lock}
-    for requirements in drivers.PACKAGES.values():
-        assert {re.split("[<>=]", name)[0].replace(".", "-") for name in requirements} <= there
+    there = dict(line.split("==") for line in lock if "==" in line)
+    for requirement in map(Requirement, itertools.chain(*drivers.PACKAGES.values())):
+        assert there[canonicalize_name(requirement.name)] in requirement.specifier
 
 
 @pytest.fixture
