@@ -115,6 +115,8 @@ def _grid(
         variation, rally_on = varied.variation, change.rally_on
         if change.cache is not None:
             keystone = keystone.model_copy(update={"cache": change.cache})
+        if change.replay is not None:
+            keystone = keystone.model_copy(update={"replay": change.replay})
         if change.wsrep_sync_wait is not None:
             database = database.model_copy(update={"wsrep_sync_wait": change.wsrep_sync_wait})
     return [

@@ -151,6 +151,12 @@ def _switched(replay: object) -> object:
     return replay
 
 
+Replay = Annotated[
+    ReplaySettings | None,
+    BeforeValidator(_switched, json_schema_input_type=ReplaySettings | bool),
+]
+
+
 class KeystoneSettings(Model):
     """What every cell's Keystones share.
 
@@ -165,10 +171,7 @@ class KeystoneSettings(Model):
     bcrypt_rounds: Count = Field(ge=4, le=16)
     processes: Count = Field(ge=1, le=64)
     threads: Count = Field(ge=1, le=64)
-    replay: Annotated[
-        ReplaySettings | None,
-        BeforeValidator(_switched, json_schema_input_type=ReplaySettings | bool),
-    ] = None
+    replay: Replay = None
 
     @model_serializer(mode="wrap")
     def _without_an_absent_replay(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -212,6 +215,7 @@ class Variation(Model):
 
     question: str
     cache: Cache | None = None
+    replay: Replay = None
     wsrep_sync_wait: Annotated[int, Field(strict=True, ge=0, le=15)] | None = None
     rally_on: RallyOn = "client-node"
 

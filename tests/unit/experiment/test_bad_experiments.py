@@ -79,7 +79,7 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             ("tiers", "laptop", "varied", 0, "variation"),
             "no-chache",
             "tiers.laptop.varied[0].variation = 'no-chache': unknown variation, did you mean "
-            "no-cache?; allowed: rally-beside-database, no-sync-wait, no-cache, same-again",
+            "no-cache?; allowed: rally-beside-database, no-sync-wait, no-cache, replay, same-again",
         ),
         (
             ("tiers", "laptop", "varied", 1, "one_way_delay_ms"),

@@ -96,6 +96,7 @@ VARIATIONS = {
     "no-cache": Variation(question="What does the cache save?", cache="none"),
     "no-wait": Variation(question="What does waiting cost?", wsrep_sync_wait=0),
     "beside": Variation(question="What is seen from there?", rally_on="database-node"),
+    "replayed": Variation.model_validate({"question": "What does it cost?", "replay": True}),
     "again": Variation(question="How far apart are equal cells?"),
 }
 
@@ -128,6 +129,7 @@ def test_a_varied_cell_differs_from_its_counterpart_in_one_thing(
         has = {
             "no-cache": cell.keystone.cache == "none",
             "no-wait": cell.database.wsrep_sync_wait == 0,
+            "replayed": cell.keystone.replay is not None,
             "beside": cell.rally_on == "database-node",
             "again": True,
         }
