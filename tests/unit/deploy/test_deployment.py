@@ -4,7 +4,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy.engine import make_url
 
+from discovery.cockroach.dialect import CockroachDialect
 from discovery.deploy import BACKENDS, Deployment, drivers, dumps
 from discovery.deploy.dumps import dump_of
 from discovery.experiment.models import KeystoneSettings
@@ -59,6 +61,14 @@ def test_every_keystone_knows_all_cockroachdb_nodes_its_own_first():
         "cockroachdb+oslo://root@10.9.2.11:26257/keystone?sslmode=disable"
         "&host=10.9.1.11&host=10.9.3.11"
     )
+
+
+def test_the_driver_takes_cockroachdbs_url_for_all_hosts_in_their_order():
+    url = make_url(deployment("cockroachdb").database_urls["site-2-control"])
+    _, arguments = CockroachDialect().create_connect_args(url)
+    assert arguments["host"] == "10.9.2.11,10.9.1.11,10.9.3.11"
+    assert arguments["port"] == "26257,26257,26257"
+    assert (arguments["user"], arguments["dbname"]) == ("root", "keystone")
 
 
 def test_a_back_end_that_is_bootstrapped_in_place_has_no_dump(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from discovery.deploy.playbook import ANSIBLE
 from discovery.experiment.models import DatabaseSettings
+from discovery.replay.settings import read as settings_of_replay
 
 DEPLOY = ANSIBLE / "deploy"
 ROLES = DEPLOY / "roles"
@@ -154,7 +155,7 @@ def test_a_postgresql_at_serializable_asks_nobody_else_to():
     )
 
 
-def test_replay_is_in_the_unit_only_where_it_is_on():
+def test_replay_is_in_the_unit_only_where_it_is_on(tmp_path):
     assert "REPLAY" not in render("keystone", "discovery-keystone.service.j2")
     replay = {"tries": 3, "base_ms": 5.0, "cap_ms": 50.0}
     settings = variables("keystone")["keystone"] | {"replay": replay}
@@ -163,6 +164,15 @@ def test_replay_is_in_the_unit_only_where_it_is_on():
     assert "REPLAY_BASE_MS=5.0 REPLAY_CAP_MS=50.0" in unit
     assert "RuntimeDirectory=discovery-keystone" in unit
     assert "REPLAY_COUNTERS=/run/discovery-keystone" in unit
+    lines = unit.replace("\\\n", "").splitlines()
+    (given,) = [line.partition("=")[2] for line in lines if line.startswith("Environment=REPLAY")]
+    # The folder is a node's; all else the layer has to take as it stands.
+    environment = dict(pair.split("=") for pair in given.split()) | {
+        "REPLAY_COUNTERS": str(tmp_path)
+    }
+    found = settings_of_replay(environment)
+    assert (found.enabled, found.tries) == (True, 3)
+    assert (found.backoff.base_s, found.backoff.cap_s) == (0.005, 0.05)
 
 
 def test_cockroachdb_listens_on_the_testbeds_network_only_and_joins_everybody():
