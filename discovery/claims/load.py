@@ -18,6 +18,7 @@ from discovery.claims.models import Claim, Claims, Level, Order, Ratio, Relation
 from discovery.claims.published import COLUMNS
 from discovery.claims.relations import RELATIONS
 from discovery.deploy.backends import BACKENDS
+from discovery.deploy.cockroach import zones
 from discovery.errors import ClaimError, ConfigError
 from discovery.experiment.load import load_experiment, read_yaml, validate
 from discovery.experiment.models import (
@@ -122,7 +123,7 @@ def _known_levels(experiment: Experiment) -> dict[str, list[Level]]:
         "load": sorted({load for tier in tiers for load in tier.load}),
         "one_way_delay_ms": sorted(set(delays.values())),
         "delay": sorted(delays),
-        "variation": [STUDY, *experiment.variations],
+        "variation": [STUDY, *experiment.variations, *zones.PLACEMENTS],
     }
 
 

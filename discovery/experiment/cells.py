@@ -69,6 +69,16 @@ class Cell(Model):
             f"-{self.load}{varied}-r{self.repetition}"
         )
 
+    @property
+    def differs_in(self) -> str:
+        """What its results are compared under: its variation, or a placement that is not ordinary.
+
+        ``study`` where it is one of the study's own cells.
+        """
+        if self.variation == STUDY and self.placement not in (None, zones.DEFAULT):
+            return str(self.placement)
+        return self.variation
+
     @model_serializer(mode="wrap")
     def _without_an_absent_placement(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A factor that a cell does not have is not written: its parameters are what they were."""

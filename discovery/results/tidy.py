@@ -70,7 +70,7 @@ def _factors(cell: RawCell) -> Row:
         "experiment": what.experiment,
         "tier": what.tier,
         "cell": what.id,
-        "variation": what.variation,
+        "variation": what.differs_in,
         "backend": what.backend,
         "sites": what.sites,
         "one_way_delay_ms": what.mean_one_way_delay_ms,

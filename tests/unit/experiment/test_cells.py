@@ -213,3 +213,15 @@ def test_a_square_matrix_of_any_size_unfolds(size: int, data: st.DataObject) -> 
     assert [list(row) for row in one.delays] == rows
     pairs = [rows[a][b] for a in range(size) for b in range(size) if a != b]
     assert math.isclose(one.mean_one_way_delay_ms, sum(pairs) / len(pairs))
+
+
+def test_a_placement_that_is_not_ordinary_is_compared_as_a_variation() -> None:
+    placed = {
+        placement: cell(0, sites=9).model_copy(update={"placement": placement}).differs_in
+        for placement in (None, *zones.PLACEMENTS)
+    }
+    ordinary = {placed.pop(None), placed.pop(zones.DEFAULT)}
+    assert ordinary == {"study"}
+    assert placed == {placement: placement for placement in placed}
+    varied = cell(0, sites=9).model_copy(update={"placement": "one-zone", "variation": "no-cache"})
+    assert varied.differs_in == "no-cache"
