@@ -26,6 +26,7 @@ from discovery.evaluation.summaries import (
     failures,
     phase_seconds,
     queries_per_iteration,
+    replays,
     wan_accuracy,
 )
 from discovery.experiment.cells import Cell
@@ -70,6 +71,7 @@ def render(experiment_folder: Path, outcome: Outcome) -> str:
         phases=phase_seconds(tables),
         queries=queries_per_iteration(tables),
         failures=_records(failures(tables)),
+        replays=_records(replays(tables)),
         missing_cells=_missing_cells(planned, set(cells["cell"])),
         environments=environments(cells),
     )

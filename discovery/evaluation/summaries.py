@@ -87,5 +87,11 @@ def failures(tables: Tables) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["cell", "scenario", "n", "failures", "error"])
 
 
+def replays(tables: Tables) -> pd.DataFrame:
+    """A row per cell that replayed requests, over its sites; columns as those of the table."""
+    columns = ["requests", "met_errors", "replays", "recovered", "gave_up", "not_replayable"]
+    return tables["replays"].groupby("cell")[[*columns, "lost_s"]].sum().reset_index()
+
+
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     return table.reindex([name for name in BACKENDS if name in table.index])

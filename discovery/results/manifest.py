@@ -119,3 +119,32 @@ class Wan(_Recorded):
     backend: str
     measurements: tuple[Measurement, ...]
     changes: tuple[Change, ...]
+
+
+class ReplayedRequest(_Recorded):
+    """A request that met an error of the database, at ``time`` (s, epoch).
+
+    It was run again ``replays`` times and lost ``lost_s`` seconds by it; ``errors`` of which kind.
+    """
+
+    time: float
+    method: str
+    path: str
+    outcome: str
+    replays: int
+    lost_s: float
+    errors: dict[str, int]
+
+
+class SiteReplays(_Recorded):
+    """What one site's Keystone counted since it was started; it has no totals before a request."""
+
+    totals: dict[str, int]
+    requests: tuple[ReplayedRequest, ...]
+
+
+class Replays(_Recorded):
+    """``replays.json``: what became of requests that met a conflict or lost a connection."""
+
+    schema_version: Literal[1]
+    sites: dict[str, SiteReplays]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from discovery.errors import ResultError
-from discovery.results.manifest import RAW_SCHEMA_VERSION, Manifest, Wan
+from discovery.results.manifest import RAW_SCHEMA_VERSION, Manifest, Replays, Wan
 from discovery.results.rally import Workload, read_report
 from discovery.whole import sha256
 
@@ -38,7 +38,8 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 class RawCell:
     """A cell's raw results, read and verified.
 
-    ``rally`` has the workloads of every client site. ``wan`` is ``None`` and the rest empty only
+    ``rally`` has the workloads of every client site. ``replays`` is ``None`` where the Keystones
+    replayed no requests. ``wan`` is ``None`` and the rest empty only
     in a failed cell, which may have broken before there was anything to record.
     """
 
@@ -48,6 +49,7 @@ class RawCell:
     rally: dict[str, tuple[Workload, ...]]
     system: pd.DataFrame
     counters: pd.DataFrame
+    replays: Replays | None = None
 
 
 def read_cell(folder: Path) -> RawCell:
@@ -81,6 +83,7 @@ def read_cell(folder: Path) -> RawCell:
         rally={Path(name).stem: read_report(folder / name) for name in reports},
         system=_read_parquet(folder, "system.parquet", SYSTEM_COLUMNS, listed),
         counters=_read_parquet(folder, "counters.parquet", COUNTER_COLUMNS, listed),
+        replays=_read_json(folder / "replays.json", Replays) if "replays.json" in listed else None,
     )
 
 

@@ -151,6 +151,19 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
             "read_share": _number(_NON_NEGATIVE, pa.Check.le(1), nullable=True),
         },
     ),
+    "replays": _schema(
+        "replays",
+        {
+            "site": _text(_SITE),
+            "requests": _count(_NON_NEGATIVE),
+            "met_errors": _count(_NON_NEGATIVE),
+            "replays": _count(_NON_NEGATIVE),
+            "recovered": _count(_NON_NEGATIVE),
+            "gave_up": _count(_NON_NEGATIVE),
+            "not_replayable": _count(_NON_NEGATIVE),
+            "lost_s": _number(_NON_NEGATIVE),
+        },
+    ),
 }
 
 TABLES: tuple[str, ...] = tuple(SCHEMAS)

@@ -90,6 +90,7 @@ def _cell_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
         "system": system_table(cell.system),
         "phases": pd.DataFrame([phase.model_dump() for phase in cell.manifest.phases]),
         "queries": pd.DataFrame(queries_rows(cell)),
+        "replays": pd.DataFrame(_replay_rows(cell)),
     }
 
 
@@ -159,6 +160,25 @@ def _wan_rows(cell: RawCell) -> list[Row]:
         {"when": measurement.when, **pair.model_dump()}
         for measurement in cell.wan.measurements
         for pair in measurement.pairs
+    ]
+
+
+def _replay_rows(cell: RawCell) -> list[Row]:
+    """A row per site; ``recovered`` requests ended well after all, the others were refused."""
+    if cell.replays is None:
+        return []
+    return [
+        {
+            "site": site,
+            "requests": counted.totals.get("requests", 0),
+            "met_errors": len(counted.requests),
+            "replays": counted.totals.get("replays", 0),
+            "recovered": counted.totals.get("recovered", 0),
+            "gave_up": counted.totals.get("gave_up", 0),
+            "not_replayable": counted.totals.get("committed", 0),
+            "lost_s": float(sum(request.lost_s for request in counted.requests)),
+        }
+        for site, counted in sorted(cell.replays.sites.items())
     ]
 
 

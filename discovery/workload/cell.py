@@ -14,7 +14,7 @@ from discovery.errors import DeployError, MeasuredFailure, TestbedError
 from discovery.experiment.cells import Cell
 from discovery.testbed import Lease, Testbed, lease
 from discovery.whole import whole_folder
-from discovery.workload import probes, remote
+from discovery.workload import probes, remote, replays
 from discovery.workload.load import Clients
 from discovery.workload.manifest import environment, write_manifest
 from discovery.workload.phases import PhaseClock
@@ -98,6 +98,7 @@ def _load(
         held.wan.measure("after-load")
         probes.collect(held.nodes, folder)
         clients.report(folder / "rally")
+        replays.collect(deployment, folder)
         deployment.logs(folder / "logs")
         record = json.dumps(held.wan.record, indent=1)
         (folder / "wan.json").write_text(record + "\n", encoding="utf-8")

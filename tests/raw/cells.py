@@ -123,12 +123,18 @@ def write_study(
 
 
 def write_cell(
-    parent: Path, cell: Cell, *, fails: bool = False, failure_share: float | None = None
+    parent: Path,
+    cell: Cell,
+    *,
+    fails: bool = False,
+    failure_share: float | None = None,
+    replays: dict[str, Any] | None = None,
 ) -> Path:
     """Write the raw results of ``cell`` as ``parent/<cell id>``.
 
     ``fails``: the cell broke in warm-up, before Rally had anything to report. ``failure_share``:
     of iterations that end in an error; by default a few under high load on a slow WAN.
+    ``replays``: by site, what ``replays.json`` is to hold.
     """
     chance = random.Random(cell.id)
     folder = parent / cell.id
@@ -145,6 +151,9 @@ def write_cell(
     _write_wan(folder, cell, chance)
     _write_system(folder, cell, chance, begin, windows)
     _write_counters(folder, cell, begin, windows)
+    if replays is not None:
+        record = json.dumps({"schema_version": 1, "sites": replays})
+        (folder / "replays.json").write_text(record, encoding="utf-8")
     write_manifest(
         folder,
         cell,

@@ -156,3 +156,29 @@ def test_a_nodes_second_holds_what_it_used_in_it():
     assert list(table["memory_mb"]) == pytest.approx([3.0, 3.0])
     assert list(table["rx_mb"]) == pytest.approx([2.0, 2.0])
     assert list(table["tx_mb"]) == [0.0, 0.0]
+
+
+def test_replays_are_a_row_per_site_and_most_cells_have_none(study, tmp_path):
+    _, tables = study
+    assert tables["replays"].empty
+    line = {
+        "time": 1.0,
+        "method": "POST",
+        "path": "/v3/users",
+        "outcome": "ok",
+        "replays": 2,
+        "lost_s": 0.25,
+        "errors": {"conflict": 2},
+    }
+    totals = {"requests": 9, "replays": 4, "recovered": 2, "gave_up": 0, "committed": 1}
+    sites = {
+        "site-1": {"totals": totals, "requests": [line, line]},
+        "site-2": {"totals": {}, "requests": []},
+    }
+    folder = write_cell(tmp_path / "raw", make_cell(scenarios=TWO), replays=sites)
+    tidy([folder], tmp_path / "tidy")
+    found = read_tables(tmp_path / "tidy")["replays"].set_index("site")
+    counts = ["requests", "met_errors", "replays", "recovered", "gave_up", "not_replayable"]
+    assert found.loc["site-1", counts].tolist() == [9, 2, 4, 2, 0, 1]
+    assert found.loc["site-2", counts].tolist() == [0] * 6
+    assert found["lost_s"].tolist() == [0.5, 0.0]
