@@ -116,6 +116,10 @@ def sample(tables: Tables, relation: RelationModel, term: Where) -> Sample:
     if relation.table == "iterations" and relation.column == "error":
         return Sample(where, (), n, failed)
     values = _values(tables, relation, where, iterations)
+    if values.empty and not failed:
+        raise NoDataError(
+            f"no {relation.column.replace('_', ' ')} of {describe(where)}", absent=where
+        )
     problem = None
     if failed > relation.max_failure_share * n:
         problem = (

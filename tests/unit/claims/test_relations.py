@@ -338,3 +338,18 @@ def test_a_claim_is_of_the_studys_own_cells_unless_it_names_a_variation():
     judgement = verdict_of(named, varied)
     assert judgement.verdict == "contradicted"
     assert judgement.parts[0].effects[0].effect == pytest.approx(20)
+
+
+def test_a_number_that_nobody_counted_decides_nothing():
+    found = tables(grid(["mariadb"], [0, 50], lambda *_: 1.0))
+    found["queries"]["read_share"] = float("nan")
+    relation = {
+        "kind": "within",
+        "table": "queries",
+        "column": "read_share",
+        "where": {**WHERE, "backend": "mariadb"},
+        "low": 0.9,
+    }
+    judgement = verdict_of(relation, found)
+    assert judgement.verdict == "not run"
+    assert "no read share of mariadb" in judgement.why
