@@ -22,7 +22,7 @@ class Proxy:
     it pass, a number cuts the connection after that many bytes of it. The server has then done
     what it was asked, and the client does not know. ``plan_requests`` does so for what clients
     send. ``delay_ms`` is the longest delay of a piece, each way. ``silent``: connections are taken
-    and stay, and nothing comes through.
+    and stay, and nothing comes through. ``blocked``: they are taken and end at once.
     """
 
     def __init__(self, target, plan=_pass, plan_requests=_pass):
@@ -32,7 +32,7 @@ class Proxy:
         self.delay_ms = 0.0
         self.silent = False
         self.cuts = 0
-        self._blocked = False
+        self.blocked = False
         self._rng = random.Random(target)
         self._pairs = set()
         self._lock = threading.Lock()
@@ -56,7 +56,7 @@ class Proxy:
                 for one in (client, server):
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._lock:
-                    if self._blocked:
+                    if self.blocked:
                         return
                     self._pairs.add((client, server))
                 back = threading.Thread(target=self._pump, args=(server, client, True), daemon=True)
@@ -99,13 +99,13 @@ class Proxy:
     def block(self):
         """Cut, and take no connection until `unblock`: a partition."""
         with self._lock:
-            self._blocked = True
+            self.blocked = True
         self.cut()
 
     def unblock(self):
         """Take connections again."""
         with self._lock:
-            self._blocked = False
+            self.blocked = False
 
     def __enter__(self):
         return self

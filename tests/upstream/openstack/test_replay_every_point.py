@@ -95,7 +95,7 @@ class Faults:
 
     def _go_away(self):
         """Nobody gets through for a while, which is longer than ROME tries by itself."""
-        self.proxy.open = False
+        self.proxy.blocked = True
         threading.Timer(AWAY_S, self.proxy.unblock).start()
         return 0
 
@@ -267,7 +267,7 @@ def test_gone_for_a_while_at_every_point(request, name, transactions):
         for number in range(pieces[side]):
             answer = setting.ask([(way, number)], **asked)
             seen.add((answer["status"], answer["runs"] > 1))
-            until(lambda: setting.proxy.open, "the way is open again")
+            until(lambda: not setting.proxy.blocked, "the way is open again")
     assert (201, True) in seen
     assert (503, False) in seen
     assert (503, True) not in seen
