@@ -291,26 +291,28 @@ def test_numbers_are_written_for_readers(value, text):
     assert number(value, "s") == f"{text} s"
 
 
+READ_SHARE = {
+    "kind": "within",
+    "table": "queries",
+    "column": "read_share",
+    "where": {**WHERE, "backend": "mariadb"},
+    "low": 0.898,
+    "high": 0.965,
+}
+
+
 def test_a_value_within_bounds_is_judged_over_cells_not_over_iterations():
-    relation = {
-        "kind": "within",
-        "table": "queries",
-        "column": "read_share",
-        "where": {**WHERE, "backend": "mariadb"},
-        "low": 0.898,
-        "high": 0.965,
-    }
     found = tables(grid(["mariadb"], [0, 50, 150], lambda *_: 1.0))
     shares = {"supported": [0.9, 0.91, 0.92], "contradicted": [0.5, 0.6, 0.7]}
     for verdict, values in shares.items():
         judgement = verdict_of(
-            relation, {**found, "queries": found["queries"].assign(read_share=values)}
+            READ_SHARE, {**found, "queries": found["queries"].assign(read_share=values)}
         )
         (effect,) = judgement.parts[0].effects
         assert judgement.verdict == verdict
         assert min(values) <= effect.low < effect.effect < effect.high <= max(values)
     one = tables(grid(["mariadb"], [0], lambda *_: 1.0))
-    assert verdict_of(relation, one).verdict == "inconclusive"
+    assert verdict_of(READ_SHARE, one).verdict == "inconclusive"
 
 
 def test_a_claim_is_of_the_studys_own_cells_unless_it_names_a_variation():
@@ -343,13 +345,6 @@ def test_a_claim_is_of_the_studys_own_cells_unless_it_names_a_variation():
 def test_a_number_that_nobody_counted_decides_nothing():
     found = tables(grid(["mariadb"], [0, 50], lambda *_: 1.0))
     found["queries"]["read_share"] = float("nan")
-    relation = {
-        "kind": "within",
-        "table": "queries",
-        "column": "read_share",
-        "where": {**WHERE, "backend": "mariadb"},
-        "low": 0.9,
-    }
-    judgement = verdict_of(relation, found)
+    judgement = verdict_of(READ_SHARE, found)
     assert judgement.verdict == "not run"
     assert "no read share of mariadb" in judgement.why
