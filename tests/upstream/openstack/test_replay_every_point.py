@@ -297,7 +297,7 @@ def test_many_at_once_while_connections_are_lost(setting):
             mark=mark, transactions=transactions, catches=None, think_s=0.002
         )
         sent[asked] = (mark, transactions)
-    answers = {asked: setting.service.receive(asked) for asked in sent}
+    answers = {asked: setting.service.receive(asked, 300) for asked in sent}
     setting.faults.plan([])
     setting._settle()
     for asked, (mark, transactions) in sent.items():
