@@ -46,7 +46,8 @@ class Backend:
     MariaDB, 120 in a cluster, 86 for PostgreSQL, 12 for Redis) and room for the connections of more
     sites. CockroachDB's is not measured: it is twice the 128 MB that it is given (cache and SQL),
     and as much again for the rest. ``driver_mb`` is what its driver adds to every Keystone: ROME's
-    ten processes each have a replica (740 MB were seen with a Redis).
+    ten processes share a replica, and each has what changed since their fork (693 MB were seen with
+    a Redis).
     """
 
     name: str

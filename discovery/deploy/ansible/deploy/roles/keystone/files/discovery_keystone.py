@@ -1,19 +1,21 @@
-"""Keystone's WSGI application, with its policy and its database's driver loaded before it serves.
+"""Keystone's WSGI application, with its policy and its database's driver ready before it serves.
 
 Keystone loads its policy at the first request that asks for it, without a lock: a second thread
 that asks meanwhile finds an enforcer without rules, and its caller is refused (403). A driver that
 is loaded before uWSGI forks is in memory once, and not once per process; so is all else that is
-there by then, unless a garbage collection writes to every object. Where the unit says so
-(``REPLAY``), a layer around it runs requests again that lost a conflict or a connection.
+there by then, unless a garbage collection writes to every object. The database is asked once for
+that reason: ROME's driver has a replica then, which every process would else boot for itself at its
+first request. No connection is open at the fork. Where the unit says so (``REPLAY``), a layer
+around it runs requests again that lost a conflict or a connection.
 """
 
 import gc
 import os
 
-import keystone.conf  # type: ignore[import-not-found]
+from keystone.common import sql  # type: ignore[import-not-found]
 from keystone.common.rbac_enforcer.enforcer import RBACEnforcer  # type: ignore[import-not-found]
 from keystone.wsgi.api import application  # type: ignore[import-not-found]
-from sqlalchemy.engine import make_url
+from sqlalchemy import text
 
 __all__ = ["application"]
 
@@ -26,6 +28,9 @@ _enforcer = RBACEnforcer()._enforcer
 _enforcer.suppress_deprecation_warnings = True
 _enforcer.load_rules()
 
-make_url(keystone.conf.CONF.database.connection).get_dialect().import_dbapi()
+with sql.session_for_read() as session:
+    session.execute(text("SELECT 1"))
+    engine = session.get_bind()
+engine.dispose()
 gc.collect()
 gc.freeze()
