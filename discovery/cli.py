@@ -57,7 +57,7 @@ app.add_typer(image_app, name="image")
 app.add_typer(archive_app, name="archive")
 
 ExperimentOption = Annotated[Path, typer.Option(help="Folder of the experiment.")]
-TierOption = Annotated[str, typer.Option(help="smoke, laptop or full.")]
+TierOption = Annotated[str, typer.Option(help="smoke, laptop, full or scale.")]
 TestbedOption = Annotated[Path, typer.Option(help="Testbed file.")]
 UrlArgument = Annotated[str, typer.Argument(help="Such as rome://127.0.0.1:6379/nova.")]
 ResultsOption = Annotated[Path, typer.Option(help="A tier's results, such as results/smoke.")]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from discovery.analysis import statistics
 from discovery.analysis.summary import completion, in_order
-from discovery.experiment.models import STUDY
+from discovery.experiment.grids import STUDY
 
 Tables = Mapping[str, pd.DataFrame]
 

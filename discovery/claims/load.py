@@ -20,13 +20,11 @@ from discovery.claims.relations import RELATIONS
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.cockroach import zones
 from discovery.errors import ClaimError, ConfigError
+from discovery.experiment.cells import unfold
+from discovery.experiment.delays import delay_slug
+from discovery.experiment.grids import STUDY
 from discovery.experiment.load import load_experiment, read_yaml, validate
-from discovery.experiment.models import (
-    STUDY,
-    Experiment,
-    delay_slug,
-    mean_one_way_delay_ms,
-)
+from discovery.experiment.models import Experiment
 from discovery.results.schema import SCHEMAS
 from discovery.workload.scenarios import SCENARIOS
 
@@ -109,20 +107,15 @@ def _levels_named(relation: Relation) -> Iterator[tuple[str, str, Level]]:
 
 def _known_levels(experiment: Experiment) -> dict[str, list[Level]]:
     """The levels that some tier of the experiment has, or could have, for each factor."""
-    tiers = experiment.tiers.values()
-    delays = {
-        delay_slug(delay): mean_one_way_delay_ms(delay)
-        for tier in tiers
-        for delay in tier.one_way_delay_ms
-    }
+    cells = [cell for tier in experiment.tiers for cell in unfold(experiment, tier)]
     return {
         "experiment": [experiment.id],
         "backend": list(BACKENDS),
         "scenario": list(SCENARIOS),
-        "sites": sorted({sites for tier in tiers for sites in tier.sites}),
-        "load": sorted({load for tier in tiers for load in tier.load}),
-        "one_way_delay_ms": sorted(set(delays.values())),
-        "delay": sorted(delays),
+        "sites": sorted({cell.sites for cell in cells}),
+        "load": sorted({cell.load for cell in cells}),
+        "one_way_delay_ms": sorted({cell.mean_one_way_delay_ms for cell in cells}),
+        "delay": sorted({delay_slug(cell.one_way_delay_ms) for cell in cells}),
         "variation": [STUDY, *experiment.variations, *zones.PLACEMENTS],
     }
 

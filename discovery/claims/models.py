@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from discovery.experiment.models import Model
+from discovery.experiment.base import Model
 
 Origin = Literal["published", "control"]
 Provenance = Literal["verbatim", "digitised", "inferred"]

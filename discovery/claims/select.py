@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from discovery.claims.models import Level, RelationModel, Where
-from discovery.experiment.models import STUDY
+from discovery.experiment.delays import is_uniform
+from discovery.experiment.grids import STUDY
 from discovery.results.schema import SCHEMAS
 
 Floats = npt.NDArray[np.float64]
@@ -97,8 +98,14 @@ def rows(table: pd.DataFrame, where: Where) -> pd.DataFrame:
 
 
 def levels(tables: Tables, relation: RelationModel, factor: str) -> list[Level]:
-    """The levels of ``factor`` among the cells that ``relation.where`` selects, in order."""
-    return sorted(_cells(tables["cells"], _of_study(relation.where))[factor].unique().tolist())
+    """The levels of ``factor`` among the cells that ``relation.where`` selects, in order.
+
+    Levels of the delay are those between all sites alike: what a matrix has on average is none.
+    """
+    cells = _cells(tables["cells"], _of_study(relation.where))
+    if factor == "one_way_delay_ms":
+        cells = cells[cells["delay"].map(is_uniform)]
+    return sorted(cells[factor].unique().tolist())
 
 
 def sample(tables: Tables, relation: RelationModel, term: Where) -> Sample:

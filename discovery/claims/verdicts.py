@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from discovery.claims.models import Origin, PublishedValue, Study, Where
 from discovery.errors import ResultError
-from discovery.experiment.models import Model
+from discovery.experiment.base import Model
 from discovery.whole import write_whole
 
 SCHEMA_VERSION: Literal[1] = 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from discovery.claims.models import Where
+from discovery.claims.models import Level, Where
 from discovery.claims.select import NoDataError
 from discovery.claims.verdicts import VERDICTS, Judged, Part, Verdict
 from discovery.deploy.backends import BACKENDS, why_not_run
 from discovery.experiment.cells import Cell, unfold
-from discovery.experiment.models import Experiment, Tier
+from discovery.experiment.delays import delay_slug
+from discovery.experiment.models import Experiment
+from discovery.experiment.tiers import Tier
 
 
 def number(value: float, unit: str) -> str:
@@ -71,18 +73,30 @@ def not_run(reason: NoDataError, experiment: Experiment, tier: str) -> str:
     if tier in having:  # it was to be run, and was not
         why = why_not_run(str(backend)) if backend in BACKENDS else None
         return f"{text}: {why}" if why else text
-    return f"{text} (tier {' and '.join(having)} would do)" if having else text
+    tiers = "tier" if len(having) == 1 else "tiers"
+    return f"{text} ({tiers} {' and '.join(having)} would do)" if having else text
 
 
 def _would_do(cells: Sequence[Cell], reason: NoDataError) -> bool:
     if reason.few is not None:
         factor, needed = reason.few
-        return len({getattr(cell, factor) for cell in cells}) >= needed
+        found = {getattr(cell, factor) for cell in cells}
+        return sum(isinstance(level, Level) for level in found) >= needed
     return any(_has(cell, reason.absent or {}) for cell in cells)
 
 
 def _has(cell: Cell, levels: Where) -> bool:
     return all(
-        value in cell.scenarios if key == "scenario" else getattr(cell, key, value) == value
+        value in cell.scenarios if key == "scenario" else _level(cell, key, value) == value
         for key, value in levels.items()
     )
+
+
+def _level(cell: Cell, factor: str, otherwise: Level) -> object:
+    """What the tables would have of ``cell`` for a factor; ``otherwise`` if it is no factor."""
+    named = {
+        "variation": cell.differs_in,
+        "delay": delay_slug(cell.one_way_delay_ms),
+        "one_way_delay_ms": cell.mean_one_way_delay_ms,
+    }
+    return named.get(factor, getattr(cell, factor, otherwise))

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from discovery.errors import ArchiveError, ResultError
-from discovery.experiment.models import Model
+from discovery.experiment.base import Model
 from discovery.results.schema import SCHEMA_VERSION, TABLES
 from discovery.results.tables import path_of, read_table, read_tables
 from discovery.whole import sha256, whole_file, whole_folder

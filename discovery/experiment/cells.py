@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from discovery.deploy.backends import BACKENDS
 from discovery.deploy.cockroach import zones
+from discovery.experiment import grids
+from discovery.experiment.base import Model
+from discovery.experiment.delays import DelayLevel, Matrix, delay_matrix, mean_one_way_delay_ms
+from discovery.experiment.grids import STUDY, Grid, Load
 from discovery.experiment.models import (
-    STUDY,
-    VARIED_FACTORS,
     DatabaseSettings,
-    DelayLevel,
     Experiment,
     KeystoneSettings,
-    Load,
-    Matrix,
-    Model,
     RallyOn,
-    Tier,
-    TierSettings,
-    VariedCells,
     WanSettings,
-    delay_matrix,
-    delay_slug,
-    mean_one_way_delay_ms,
 )
+from discovery.experiment.tiers import Tier
 
 
 class Cell(Model):
@@ -62,12 +53,8 @@ class Cell(Model):
         ``galera-s3-d50-high-r1``; of a variation ``galera-s3-d50-high-no-cache-r1``. A placement
         that is not the ordinary one stands after its back end.
         """
-        placed = f"-{self.placement}" if self.placement not in (None, zones.DEFAULT) else ""
-        varied = "" if self.variation == STUDY else f"-{self.variation}"
-        return (
-            f"{self.backend}{placed}-s{self.sites}-d{delay_slug(self.one_way_delay_ms)}"
-            f"-{self.load}{varied}-r{self.repetition}"
-        )
+        levels = (self.sites, self.load, self.one_way_delay_ms, self.backend, self.placement)
+        return f"{grids.name(levels, self.variation)}-r{self.repetition}"
 
     @property
     def differs_in(self) -> str:
@@ -94,35 +81,48 @@ class Cell(Model):
 
     @property
     def mean_one_way_delay_ms(self) -> float:
-        """The delay level as one number; a matrix counts with its mean over ordered pairs."""
-        return mean_one_way_delay_ms(self.one_way_delay_ms)
+        """The delay level as one number: the mean over the ordered pairs of sites."""
+        return mean_one_way_delay_ms(self.one_way_delay_ms, self.sites)
 
 
 def unfold(experiment: Experiment, tier: Tier) -> list[Cell]:
-    """The cells of a tier: those of its grid, then those of its variations.
+    """The cells of a tier: of its own grid, then of its variations, then of its further grids.
 
     Repetitions are the outermost loop, so that a run that is stopped early has whole ones, and
     back ends the innermost, so that drift of the machine touches every back end alike.
     """
+    cells = [cell for part in parts(experiment, tier).values() for cell in part]
+    return sorted(cells, key=lambda cell: cell.repetition)
+
+
+def parts(experiment: Experiment, tier: Tier) -> dict[str, list[Cell]]:
+    """The cells of a tier by the part of it that has them, named as it stands in the file.
+
+    ``grid`` is its own one, ``varied`` all its variations, and ``also[0]`` its first further grid.
+    """
     settings = experiment.tiers[tier]
-    return [
-        cell
-        for repetition in range(1, settings.repetitions + 1)
-        for varied in (None, *settings.varied)
-        for cell in _grid(experiment, tier, repetition, varied)
-    ]
+    found = {"grid": _cells(experiment, tier, settings.grid)}
+    if settings.varied:
+        found["varied"] = [
+            cell
+            for grid, variation in settings.varied_grids()
+            for cell in _cells(experiment, tier, grid, variation)
+        ]
+    for number, grid in enumerate(settings.further_grids()):
+        found[f"also[{number}]"] = _cells(experiment, tier, grid)
+    return found
 
 
-def _grid(
-    experiment: Experiment, tier: Tier, repetition: int, varied: VariedCells | None
-) -> list[Cell]:
-    """One repetition of a tier's grid, or of the part of it that is ``varied``."""
-    settings = _narrowed(experiment.tiers[tier], varied)
+def _cells(experiment: Experiment, tier: Tier, grid: Grid, variation: str = STUDY) -> list[Cell]:
+    """All repetitions of the cells of one grid, under one variation."""
     keystone, database = experiment.keystone, experiment.database
-    variation, rally_on = STUDY, Cell.model_fields["rally_on"].default
-    if varied is not None:
-        change = experiment.variations[varied.variation]
-        variation, rally_on = varied.variation, change.rally_on
+    rally_on = Cell.model_fields["rally_on"].default
+    settings = experiment.tiers[tier]
+    if settings.keystone is not None:
+        keystone = keystone.model_copy(update=settings.keystone.model_dump())
+    if variation != STUDY:
+        change = experiment.variations[variation]
+        rally_on = change.rally_on
         if change.cache is not None:
             keystone = keystone.model_copy(update={"cache": change.cache})
         if change.replay is not None:
@@ -140,35 +140,15 @@ def _grid(
             one_way_delay_ms=delay,
             load=load,
             repetition=repetition,
-            scenarios=settings.scenarios,
-            times=settings.times,
-            concurrency=settings.concurrency,
+            scenarios=grid.scenarios,
+            times=grid.times,
+            concurrency=grid.concurrency,
             warm_up_iterations=experiment.warm_up_iterations,
             keystone=keystone,
             database=database,
             rally_on=rally_on,
             wan=experiment.wan,
         )
-        for sites, load, delay, (backend, placement) in product(
-            settings.sites, settings.load, settings.one_way_delay_ms, _placed(settings)
-        )
-    ]
-
-
-def _narrowed(settings: TierSettings, varied: VariedCells | None) -> TierSettings:
-    """The tier with the levels that ``varied`` names in place of its own."""
-    if varied is None:
-        return settings
-    levels = {factor: getattr(varied, factor) for factor in VARIED_FACTORS}
-    return settings.model_copy(
-        update={name: chosen for name, chosen in levels.items() if chosen is not None}
-    )
-
-
-def _placed(settings: TierSettings) -> list[tuple[str, str | None]]:
-    """The back ends, each with its placements if it is told one."""
-    return [
-        (backend, placement)
-        for backend in settings.backends
-        for placement in (settings.placement if BACKENDS[backend].places_replicas else (None,))
+        for repetition in range(1, settings.repetitions + 1)
+        for sites, load, delay, backend, placement in grid.levels()
     ]

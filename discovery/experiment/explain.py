@@ -12,8 +12,9 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from discovery.errors import ConfigError
 
-# Tags of the members of a union, which pydantic writes into the location of an error.
-NUMBER_TAG, MATRIX_TAG = "#number", "#matrix"
+# Tags of the members of a union, which pydantic writes into the location of an error: a sign, and
+# the name of the member's model.
+NUMBER_TAG, MATRIX_TAG, GROUPS_TAG = "#number", "#DelayMatrix", "#DelayGroups"
 
 Location = tuple[int | str, ...]
 
@@ -67,11 +68,12 @@ def explain(error: ValidationError, model: type[BaseModel], path: Path) -> Confi
     """The first thing wrong in ``path``; an unknown key before all others, as it explains them."""
     details = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     kind, context = details["type"], details.get("ctx", {})
-    location = tuple(part for part in details["loc"] if not _is_tag(part))
+    tagged = tuple(details["loc"])
+    location = tuple(part for part in tagged if not _is_tag(part))
     value = details["input"]
     message, allowed = "", _allowed(details, context)
     if kind == "extra_forbidden":
-        fields = _fields_at(model, location[:-1])
+        fields = _fields_at(model, tagged[:-1])
         message, allowed = _nearest("unknown key", location[-1], fields), ", ".join(fields)
     elif kind == "missing":
         message, value = "this key is missing", None
@@ -135,7 +137,7 @@ def _literals(expected: str) -> list[str]:
 
 def _is_tag(part: int | str) -> bool:
     """Whether a part of a location is the tag of a union's member, of which no user knows."""
-    return part in (NUMBER_TAG, MATRIX_TAG)
+    return part in (NUMBER_TAG, MATRIX_TAG, GROUPS_TAG)
 
 
 def _dotted(location: Location) -> str:
@@ -146,12 +148,18 @@ def _dotted(location: Location) -> str:
 
 
 def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
-    """The keys allowed at ``location``, walking from ``model`` through its nested models."""
-    current = model
+    """The keys allowed at ``location``, walking from ``model`` through its nested models.
+
+    Of the members of a union, it is the one whose tag stands in ``location``.
+    """
+    current, members = model, {model.__name__: model}
     for part in location:
-        field = current.model_fields.get(part) if isinstance(part, str) else None
-        for candidate in _models_in(field.annotation if field else None):
-            current = candidate
+        if isinstance(part, str) and part in current.model_fields:
+            found = _models_in(current.model_fields[part].annotation)
+            members = {candidate.__name__: candidate for candidate in found}
+            current = found[-1] if found else current
+        elif _is_tag(part):
+            current = members.get(str(part).removeprefix("#"), current)
     return list(current.model_fields)
 
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from discovery.errors import ConfigError
 from discovery.experiment.cells import Cell, unfold
 from discovery.experiment.explain import explain
-from discovery.experiment.models import Experiment, Tier
+from discovery.experiment.models import Experiment
+from discovery.experiment.tiers import Tier
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

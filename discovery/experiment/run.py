@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from discovery.errors import ConfigError
+from discovery.experiment.base import Model, Slug
 from discovery.experiment.load import validate
-from discovery.experiment.models import Model, Slug, Tier
+from discovery.experiment.tiers import Tier
 
 
 class Run(Model):

@@ -6,9 +6,12 @@ counts from the cell's ``started``. MB are 10⁶ bytes.
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pandera.pandas as pa
 
 from discovery.deploy.backends import BACKENDS
+from discovery.experiment.tiers import Tier
 from discovery.workload.scenarios import SCENARIOS
 
 SCHEMA_VERSION = 2
@@ -37,7 +40,7 @@ def _scenario() -> pa.Column:
 
 CELL_COLUMNS: dict[str, pa.Column] = {
     "experiment": _text(_NAME),
-    "tier": _text(pa.Check.isin(["smoke", "laptop", "full"])),
+    "tier": _text(pa.Check.isin(list(get_args(Tier)))),
     "cell": _text(_NAME),
     "variation": _text(_NAME),
     "backend": _text(pa.Check.isin(list(BACKENDS))),

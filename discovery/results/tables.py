@@ -12,7 +12,7 @@ import pyarrow
 import pyarrow.parquet as pq
 
 from discovery.errors import ResultError
-from discovery.experiment.models import STUDY
+from discovery.experiment.grids import STUDY
 from discovery.results.schema import SCHEMA_VERSION, SCHEMAS, TABLES
 from discovery.whole import whole_file
 

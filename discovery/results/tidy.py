@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from discovery.errors import ResultError
-from discovery.experiment.models import STUDY, delay_slug
+from discovery.experiment.delays import delay_slug
+from discovery.experiment.grids import STUDY
 from discovery.results.queries import queries_rows
 from discovery.results.raw import RawCell, read_cell
 from discovery.results.schema import SCHEMAS, TABLES

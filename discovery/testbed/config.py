@@ -8,8 +8,8 @@ from typing import ClassVar
 from pydantic import PrivateAttr
 
 from discovery.errors import ConfigError
+from discovery.experiment.base import Model
 from discovery.experiment.load import read_yaml, validate
-from discovery.experiment.models import Model
 
 
 class Testbed(Model):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from discovery.experiment.models import Model
+from discovery.experiment.base import Model
 from discovery.testbed.config import Testbed
 from discovery.testbed.ledger import Held, Thing
 from discovery.testbed.request import Opened, Request

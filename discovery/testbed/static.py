@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from discovery.errors import ConfigError, TestbedError
-from discovery.experiment.models import Model
+from discovery.experiment.base import Model
 from discovery.testbed.config import Testbed
 from discovery.testbed.leases import ROLES, Node, Role, alias
 from discovery.testbed.ledger import Held, Thing

@@ -12,7 +12,8 @@ import enoslib as en
 import pytest
 
 from discovery.errors import BusyError, MachineError, TestbedError
-from discovery.experiment.models import WanSettings, delay_matrix
+from discovery.experiment.delays import delay_matrix
+from discovery.experiment.models import WanSettings
 from discovery.testbed import lease, load_testbed
 from discovery.testbed.down import held
 from discovery.testbed.home import lock_path

@@ -33,7 +33,8 @@ RUN = """
 import sys
 from pathlib import Path
 import enoslib as en
-from discovery.experiment.models import WanSettings, delay_matrix
+from discovery.experiment.delays import delay_matrix
+from discovery.experiment.models import WanSettings
 from discovery.testbed import lease, load_testbed
 from discovery.testbed.wan.attach import attach  # so that what follows is quick
 testbed = load_testbed(Path(sys.argv[1]))

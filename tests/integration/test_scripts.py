@@ -18,8 +18,8 @@ def run(*command: str, env: dict[str, str] | None = None) -> subprocess.Complete
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--teir", "smoke"], "does not know --teir; allowed: --tier smoke|laptop|full"),
-        (["--tier"], "--tier needs a value; allowed: smoke, laptop, full"),
+        (["--teir", "smoke"], "does not know --teir; allowed: --tier smoke|laptop|full|scale"),
+        (["--tier"], "--tier needs a value; allowed: smoke, laptop, full, scale"),
     ],
 )
 def test_an_unknown_option_is_one_sentence(arguments, said):

@@ -6,8 +6,8 @@ all in it (Z1, Z1, Z1). Its CockroachDB moved a range's lease to where most requ
 ("follow the workload"), as all versions did by default until 2026. Here this is a placement of
 its own, so that what replicas cost can be told from what moving leases saves.
 
-Sites are in three zones in their order: of nine, sites 1 to 3 are ``zone-1``. That is the clients'
-zone, since the Rally of light load is on site 2.
+Sites are in three zones in their order, as they are in the groups of a delay: of nine, sites 1 to 3
+are ``zone-1``. That is the clients' zone, since the Rally of light load is on site 2.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from discovery.experiment.groups import group_of
 
 REPLICAS = 3
 ZONES = 3
@@ -81,7 +83,7 @@ DEFAULT = "anywhere"
 
 def zone_of(site: int, sites: int) -> str:
     """The zone of the site with this number (from 1) of ``sites``."""
-    return f"zone-{1 + (site - 1) * ZONES // sites}"
+    return f"zone-{group_of(site, sites, ZONES)}"
 
 
 def locality(site: int, sites: int) -> str:

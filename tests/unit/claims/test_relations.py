@@ -111,6 +111,23 @@ def test_a_slope_counts_round_trips_not_one_way_delays(trips, verdict):
     assert judgement.parts[0].effects[0].effect == pytest.approx(trips)
 
 
+def test_what_a_matrix_has_on_average_is_no_point_of_a_slope():
+    found = tables(
+        grid(
+            ["mariadb"],
+            [0, 50, 115, 150],
+            lambda _, delay: 0.1 if delay == 115 else 0.1 + 25 * 2 * delay / 1000,
+        )
+    )
+    assert verdict_of(SLOPE, found).parts[0].effects[0].effect != pytest.approx(25)
+    for table in found.values():
+        table.loc[table["one_way_delay_ms"] == 115, "delay"] = "zones"
+    judgement = verdict_of(SLOPE, found)
+    assert judgement.parts[0].effects[0].effect == pytest.approx(25)
+    named = verdict_of({**SLOPE, "where": {**SLOPE["where"], "delay": "zones"}}, found)
+    assert named.verdict == "not run"
+
+
 def test_a_bent_line_is_not_linear():
     relation = {**SLOPE, "residual": 0.1}
     assert verdict_of(relation, slope_tables(25)).verdict == "supported"
@@ -124,7 +141,7 @@ def test_linearity_needs_three_delays():
     judgement = verdict_of({**SLOPE, "residual": 0.1}, found, tier="smoke")
     assert judgement.verdict == "not run"
     assert judgement.why == (
-        "tier smoke has 2 of the 3 delays that the relation needs (tier laptop and full would do)"
+        "tier smoke has 2 of the 3 delays that the relation needs (tiers laptop and full would do)"
     )
 
 
@@ -210,12 +227,23 @@ def test_one_value_has_no_interval():
     assert "only 1 value" in judgement.why
 
 
+def test_a_tier_that_would_do_has_the_level_under_the_name_that_tables_have():
+    found = tables(grid(["mariadb"], [0], lambda *_: 1.0), tier="smoke")
+    relation = {"kind": "share", "where": {"backend": "mariadb", "delay": "zones"}, "high": 0.5}
+    why = verdict_of(relation, found, tier="smoke").why
+    assert why == "tier smoke has no cell with zones (tiers laptop and full would do)"
+    relation["where"] = {"backend": "mariadb", "variation": "one-zone"}
+    assert verdict_of(relation, found, tier="smoke").why == (
+        "tier smoke has no cell with variation one-zone (tiers laptop and full would do)"
+    )
+
+
 def test_what_was_not_run_says_which_tier_would_do():
     found = tables(grid(["mariadb"], [0], lambda *_: 1.0))
     relation = {"kind": "share", "where": {"backend": "mariadb", "sites": 45}, "high": 0.5}
     judgement = verdict_of(relation, found)
     assert judgement.verdict == "not run"
-    assert judgement.why == "tier laptop has no cell with 45 sites (tier full would do)"
+    assert judgement.why == "tier laptop has no cell with 45 sites (tiers full and scale would do)"
 
 
 def test_a_missing_scenario_is_not_run():

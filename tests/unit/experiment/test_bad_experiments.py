@@ -28,6 +28,7 @@ DOCUMENT = read_yaml(KEYSTONE_2018 / "experiment.yaml")
 FILE = Path("some/experiment.yaml")
 SMOKE = ("tiers", "smoke")
 DELAYS = (*SMOKE, "one_way_delay_ms")
+ALSO = (*SMOKE, "also")
 
 
 def changed(place: Place, value: object) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             "galera",
             "tiers.smoke.backend = 'galera': unknown key, did you mean backends?; allowed: "
             "backends, placement, sites, one_way_delay_ms, load, repetitions, scenarios, times, "
-            "concurrency, varied",
+            "concurrency, keystone, varied, also",
         ),
         (
             (*SMOKE, "backends", 1),
@@ -202,6 +203,133 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             "allowed: a-z, 0-9 and single hyphens between",
         ),
         (
+            (*DELAYS, 1),
+            {**matrix([0, 1, 1], [1, 0, 1], [1, 1, 0]), "name": "50"},
+            "tiers.smoke.one_way_delay_ms[1].name = '50': begins like a delay in ms; "
+            "allowed: a name that begins with a letter",
+        ),
+        (
+            (*DELAYS, 1),
+            {"name": "far", "groups": 2, "within_ms": 10.0},
+            "tiers.smoke.one_way_delay_ms[1].between_ms: this key is missing",
+        ),
+        (
+            (*DELAYS, 1),
+            {"name": "far", "groups": 4, "within_ms": 10.0, "between_ms": 20.0},
+            "tiers.smoke.one_way_delay_ms[1].groups = 4: has 4 groups, but a cell of this tier has "
+            "3 sites; allowed: at most 3 groups",
+        ),
+        (
+            (*DELAYS, 1),
+            {"name": "far", "groups": 1, "within_ms": 10.0, "between_ms": 20.0},
+            "tiers.smoke.one_way_delay_ms[1].groups = 1; allowed: a whole number ≥ 2",
+        ),
+        (
+            (*DELAYS, 1),
+            {"name": "far", "groups": 2, "within": 10.0, "between_ms": 20.0},
+            "tiers.smoke.one_way_delay_ms[1].within = 10.0: unknown key, did you mean within_ms?; "
+            "allowed: name, groups, within_ms, between_ms",
+        ),
+        (
+            (*DELAYS, 1),
+            {**matrix([0, 1, 1], [1, 0, 1], [1, 1, 0]), "groups": 3},
+            "tiers.smoke.one_way_delay_ms[1].groups = 3: unknown key; allowed: name, matrix",
+        ),
+        (
+            SMOKE,
+            {
+                **DOCUMENT["tiers"]["smoke"],
+                "backends": ["cockroachdb"],
+                "placement": ["spread"],
+                "sites": [9],
+                "one_way_delay_ms": [
+                    {"name": "far", "groups": 2, "within_ms": 10.0, "between_ms": 20.0}
+                ],
+            },
+            "tiers.smoke.placement[0] = 'spread': is of 3 zones, and far has 2 groups; "
+            "allowed: this one with 3 groups",
+        ),
+        (
+            ALSO,
+            [{"sites": [9]}, {"sites": [3, 9], "load": ["high"]}, {"backends": ["galera"]}],
+            "tiers.smoke.also[2] = 'galera-s3-d0-light': is in this tier already; "
+            "allowed: each cell in one grid of a tier",
+        ),
+        (
+            ALSO,
+            [{"sites": [9], "backends": ["galera"]}, {"sites": [9, 5]}],
+            "tiers.smoke.also[1] = 'galera-s9-d0-light': is in this tier already; "
+            "allowed: each cell in one grid of a tier",
+        ),
+        (
+            ALSO,
+            [{"sites": [9], "times": 5}],
+            "tiers.smoke.also[0]: with the tier's concurrency 10: more at once than there are "
+            "iterations (times = 5); allowed: a whole number ≤ 5",
+        ),
+        (
+            ALSO,
+            [{"sites": [2]}],
+            "tiers.smoke.also[0].sites[0] = 2: too few for back end rome-cluster; "
+            "allowed: a whole number ≥ 3",
+        ),
+        (
+            ALSO,
+            [{"sites": [9], "repetitions": 2}],
+            "tiers.smoke.also[0].repetitions = 2: unknown key; allowed: backends, placement, sites,"
+            " one_way_delay_ms, load, scenarios, times, concurrency",
+        ),
+        (
+            ALSO,
+            [{"sites": [9], "load": ["heavy"]}],
+            "tiers.smoke.also[0].load[0] = 'heavy': unknown; allowed: light or high",
+        ),
+        (
+            ALSO,
+            [{"sites": [9], "placement": ["spread"]}],
+            "tiers.smoke.also[0].placement = 'spread': no back end of this tier is told where its "
+            "replicas are; allowed: anywhere",
+        ),
+        (
+            ALSO,
+            [{"sites": [9], "backends": []}],
+            "tiers.smoke.also[0].backends: is empty; allowed: at least one",
+        ),
+        (
+            ALSO,
+            [
+                {
+                    "sites": [sites],
+                    "one_way_delay_ms": [
+                        {"name": "far", "groups": 3, "within_ms": 1.0, "between_ms": between}
+                    ],
+                }
+                for sites, between in ((6, 20.0), (9, 30.0))
+            ],
+            "tiers.smoke.also[1].one_way_delay_ms[0] = 'far': is another delay elsewhere in this "
+            "tier; allowed: another name",
+        ),
+        (
+            SMOKE,
+            {
+                **DOCUMENT["tiers"]["smoke"],
+                "one_way_delay_ms": [matrix([0, 1, 1], [1, 0, 1], [1, 1, 0])],
+                "also": [{"sites": [9]}],
+            },
+            "tiers.smoke.also[0]: the tier's delay europe is 3 x 3, but a cell of this tier has 9 "
+            "sites; allowed: 9 rows of 9 delays",
+        ),
+        (
+            (*SMOKE, "keystone"),
+            {"processes": 0},
+            "tiers.smoke.keystone.processes = 0; allowed: a whole number ≥ 1",
+        ),
+        (
+            (*SMOKE, "keystone"),
+            {"threads": 2},
+            "tiers.smoke.keystone.threads = 2: unknown key; allowed: processes",
+        ),
+        (
             DELAYS,
             [50.0, 50],
             "tiers.smoke.one_way_delay_ms[1] = '50': is there twice; allowed: each level once",
@@ -235,7 +363,7 @@ def matrix(*rows: list[float]) -> dict[str, object]:
         (
             ("tiers", "smok"),
             {},
-            "tiers.smok: unknown key, did you mean smoke?; allowed: smoke, laptop or full",
+            "tiers.smok: unknown key, did you mean smoke?; allowed: smoke, laptop, full or scale",
         ),
         (("tiers",), {}, "tiers: is empty; allowed: at least one"),
         (("tiers",), ["smoke"], "tiers: is a list; allowed: a mapping of keys to values"),
@@ -287,8 +415,15 @@ def mappings(value: object, place: Place = ()) -> Iterator[Place]:
 
 
 WITH_MATRIX = changed((*DELAYS, 1), matrix([0, 10, 10], [10, 0, 10], [10, 10, 0]))
+FURTHER = ("tiers", "laptop", "also", 1)
+GROUPS = (*FURTHER, "one_way_delay_ms", 0)
 # But for the one whose keys are names of the user's own.
-MAPPINGS = [*(place for place in mappings(WITH_MATRIX) if place != ("variations",)), (*DELAYS, 1)]
+MAPPINGS = [
+    *(place for place in mappings(WITH_MATRIX) if place != ("variations",)),
+    (*DELAYS, 1),
+    FURTHER,
+    GROUPS,
+]
 
 
 @given(place=st.sampled_from(MAPPINGS), key=st.text(min_size=1), value=st.integers() | st.text())
@@ -366,10 +501,10 @@ def test_a_tier_that_does_not_exist_is_refused_with_those_that_do(tmp_path: Path
         load_cells(KEYSTONE_2018, "tiny")
     assert str(caught.value) == (
         f"{KEYSTONE_2018}/experiment.yaml: tiers = 'tiny': no such tier; "
-        "allowed: one of full, laptop, smoke"
+        "allowed: one of full, laptop, scale, smoke"
     )
     folder = write(tmp_path / "keystone-2018", yaml.safe_dump(without(("tiers", "full"))))
-    with pytest.raises(ConfigError, match=r"tiers = 'full': .*one of laptop, smoke"):
+    with pytest.raises(ConfigError, match=r"tiers = 'full': .*one of laptop, scale, smoke"):
         load_cells(folder, "full")
 
 

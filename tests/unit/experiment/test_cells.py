@@ -7,16 +7,15 @@ from hypothesis import strategies as st
 
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.cockroach import zones
-from discovery.experiment.cells import Cell, unfold
+from discovery.experiment.cells import Cell, parts, unfold
+from discovery.experiment.delays import DelayGroups, DelayMatrix
 from discovery.experiment.models import (
-    DelayMatrix,
     Experiment,
     KeystoneSettings,
-    TierSettings,
     Variation,
-    VariedCells,
     WanSettings,
 )
+from discovery.experiment.tiers import TierSettings, VariedCells
 from discovery.workload.scenarios import SCENARIOS
 
 
@@ -192,6 +191,94 @@ def test_replay_is_off_and_then_not_written() -> None:
     on = KeystoneSettings.model_validate(settings | {"replay": True})
     assert on.model_dump()["replay"] == {"tries": 20, "base_ms": 20.0, "cap_ms": 1000.0}
     assert KeystoneSettings.model_validate_json(on.model_dump_json()) == on
+
+
+def test_sites_in_groups_are_near_within_and_far_between() -> None:
+    level = DelayGroups(name="zones", groups=3, within_ms=10.0, between_ms=150.0)
+    one = cell(level, sites=9)
+    assert one.id == "galera-s9-dzones-high-r2"
+    assert Cell.model_validate_json(one.model_dump_json()) == one
+    assert one.delays[1] == (10, 0, 10, 150, 150, 150, 150, 150, 150)
+    assert one.delays[8] == (150, 150, 150, 150, 150, 150, 10, 10, 0)
+    assert one.mean_one_way_delay_ms == (2 * 10 + 6 * 150) / 8
+    assert cell(level, sites=4).delays == (
+        (0, 10, 150, 150),
+        (10, 0, 150, 150),
+        (150, 150, 0, 150),
+        (150, 150, 150, 0),
+    )
+
+
+@given(st.integers(3, 45), DELAYS, DELAYS)
+def test_the_groups_of_a_delay_are_the_zones_of_the_replicas(
+    sites: int, near: float, far: float
+) -> None:
+    level = DelayGroups(name="zones", groups=zones.ZONES, within_ms=near, between_ms=far)
+    matrix = cell(level, sites=sites).delays
+    for source, row in enumerate(matrix, 1):
+        for destination, delay in enumerate(row, 1):
+            together = zones.zone_of(source, sites) == zones.zone_of(destination, sites)
+            assert delay == (0 if source == destination else near if together else far)
+    names = {zones.zone_of(site, sites) for site in range(1, sites + 1)}
+    assert len(names) == zones.ZONES
+
+
+def test_a_further_grid_takes_from_the_tier_what_it_does_not_name() -> None:
+    document = {
+        "backends": ["mariadb", "galera"],
+        "sites": [3],
+        "one_way_delay_ms": [0.0, 50.0],
+        "load": ["light"],
+        "repetitions": 2,
+        "scenarios": ["get-entities", "create-and-list-users"],
+        "times": 10,
+        "concurrency": 5,
+        "keystone": {"processes": 2},
+        "varied": [{"variation": "no-cache", "backends": ["galera"]}],
+        "also": [
+            {"sites": [9], "scenarios": ["get-entities"], "times": 5},
+            {"backends": ["cockroachdb"], "placement": ["one-zone"], "sites": [9]},
+        ],
+    }
+    experiment = Experiment(
+        id="some",
+        title="Some",
+        service="keystone",
+        keystone=KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=10, threads=1),
+        warm_up_iterations=3,
+        variations=VARIATIONS,
+        tiers={"smoke": TierSettings.model_validate(document)},
+    )
+    cells = unfold(experiment, "smoke")
+    first = [cell.id for cell in cells if cell.repetition == 1]
+    assert first == [
+        "mariadb-s3-d0-light-r1",
+        "galera-s3-d0-light-r1",
+        "mariadb-s3-d50-light-r1",
+        "galera-s3-d50-light-r1",
+        "galera-s3-d0-light-no-cache-r1",
+        "galera-s3-d50-light-no-cache-r1",
+        "mariadb-s9-d0-light-r1",
+        "galera-s9-d0-light-r1",
+        "mariadb-s9-d50-light-r1",
+        "galera-s9-d50-light-r1",
+        "cockroachdb-one-zone-s9-d0-light-r1",
+        "cockroachdb-one-zone-s9-d50-light-r1",
+    ]
+    assert [cell.id for cell in cells] == first + [one.replace("-r1", "-r2") for one in first]
+    assert {(cell.times, cell.scenarios) for cell in cells if cell.sites == 9} == {
+        (5, ("get-entities",)),
+        (10, ("get-entities", "create-and-list-users")),
+    }
+    # All of a tier's Keystones are alike, and what they have is in every cell.
+    assert {cell.keystone.processes for cell in cells} == {2}
+    assert {cell.keystone.threads for cell in cells} == {1}
+    assert {name: len(part) for name, part in parts(experiment, "smoke").items()} == {
+        "grid": 8,
+        "varied": 4,
+        "also[0]": 8,
+        "also[1]": 4,
+    }
 
 
 def test_a_matrix_is_taken_as_it_is_and_counts_with_its_mean() -> None:

@@ -29,7 +29,7 @@ def test_a_run_from_the_archive_has_a_results_folder_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"tier": "tiny"}, "tier = 'tiny': unknown; allowed: smoke, laptop or full"),
+        ({"tier": "tiny"}, "tier = 'tiny': unknown; allowed: smoke, laptop, full or scale"),
         ({"source": "archiv"}, "source = 'archiv': unknown, did you mean archive?; allowed: "),
         (
             {"experiment": "keystone-2017"},

@@ -1,0 +1,52 @@
+"""What every model of a file the user writes is made of: its base, and its kinds of values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+from discovery.experiment.explain import refuse
+
+
+class Model(BaseModel):
+    """Base of every model of a file the user writes: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False, strict=True)]
+Percent = Annotated[float, Field(ge=0, lt=100, allow_inf_nan=False, strict=True)]
+MegabitPerSecond = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+Count = Annotated[int, Field(strict=True)]
+
+
+def check_name(kind: str, names: Iterable[str]) -> AfterValidator:
+    """A validator that refuses a name which a registry does not have."""
+    known = list(names)
+
+    def check(name: str) -> str:
+        if name not in known:
+            raise refuse(f"unknown {kind}", allowed=known)
+        return name
+
+    return AfterValidator(check)
+
+
+def enum(names: Iterable[str]) -> WithJsonSchema:
+    """How a registry's names stand in the JSON Schema."""
+    return WithJsonSchema({"type": "string", "enum": list(names)})
+
+
+def _slug(text: str) -> str:
+    if not re.fullmatch(_SLUG, text):
+        raise refuse("cannot be part of a file name", allowed="a-z, 0-9 and single hyphens between")
+    return text
+
+
+_SLUG = "[a-z0-9]+(-[a-z0-9]+)*"
+Slug = Annotated[
+    str, AfterValidator(_slug), WithJsonSchema({"type": "string", "pattern": f"^{_SLUG}$"})
+]

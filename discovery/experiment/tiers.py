@@ -1,0 +1,144 @@
+"""The model of a tier: its own grid, the cells of variations, and further grids beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from discovery.deploy.backends import BACKENDS
+from discovery.deploy.cockroach import zones
+from discovery.experiment import grids
+from discovery.experiment.base import Count, Milliseconds, Model, Slug, check_name, enum
+from discovery.experiment.delays import DelayLevel
+from discovery.experiment.grids import Grid, Load
+from discovery.workload.scenarios import SCENARIOS
+
+Tier = Literal["smoke", "laptop", "full", "scale"]
+
+BackendName = Annotated[str, check_name("back end", BACKENDS), enum(BACKENDS)]
+PlacementName = Annotated[str, check_name("placement", zones.PLACEMENTS), enum(zones.PLACEMENTS)]
+ScenarioName = Annotated[str, check_name("scenario", SCENARIOS), enum(SCENARIOS)]
+Sites = Annotated[Count, Field(ge=2, le=99)]
+Times = Annotated[Count, Field(ge=1, le=10_000)]
+Concurrency = Annotated[Count, Field(ge=1, le=100)]
+Processes = Annotated[Count, Field(ge=1, le=64)]
+
+
+class VariedCells(Model):
+    """The cells of one variation in a tier; each has a counterpart in the tier's own grid.
+
+    Levels that are absent are the tier's.
+    """
+
+    variation: Slug
+    backends: tuple[BackendName, ...] | None = Field(default=None, min_length=1)
+    sites: tuple[Count, ...] | None = Field(default=None, min_length=1)
+    one_way_delay_ms: tuple[Milliseconds, ...] | None = Field(default=None, min_length=1)
+    load: tuple[Load, ...] | None = Field(default=None, min_length=1)
+    scenarios: tuple[ScenarioName, ...] | None = Field(default=None, min_length=1)
+
+
+class FurtherGrid(Model):
+    """A grid of a tier beside its own one; what is absent is the tier's.
+
+    No cell of it is in another grid of the tier.
+    """
+
+    backends: tuple[BackendName, ...] | None = Field(default=None, min_length=1)
+    placement: tuple[PlacementName, ...] | None = Field(default=None, min_length=1)
+    sites: tuple[Sites, ...] | None = Field(default=None, min_length=1)
+    one_way_delay_ms: tuple[DelayLevel, ...] | None = Field(default=None, min_length=1)
+    load: tuple[Load, ...] | None = Field(default=None, min_length=1)
+    scenarios: tuple[ScenarioName, ...] | None = Field(default=None, min_length=1)
+    times: Times | None = None
+    concurrency: Concurrency | None = None
+
+
+class TierKeystone(Model):
+    """What the Keystones of all cells of a tier have in place of the experiment's own setting.
+
+    It is a tier's, and not a grid's, so that no two cells that are compared differ in it unsaid.
+    """
+
+    processes: Processes
+
+
+class TierSettings(Model):
+    """The levels of every factor in one tier, and how long each scenario is run.
+
+    ``placement`` is of CockroachDB's replicas; other back ends have one cell whatever it says.
+    ``times`` iterations per scenario and client, at most ``concurrency`` of them at once.
+    ``keystone`` is what all the tier's Keystones have otherwise than the experiment's. ``varied``
+    are cells beside the grid in which one fixed setting is another, and ``also`` further grids.
+    """
+
+    backends: tuple[BackendName, ...] = Field(min_length=1)
+    placement: tuple[PlacementName, ...] = Field(default=(zones.DEFAULT,), min_length=1)
+    sites: tuple[Sites, ...] = Field(min_length=1)
+    one_way_delay_ms: tuple[DelayLevel, ...] = Field(min_length=1)
+    load: tuple[Load, ...] = Field(min_length=1)
+    repetitions: Count = Field(ge=1, le=100)
+    scenarios: tuple[ScenarioName, ...] = Field(min_length=1)
+    times: Times
+    concurrency: Concurrency
+    keystone: TierKeystone | None = None
+    varied: tuple[VariedCells, ...] = ()
+    also: tuple[FurtherGrid, ...] = ()
+
+    @property
+    def grid(self) -> Grid:
+        """The tier's own grid."""
+        levels = {key: getattr(self, key) for key in FurtherGrid.model_fields}
+        return Grid(**levels, named=frozenset(levels))
+
+    def varied_grids(self) -> Iterator[tuple[Grid, str]]:
+        """The part of the tier's grid that each entry of ``varied`` is of, and its variation."""
+        for number, varied in enumerate(self.varied):
+            yield self._changed(varied, ("varied", number)), varied.variation
+
+    def further_grids(self) -> Iterator[Grid]:
+        """Those of ``also``, whole."""
+        for number, further in enumerate(self.also):
+            yield self._changed(further, ("also", number))
+
+    def _changed(self, change: VariedCells | FurtherGrid, place: tuple[str, int]) -> Grid:
+        """The tier's grid with the levels that ``change`` names in place of its own."""
+        levels = {key: getattr(self, key) for key in FurtherGrid.model_fields}
+        named = {
+            key: getattr(change, key)
+            for key in type(change).model_fields
+            if key in levels and getattr(change, key) is not None
+        }
+        return Grid(**{**levels, **named}, place=place, named=frozenset(named))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TierSettings:
+        grids.check(self.grid)
+        self._check_counterparts()
+        for further in self.further_grids():
+            grids.check(further)
+        grids.check_together(
+            [
+                (self.grid, grids.STUDY),
+                *self.varied_grids(),
+                *((further, grids.STUDY) for further in self.further_grids()),
+            ]
+        )
+        return self
+
+    def _check_counterparts(self) -> None:
+        """A varied cell is compared with one of the grid, so its levels are the grid's."""
+        for grid, _ in self.varied_grids():
+            for factor in grid.named:
+                there = getattr(self, factor)
+                for number, level in enumerate(getattr(grid, factor)):
+                    if level not in there:
+                        raise grid.refusal(
+                            "has no counterpart in the tier",
+                            factor,
+                            number,
+                            value=level,
+                            allowed=", ".join(map(str, there)),
+                        )
