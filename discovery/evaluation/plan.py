@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from discovery.deploy.backends import BACKENDS, memory_mb
 from discovery.errors import ConfigError
 from discovery.evaluation.times import Estimate, estimate, measured_times, read_times
 from discovery.experiment.cells import Cell
-from discovery.experiment.load import load_cells
+from discovery.experiment.load import load_cells, load_parts
 from discovery.experiment.run import Run
 from discovery.testbed.config import Testbed, load_testbed
 from discovery.testbed.leases import ROLES
 
+_REST = 58  # characters that the other columns of a plan take, with their frame
 _KEPT_FREE_MB = 500  # a margin for Snakemake, Ansible and whatever else runs here
 
 
@@ -26,11 +27,13 @@ _KEPT_FREE_MB = 500  # a margin for Snakemake, Ansible and whatever else runs he
 class PlannedCell:
     """One cell: its nodes, the memory they need, and what is known of it.
 
-    ``estimate`` is ``None`` where no earlier run of its back end and load is known. ``done`` says
-    that its result is there; ``why_not`` why it cannot run here, if it cannot.
+    ``part`` names the part of the tier that has it, such as ``also[0]``. ``estimate`` is ``None``
+    where no earlier run of its back end and load is known. ``done`` says that its result is there;
+    ``why_not`` why it cannot run here, if it cannot.
     """
 
     cell: Cell
+    part: str
     nodes: int
     memory_mb: int
     estimate: Estimate | None
@@ -61,8 +64,7 @@ class Plan:
     @property
     def minutes(self) -> float | None:
         """Wall time of the cells to run, one after the other; ``None`` if one is unknown."""
-        seconds = [planned.estimate.seconds for planned in self.to_run if planned.estimate]
-        return sum(seconds) / 60 if len(seconds) == len(self.to_run) else None
+        return _total_minutes(self.to_run)
 
     @property
     def node_hours(self) -> float | None:
@@ -73,6 +75,11 @@ class Plan:
         return sum(nodes * expected.seconds for nodes, expected in known if expected) / 3600
 
 
+def _total_minutes(cells: Sequence[PlannedCell]) -> float | None:
+    seconds = [planned.estimate.seconds for planned in cells if planned.estimate]
+    return sum(seconds) / 60 if len(seconds) == len(cells) else None
+
+
 def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
     """What ``tier`` of the experiment in folder ``experiment`` would take on ``testbed``.
 
@@ -81,6 +88,9 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
     :class:`ConfigError`.
     """
     cells = load_cells(experiment, tier)
+    part_of = {
+        cell.id: part for part, inside in load_parts(experiment, tier).items() for cell in inside
+    }
     held = load_testbed(testbed)
     here = measured_times(results.glob(f"*/raw/{experiment.resolve().name}/*/cell.json"))
     elsewhere = read_times(experiment / "times.csv")
@@ -94,6 +104,7 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
         cells=tuple(
             PlannedCell(
                 cell=cell,
+                part=part_of[cell.id],
                 nodes=cell.sites * len(ROLES),
                 memory_mb=memory_mb(cell.backend, cell.sites),
                 estimate=_first(
@@ -162,11 +173,17 @@ def progress(planned: Plan, cell_id: str) -> str:
 def render(planned: Plan) -> None:
     """Print the plan."""
     console = Console()
+    longest = max(len(one.cell.id) for one in planned.cells)
     table = Table(title=f"{planned.experiment}, {planned.tier} tier, {planned.provider} testbed")
     for heading in ("cell", "nodes", "memory", "time", "known from"):
         numeric = heading in ("nodes", "memory", "time")
+        # A long id is folded where the terminal is narrow, so that no number is cut off.
         table.add_column(
-            heading, justify="right" if numeric else "left", no_wrap=heading != "known from"
+            heading,
+            justify="right" if numeric else "left",
+            no_wrap=numeric,
+            overflow="fold",
+            min_width=min(longest, console.width - _REST) if heading == "cell" else None,
         )
     for one in planned.cells:
         expected = one.estimate
@@ -196,6 +213,7 @@ def summary(planned: Plan) -> str:
         else:
             unknown = sum(one.estimate is None for one in run)
             lines[0] += f"; the time of {unknown} is unknown until a cell like it has run"
+    lines += _parts(run)
     if planned.memory_mb is not None:
         most = max(one.memory_mb for one in run or cells)
         lines.append(f"memory: {most / 1000:.1f} GB needed, {planned.memory_mb / 1000:.1f} GB free")
@@ -203,6 +221,26 @@ def summary(planned: Plan) -> str:
         count = sum(one.why_not == why for one in cells)
         lines.append(f"not run: {count} {'cells' if count > 1 else 'cell'}: {why}")
     return ".\n".join(lines) + "."
+
+
+def _parts(run: Sequence[PlannedCell]) -> list[str]:
+    """How long each part of the tier takes, where it has several, and what that is known from."""
+    parts = {one.part: [other for other in run if other.part == one.part] for one in run}
+    lines = []
+    for part, cells in parts.items() if len(parts) > 1 else ():
+        known = [one.estimate for one in cells if one.estimate is not None]
+        counts = {
+            "measured": sum(one.exact for one in known),
+            "estimated": sum(not one.exact for one in known),
+            "unknown": len(cells) - len(known),
+        }
+        time = _minutes(sum(one.seconds for one in known) / 60)
+        told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        lines.append(
+            f"{part}: {len(cells)} {'cells' if len(cells) > 1 else 'cell'}, "
+            f"{'at least ' if counts['unknown'] else ''}{time} ({told})"
+        )
+    return lines
 
 
 def _first(*estimates: Estimate | None) -> Estimate | None:

@@ -11,7 +11,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from statistics import median
 from typing import TextIO
@@ -159,9 +159,12 @@ def estimate(cell: Cell, times: Iterable[Time], where: str) -> Estimate | None:
 
     The same kind of cell is taken as it is. Otherwise the nearest cell of the same back end and
     load is: of the same variation if there is one, nearest in delay, then in sites. Its loaded part
-    is taken in proportion to the rounds of concurrent iterations, its testbed part to the sites.
+    is taken in proportion to the rounds of concurrent iterations; of it, what the cell's like on
+    the shortest delay took is work, which grows with the clients that share the machine, and the
+    rest is waiting, which grows with the delay alone. Its testbed part grows with the sites.
     ``None`` if there is none.
     """
+    times = list(times)
     wanted = kind(cell)
     alike = [row for row in times if (row.backend, row.load) == (wanted.backend, wanted.load)]
     if not alike:
@@ -178,10 +181,32 @@ def estimate(cell: Cell, times: Iterable[Time], where: str) -> Estimate | None:
     )
     if nearest.kind == wanted.kind:
         return Estimate(nearest.seconds, where, exact=True)
-    seconds = nearest.testbed_s * max(1.0, wanted.sites / nearest.sites)
-    seconds += nearest.loaded_s * _rounds(wanted) / _rounds(nearest)
+    least = min(_but_for_delay(nearest, alike), key=lambda row: row.delay_ms)
+    work = min(least.loaded_s, nearest.loaded_s)
+    waiting = nearest.loaded_s - work
+    if waiting:
+        grown = (wanted.delay_ms - least.delay_ms) / (nearest.delay_ms - least.delay_ms)
+        waiting *= max(0.0, grown)
+    loaded = work * _clients(wanted) / _clients(nearest) + waiting
+    seconds = nearest.testbed_s * _growth(nearest.sites, wanted.sites)
+    seconds += loaded * _rounds(wanted) / _rounds(nearest)
     scaled = f"{where}, scaled from {nearest.sites} sites at {nearest.delay_ms:g} ms"
     return Estimate(seconds, scaled, exact=False)
+
+
+def _but_for_delay(like: Time, rows: Iterable[Time]) -> list[Time]:
+    """Those of ``rows`` that differ from ``like`` in nothing but their delay and their times."""
+    return [row for row in rows if replace(row, delay_ms=like.delay_ms).kind == like.kind]
+
+
+def _clients(row: Time) -> int:
+    """How many Rallies load it at once."""
+    return row.sites if row.load == "high" else 1
+
+
+def _growth(known: int, wanted: int) -> float:
+    """By how much the testbed part of more sites is longer; of fewer, it is taken as it is."""
+    return max(1.0, wanted / known)
 
 
 def _rounds(row: Time) -> float:

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from discovery.errors import ConfigError
-from discovery.experiment.cells import Cell, unfold
+from discovery.experiment.cells import Cell, parts, unfold
 from discovery.experiment.explain import explain
 from discovery.experiment.models import Experiment
 from discovery.experiment.tiers import Tier
@@ -74,6 +74,15 @@ def load_experiment(folder: Path) -> Experiment:
 
 def load_cells(folder: Path, tier: str) -> list[Cell]:
     """The cells of ``tier`` in the experiment of ``folder``; a wrong tier is a ConfigError."""
+    return unfold(*_load_tier(folder, tier))
+
+
+def load_parts(folder: Path, tier: str) -> dict[str, list[Cell]]:
+    """The cells of :func:`load_cells` by the part of the tier that has them."""
+    return parts(*_load_tier(folder, tier))
+
+
+def _load_tier(folder: Path, tier: str) -> tuple[Experiment, Tier]:
     experiment = load_experiment(folder)
     known: Tier | None = next((name for name in experiment.tiers if name == tier), None)
     if known is None:
@@ -84,7 +93,7 @@ def load_cells(folder: Path, tier: str) -> list[Cell]:
             value=tier,
             allowed=sorted(experiment.tiers),
         )
-    return unfold(experiment, known)
+    return experiment, known
 
 
 def load_cell(folder: Path, tier: str, cell_id: str) -> Cell:

@@ -238,9 +238,16 @@ def test_the_plan_is_shown_with_every_cell(
     experiment: Path,
     results: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write_cell(results, load_cells(experiment, "smoke")[0], testbed_s=60, loaded_s=60)
-    render(plan(experiment, "smoke", LOCAL, results))
+    planned = plan(experiment, "smoke", LOCAL, results)
+    # A narrow terminal folds ids, and cuts off no number.
+    monkeypatch.setenv("COLUMNS", "70")
+    render(planned)
+    assert capsys.readouterr().out.count(" GB │") == len(planned.cells)
+    monkeypatch.setenv("COLUMNS", "100")
+    render(planned)
     shown = capsys.readouterr().out
     assert all(cell.id in shown for cell in load_cells(experiment, "smoke"))
     assert "done" in shown
@@ -286,6 +293,52 @@ def test_a_scaled_time_grows_with_sites_and_rounds(experiment: Path) -> None:
     assert found is not None
     assert found.seconds == pytest.approx(3 * 30 + 20 / 4 * 10)
     assert not found.exact
+
+
+def test_work_grows_with_the_clients_and_waiting_with_the_delay(experiment: Path) -> None:
+    # At 3 sites, 12 s of work on the LAN, and 20 s more of waiting over 50 ms.
+    rows = [
+        row(load="high", delay_ms=delay, loaded_s=loaded)
+        for delay, loaded in ((0.0, 12.0), (50.0, 32.0))
+    ]
+
+    def seconds(cell_id: str) -> float:
+        found = estimate(load_cell(experiment, "full", cell_id), rows, "here")
+        assert found is not None
+        assert not found.exact
+        return found.seconds
+
+    rounds = 20 / 4
+    assert seconds("galera-s3-d50-high-r1") == pytest.approx(30 + rounds * (12 + 20))
+    assert seconds("galera-s9-d0-high-r1") == pytest.approx(90 + rounds * 3 * 12)
+    assert seconds("galera-s9-d50-high-r1") == pytest.approx(90 + rounds * (3 * 12 + 20))
+    assert seconds("galera-s9-d150-high-r1") == pytest.approx(90 + rounds * (3 * 12 + 3 * 20))
+
+
+def test_one_client_has_no_more_work_where_there_are_more_sites(experiment: Path) -> None:
+    cell = load_cell(experiment, "full", "galera-s45-d50-light-r1")
+    found = estimate(cell, [row(), row(delay_ms=0.0, loaded_s=4.0)], "here")
+    assert found is not None
+    assert found.seconds == pytest.approx(15 * 30 + 20 / 4 * 10)
+
+
+def test_each_part_of_a_tier_is_told_with_what_its_time_is_known_from(
+    experiment: Path, results: Path
+) -> None:
+    path = experiment / "experiment.yaml"
+    further = "    also: [{sites: [9], backends: [galera, mariadb]}]\n  full:"
+    path.write_text(path.read_text("utf-8").replace("  full:", further), "utf-8")
+    rows = [row(delay_ms=delay, iterations=20) for delay in (0.0, 25.0)]
+    with (experiment / "times.csv").open("w") as stream:
+        write_times([*rows, row(backend="postgresql", delay_ms=0.0)], stream)
+    planned = plan(experiment, "smoke", LOCAL, results)
+    assert [one.part for one in planned.cells] == ["grid"] * 6 + ["also[0]"] * 4
+    said = summary(planned).splitlines()
+    # Galera twice and PostgreSQL once as measured, 40 s each; PostgreSQL over a WAN as on the LAN.
+    assert "grid: 6 cells, at least 3 min (3 measured, 1 estimated, 2 unknown)." in said
+    assert "also[0]: 4 cells, at least 3 min (2 estimated, 2 unknown)." in said
+    # Where there is but one part, the whole says it all.
+    assert "grid" not in summary(plan(experiment, "full", LOCAL, results))
 
 
 def test_another_back_end_or_load_says_nothing(experiment: Path) -> None:
