@@ -6,7 +6,8 @@ Wholly inside the bounds is *supported*, wholly outside *contradicted*, anything
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -16,18 +17,20 @@ import pandas as pd
 from discovery.claims.estimate import CONFIDENCE, Estimate, estimate, from_draws, share
 from discovery.claims.load import load_claims
 from discovery.claims.models import Claim, Claims, Level, Relation, Where
-from discovery.claims.published import published_part, read_published
+from discovery.claims.placements import study_numbers
+from discovery.claims.published import published_part
 from discovery.claims.relations import Effect, effects_of, terms_of
 from discovery.claims.select import (
     NoDataError,
     Sample,
     Tables,
+    asked_for,
     describe,
     levels,
     sample,
 )
 from discovery.claims.verdicts import Judged, Judgement, Measured, Part, Verdict, Verdicts
-from discovery.claims.wording import explain, explain_parts, not_run
+from discovery.claims.wording import explain, explain_parts, judged_at, not_run
 from discovery.errors import ResultError
 from discovery.experiment.load import load_experiment
 from discovery.experiment.models import Experiment
@@ -40,7 +43,7 @@ def judge_folder(experiment_folder: Path, tidy_folder: Path) -> Verdicts:
     """The verdicts on the claims of ``experiment_folder``, from the tidy tables of one tier."""
     claims = load_claims(experiment_folder)
     experiment = load_experiment(experiment_folder)
-    published = read_published(experiment_folder)
+    published = study_numbers(experiment_folder)
     tables = read_tables(tidy_folder)
     tiers = tables["cells"]["tier"].unique().tolist()
     if len(tiers) != 1:
@@ -60,34 +63,60 @@ def judge(
     ``published`` is the study's own table; each relation is evaluated on it as well, so that the
     published and the measured effect stand side by side.
     """
-    judgements = []
-    for claim in claims.claims:
-        parts = []
-        if claim.relation is not None:
-            for chosen in _combinations(claim.relation):
-                where = {**claim.relation.where, **chosen}
-                relation = claim.relation.model_copy(update={"where": where})
-                try:
-                    part = _judge_part(claim, relation, tables, published)
-                except NoDataError as reason:
-                    part = Part(verdict="not run", why=not_run(reason, experiment, tier))
-                theirs, _ = published_part(published, claim, relation)
-                parts.append(
-                    part.model_copy(update={"label": describe(chosen), "published": tuple(theirs)})
-                )
-        judgements.append(_judgement(claim, parts))
+    run = _Run(experiment, tier, tables, published)
     return Verdicts(
         experiment=claims.experiment,
         tier=tier,
         study=claims.study,
         confidence=CONFIDENCE,
-        claims=tuple(judgements),
+        claims=tuple(_judge_claim(claim, run) for claim in claims.claims),
     )
 
 
-def _combinations(relation: Relation) -> list[Where]:
-    levels_of_each = product(*relation.each.values())
-    return [dict(zip(relation.each, chosen, strict=True)) for chosen in levels_of_each]
+@dataclass(frozen=True)
+class _Run:
+    """What claims are judged on: the tables of a tier, and the study's own numbers."""
+
+    experiment: Experiment
+    tier: str
+    tables: Tables
+    published: pd.DataFrame
+
+
+def _judge_claim(claim: Claim, run: _Run) -> Judgement:
+    """The verdict on ``claim`` at the first of the levels it prefers at which it can be judged."""
+    relation, parts = claim.relation, list[Part]()
+    preferred: Where = {}
+    if relation is not None:
+        for preferred in _combinations(relation.prefer):
+            parts = [
+                _part(claim, relation, preferred, chosen, run)
+                for chosen in _combinations(relation.each)
+            ]
+            if any(part.verdict != "not run" for part in parts):
+                break
+    return _judgement(claim, preferred, parts)
+
+
+def _combinations(levels_of: Mapping[str, Sequence[Level]]) -> list[Where]:
+    """Every combination of the levels, in order; of no column, the one that chooses nothing."""
+    chosen_levels = product(*levels_of.values())
+    return [dict(zip(levels_of, chosen, strict=True)) for chosen in chosen_levels]
+
+
+def _part(claim: Claim, stated: Relation, preferred: Where, chosen: Where, run: _Run) -> Part:
+    """``claim`` at the levels ``chosen`` of its ``each``, and those ``preferred``."""
+    where = {**stated.where, **preferred, **chosen}
+    relation = stated.model_copy(update={"where": where})
+    left_out = False
+    try:
+        part = _judge_part(claim, relation, run.tables, run.published)
+    except NoDataError as reason:
+        part = Part(verdict="not run", why=not_run(reason, run.experiment, run.tier))
+        left_out = "scenario" in chosen and not asked_for(run.tables, relation)
+    theirs, _ = published_part(run.published, claim, relation)
+    said = {"label": describe(chosen), "left_out": left_out, "published": tuple(theirs)}
+    return part.model_copy(update=said)
 
 
 def _judge_part(claim: Claim, relation: Relation, tables: Tables, published: pd.DataFrame) -> Part:
@@ -163,8 +192,12 @@ def _measured(term: Where, sample: Sample, size: Estimate | None, relation: Rela
     )
 
 
-def _judgement(claim: Claim, parts: Sequence[Part]) -> Judgement:
-    verdict = _worst([part.verdict for part in parts])
+def _judgement(claim: Claim, preferred: Where, parts: Sequence[Part]) -> Judgement:
+    """The verdict on the whole claim, from its parts at the levels ``preferred``."""
+    kept = [part for part in parts if not part.left_out] or parts
+    verdict = _worst([part.verdict for part in kept])
+    at = "" if verdict == "not run" else _judged_at(claim, preferred, parts)
+    why = explain_parts(kept, verdict) if parts else claim.not_run or ""
     terms = {repr(sorted(term.levels.items())): term for part in parts for term in part.measured}
     return Judgement(
         id=claim.id,
@@ -173,7 +206,8 @@ def _judgement(claim: Claim, parts: Sequence[Part]) -> Judgement:
         source=claim.source,
         origin=claim.origin,
         verdict=verdict,
-        why=explain_parts(parts, verdict) if parts else claim.not_run or "",
+        why=f"{at}: {why}" if at else why,
+        at=at,
         n=sum(term.n for term in terms.values()),
         failures=sum(term.failures for term in terms.values()),
         parts=tuple(parts),
@@ -181,6 +215,16 @@ def _judgement(claim: Claim, parts: Sequence[Part]) -> Judgement:
         flaw=claim.flaw,
         difference=claim.difference,
     )
+
+
+def _judged_at(claim: Claim, preferred: Where, parts: Sequence[Part]) -> str:
+    each = claim.relation.each if claim.relation else {}
+    kept = {
+        chosen.get("scenario")
+        for chosen, part in zip(_combinations(each), parts, strict=True)
+        if not part.left_out
+    }
+    return judged_at(preferred, len(kept), len(each.get("scenario", ())))
 
 
 def _worst(verdicts: Sequence[Verdict]) -> Verdict:

@@ -100,9 +100,10 @@ def _levels_named(relation: Relation) -> Iterator[tuple[str, str, Level]]:
     for place, selection in selections.items():
         for column, value in selection.items():
             yield place, column, value
-    for column, values in relation.each.items():
-        for value in values:
-            yield "each", column, value
+    for place, lists in (("each", relation.each), ("prefer", relation.prefer)):
+        for column, values in lists.items():
+            for value in values:
+                yield place, column, value
 
 
 def _known_levels(experiment: Experiment) -> dict[str, list[Level]]:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from discovery.experiment.base import Model
+from discovery.experiment.explain import refuse
 
 Origin = Literal["published", "control"]
 Provenance = Literal["verbatim", "digitised", "inferred"]
@@ -27,7 +28,9 @@ class RelationModel(Model):
     """What every relation shares.
 
     ``where`` selects rows by equality on the columns of ``table``. ``each`` repeats the relation
-    for every combination of the levels it lists; the claim then holds if every repetition does.
+    for every combination of the levels it lists; the claim then holds if every repetition does,
+    of the scenarios that were run. ``prefer`` gives levels in order of preference, for all
+    repetitions together: the first with which one of them can be judged.
     Of the table ``actions`` the value of an iteration is the sum of its selected actions, which is
     what the 2018 study plots. ``max_failure_share`` is the share of failed iterations above which
     the survivors decide nothing.
@@ -38,7 +41,30 @@ class RelationModel(Model):
     statistic: Statistic = "mean"
     where: Where = Field(default_factory=dict)
     each: dict[str, tuple[Level, ...]] = Field(default_factory=dict)
+    prefer: dict[str, Annotated[tuple[Level, ...], Field(min_length=2)]] = Field(
+        default_factory=dict
+    )
     max_failure_share: Share = 0.1
+
+    @model_validator(mode="after")
+    def _preferred_once(self) -> RelationModel:
+        for column, levels in self.prefer.items():
+            if column in self.where or column in self.each:
+                place = "where" if column in self.where else "each"
+                raise refuse(
+                    f"is chosen in {place} already",
+                    key=("prefer", column),
+                    allowed="a column in one of where, each and prefer",
+                )
+            for number, level in enumerate(levels):
+                if level in levels[:number]:
+                    raise refuse(
+                        "is there twice",
+                        key=("prefer", column, number),
+                        value=level,
+                        allowed="each level once",
+                    )
+        return self
 
 
 class Ratio(RelationModel):

@@ -1,6 +1,6 @@
-"""The study's own numbers, read from ``published/completion-time.csv`` of its folder.
+"""The study's own numbers, read from ``published/*.csv`` of its folder.
 
-The table is described in the study's ``README.md``. A time without a bar in the figure is empty.
+The tables are described in the study's ``README.md``. A time without a bar in the figure is empty.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pandas as pd
 
 from discovery.claims.models import Claim, Level, Relation, Where
 from discovery.claims.relations import effects_of, terms_of
-from discovery.claims.select import FACTORS, NoDataError, describe, rows
+from discovery.claims.select import FACTORS, NoDataError, describe, of_study, rows
 from discovery.claims.verdicts import PublishedTerm
 from discovery.errors import ConfigError
 
@@ -31,19 +31,40 @@ COLUMNS = (
     "provenance",
 )
 
+ZONES_COLUMNS = (
+    "figure",
+    "scenario",
+    "backend",
+    "zones",
+    "median_s",
+    "reading_error_s",
+    "bound",
+    "sigma_s",
+    "failure_share",
+    "provenance",
+)
+
 
 def read_published(folder: Path) -> pd.DataFrame:
     """The completion times (s) that the study of ``folder`` published, one row per bar."""
-    path = folder / "published" / "completion-time.csv"
+    return _read(folder / "published" / "completion-time.csv", COLUMNS)
+
+
+def read_zones(folder: Path) -> pd.DataFrame:
+    """The medians (s) of the figure on replication zones, one row per bar."""
+    return _read(folder / "published" / "zones.csv", ZONES_COLUMNS)
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
     except FileNotFoundError:
         raise ConfigError("no such file", file=path) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
         raise ConfigError("is not a table in CSV", file=path) from None
-    missing = [column for column in COLUMNS if column not in table.columns]
+    missing = [column for column in columns if column not in table.columns]
     if missing:
-        raise ConfigError("this column is missing", file=path, key=missing[0], allowed=COLUMNS)
+        raise ConfigError("this column is missing", file=path, key=missing[0], allowed=columns)
     return table
 
 
@@ -53,11 +74,11 @@ def published_part(
     """The study's values for the terms of ``relation``, and its effects; empty if it has none."""
     if not claim.published.table or relation.table not in ("actions", "iterations"):
         return [], []
-    common = {**relation.where, **claim.published.where}
+    common = of_study({**relation.where, **claim.published.where})
 
     def levels(factor: str) -> list[Level]:
         factors = {key: value for key, value in common.items() if key in FACTORS}
-        return sorted(rows(published, factors)[factor].unique().tolist())
+        return sorted(rows(published, factors)[factor].dropna().unique().tolist())
 
     try:
         terms = terms_of(relation, levels)

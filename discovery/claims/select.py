@@ -75,6 +75,7 @@ def describe(where: Where) -> str:
         "scenario": "{}",
         "sites": "{} sites",
         "one_way_delay_ms": "{} ms one way",
+        "delay": "delay {}",
         "load": "{} load",
         "client_site": "client on {}",
         "repetition": "repetition {}",
@@ -102,15 +103,22 @@ def levels(tables: Tables, relation: RelationModel, factor: str) -> list[Level]:
 
     Levels of the delay are those between all sites alike: what a matrix has on average is none.
     """
-    cells = _cells(tables["cells"], _of_study(relation.where))
+    cells = _cells(tables["cells"], of_study(relation.where))
     if factor == "one_way_delay_ms":
         cells = cells[cells["delay"].map(is_uniform)]
     return sorted(cells[factor].unique().tolist())
 
 
+def asked_for(tables: Tables, relation: RelationModel) -> bool:
+    """Whether the cells that ``relation.where`` selects, if any, were to run its scenario."""
+    where = of_study(relation.where)
+    cells = rows(tables["cells"], {key: value for key, value in where.items() if key in FACTORS})
+    return cells.empty or any(where["scenario"] in names.split(",") for names in cells["scenarios"])
+
+
 def sample(tables: Tables, relation: RelationModel, term: Where) -> Sample:
     """The values of a ``term`` of ``relation``; :class:`NoDataError` if no cell was run for it."""
-    where = _of_study({**relation.where, **term})
+    where = of_study({**relation.where, **term})
     cells = _cells(tables["cells"], where)
     broken = cells.loc[cells["status"] == "failed", "cell"].tolist()
     iterations = rows(tables["iterations"], where)
@@ -147,7 +155,7 @@ def _strata(values: pd.Series[float], table: str) -> tuple[Floats, ...]:
     return tuple(np.asarray(group, dtype=np.float64) for group in groups)
 
 
-def _of_study(where: Where) -> Where:
+def of_study(where: Where) -> Where:
     """``where``, of the study's own cells unless it names a variation."""
     return {"variation": STUDY, **where}
 

@@ -67,9 +67,13 @@ class Judged(Model):
 
 
 class Part(Model):
-    """A claim at one combination of the levels of its ``each``."""
+    """A claim at one combination of the levels of its ``each``.
+
+    ``left_out``: its scenario was not to be run in these cells, so it has no say in the verdict.
+    """
 
     label: str = ""
+    left_out: bool = False
     verdict: Verdict
     why: str
     effects: tuple[Judged, ...] = ()
@@ -78,7 +82,11 @@ class Part(Model):
 
 
 class Judgement(Model):
-    """A claim with its verdict; ``why`` is one sentence."""
+    """A claim with its verdict; ``why`` is one sentence.
+
+    ``at`` says, in words, which of the levels it prefers it was judged at, and on how many of its
+    scenarios if not on all; empty where neither is a question.
+    """
 
     id: str
     title: str
@@ -87,6 +95,7 @@ class Judgement(Model):
     origin: Origin
     verdict: Verdict
     why: str
+    at: str = ""
     n: int
     failures: int
     parts: tuple[Part, ...] = ()

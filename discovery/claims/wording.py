@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from discovery.claims.models import Level, Where
-from discovery.claims.select import NoDataError
+from discovery.claims.models import Level, Relation, Where
+from discovery.claims.select import NoDataError, describe
 from discovery.claims.verdicts import VERDICTS, Judged, Part, Verdict
 from discovery.deploy.backends import BACKENDS, why_not_run
 from discovery.experiment.cells import Cell, unfold
@@ -61,6 +61,23 @@ def explain_parts(parts: Sequence[Part], verdict: Verdict) -> str:
     counts = {each: sum(part.verdict == each for part in parts) for each in VERDICTS}
     told = ", ".join(f"{count} of {len(parts)} {each}" for each, count in counts.items() if count)
     return f"{told}; {decisive.label}: {decisive.why}"
+
+
+def judged_at(preferred: Where, kept: int, scenarios: int) -> str:
+    """At which of the levels it prefers, and on ``kept`` of its scenarios, a claim was judged."""
+    words = [f"at {describe(preferred)}"] if preferred else []
+    if kept < scenarios:
+        words.append(f"on {kept} of {scenarios} scenarios")
+    return ", ".join(words)
+
+
+def stated(relation: Relation) -> str:
+    """The kind of a relation and the levels it prefers: ``slope, at 9 sites, else 3``."""
+    preferred = [
+        f"at {describe({column: first})}, else {' or '.join(map(str, others))}"
+        for column, (first, *others) in relation.prefer.items()
+    ]
+    return ", ".join([relation.kind, *preferred])
 
 
 def not_run(reason: NoDataError, experiment: Experiment, tier: str) -> str:

@@ -13,12 +13,15 @@ class ClaimRow:
     """What a table shows of a judged claim, as text.
 
     The effect is the one that decided: of a claim with several parts, the first part with the
-    claim's verdict; ``part`` names it, and ``parts`` says how many parts share its verdict.
+    claim's verdict; ``part`` names it, and ``parts`` says how many parts share its verdict, of
+    those that were to be run. ``at`` says at which of several levels the claim was judged, and on
+    how many of its scenarios.
     """
 
     claim: Judgement
     part: str
     parts: str
+    at: str
     effect: str
     asked: str
     published: str
@@ -31,11 +34,13 @@ def claim_row(claim: Judgement) -> ClaimRow:
     part = next((part for part in claim.parts if part.verdict == claim.verdict), None)
     part = part or next((part for part in claim.parts if part.effects), None)
     effect = _decisive(part) if part else None
-    same = sum(one.verdict == claim.verdict for one in claim.parts)
+    kept = [one for one in claim.parts if not one.left_out]
+    same = sum(one.verdict == claim.verdict for one in kept)
     return ClaimRow(
         claim=claim,
         part=part.label if part else "",
-        parts=f"{same} of {len(claim.parts)}" if len(claim.parts) > 1 else "",
+        parts=f"{same} of {len(kept)}" if len(kept) > 1 else "",
+        at=claim.at,
         effect=effect.label if effect else "",
         asked=bounds(effect) if effect else "",
         published=_or_dash(effect.published if effect else None, effect.unit if effect else ""),

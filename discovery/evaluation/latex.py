@@ -84,7 +84,8 @@ def judged_table(verdicts: Verdicts) -> str:
         claim = row.claim
         if claim.verdict == "not run":
             continue
-        where = f" ({row.part}; {row.parts} parts)" if row.parts else ""
+        places = [row.at, *([row.part, f"{row.parts} parts"] if row.parts else [])]
+        where = f" ({'; '.join(filter(None, places))})" if any(places) else ""
         what = f"{row.effect}{where}" if row.effect else claim.why
         rows.append(
             [

@@ -8,8 +8,10 @@ import yaml
 
 from discovery.claims.judge import judge_folder
 from discovery.claims.load import load_claims
-from discovery.claims.published import read_published
+from discovery.claims.placements import study_numbers
+from discovery.claims.published import published_part, read_published
 from discovery.claims.verdicts import read_verdicts, write_verdicts
+from discovery.claims.wording import stated
 from discovery.errors import ClaimError, ConfigError, ResultError
 from discovery.results.tidy import tidy
 from tests.raw.cells import write_study
@@ -66,6 +68,17 @@ def relation(document, claim_id):
         ("C1", {"kind": "ordre"}, "C1.relation.kind", "ordre", "order"),
         ("C3", {"factor": "backends"}, "C3.relation.factor", "backends", "sites"),
         ("C5", {"lo": 0.9}, "C5.relation.lo", 0.9, "low"),
+        ("C11", {"prefer": {"sites": [9, 4]}}, "C11.relation.prefer.sites", 4, "45"),
+        ("C11", {"prefer": {"site": [9, 3]}}, "C11.relation.prefer", "site", "sites"),
+        ("C11", {"prefer": {"sites": [9, 9]}}, "C11.relation.prefer.sites[1]", 9, "once"),
+        ("C11", {"prefer": {"sites": [9]}}, "C11.relation.prefer.sites", None, "at least 2"),
+        (
+            "C11",
+            {"prefer": {"load": ["light", "high"]}},
+            "C11.relation.prefer.load",
+            None,
+            "one of",
+        ),
     ],
 )
 def test_a_name_that_does_not_exist_is_told(folder, claim_id, edit, key, value, allowed):
@@ -132,6 +145,58 @@ def test_the_published_table_is_the_studys():
     assert (table["total_s"].isna() == (table["bound"] == "none")).all()
 
 
+def test_the_studys_bars_on_zones_are_rows_like_the_others():
+    table = study_numbers(KEYSTONE_2018)
+    levels = ["scenario", "backend", "variation", "sites", "delay", "load"]
+    assert not table.duplicated(levels).any()
+    zones = table[table["delay"] == "zones"]
+    assert len(table) == 210 + len(zones)
+    assert zones.groupby("backend").size().to_dict() == {
+        "cockroachdb": 7 * 3,  # a placement each
+        "galera": 7,  # three runs of one set-up
+        "mariadb": 7,  # no bar
+    }
+    roles = zones[zones["scenario"] == "create-add-and-list-user-roles"].set_index("backend")
+    assert roles.loc["galera", "total_s"] == pytest.approx((3.00 + 2.78 + 2.85) / 3)
+    assert roles.loc["galera", "provenance"] == "inferred"
+    assert roles.loc["galera", "variation"] == "study"
+    placed = roles.loc["cockroachdb"].set_index("variation")["total_s"]
+    assert placed.to_dict() == {
+        "follow-the-workload": 1.48,
+        "two-of-three": 0.196,
+        "one-zone": 0.141,
+    }
+    assert zones.loc[zones["backend"] == "mariadb", "total_s"].isna().all()
+
+
+def test_a_placement_that_the_study_did_not_have_is_told(folder):
+    path = folder / "published" / "zones.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("Z1-Z1-Z3", "Z3-Z3-Z3"), "utf-8")
+    with pytest.raises(ConfigError, match=r"zones\.csv: zones = 'Z3-Z3-Z3': is not known"):
+        study_numbers(folder)
+
+
+def test_the_claims_on_zones_have_the_studys_effects():
+    claims = {claim.id: claim for claim in load_claims(KEYSTONE_2018).claims}
+    table = study_numbers(KEYSTONE_2018)
+
+    def published(claim_id, **levels):
+        claim = claims[claim_id]
+        where = {**claim.relation.where, **levels}
+        relation = claim.relation.model_copy(update={"where": where})
+        return published_part(table, claim, relation)[1]
+
+    roles = {"scenario": "create-add-and-list-user-roles"}
+    assert published("C20", variation="one-zone", **roles) == [pytest.approx(0.141 / 0.152)]
+    assert published("C21", **roles) == [pytest.approx((3.00 + 2.78 + 2.85) / 3 / 3.20)]
+    assert published("C23", variation="two-of-three", **roles) == [
+        pytest.approx(0.196 / ((3.00 + 2.78 + 2.85) / 3))
+    ]
+    assert published("C24") == [pytest.approx(0.125 / 0.141)]
+    # A bar of a pixel or less is never computed with.
+    assert published("C20", variation="one-zone", scenario="create-user-update-password") == [None]
+
+
 @pytest.fixture(scope="module")
 def tidy_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
@@ -192,7 +257,7 @@ def test_the_readme_lists_every_claim():
     claims = load_claims(KEYSTONE_2018).claims
     expected = [
         f"| {claim.id} | {claim.title} | {claim.source} | "
-        f"{claim.relation.kind if claim.relation else f'not run: {claim.not_run}'} |"
+        f"{stated(claim.relation) if claim.relation else f'not run: {claim.not_run}'} |"
         for claim in claims
     ]
     assert [line for line in listed if line[2:4] != "Ke"] == expected

@@ -9,6 +9,7 @@ from discovery.claims.judge import judge
 from discovery.claims.models import Claims
 from discovery.claims.published import COLUMNS
 from discovery.claims.wording import number
+from discovery.evaluation.claim_rows import claim_row
 from discovery.experiment.load import load_experiment
 from tests.unit.claims.tables import SCENARIO, around, grid, tables
 
@@ -231,11 +232,78 @@ def test_a_tier_that_would_do_has_the_level_under_the_name_that_tables_have():
     found = tables(grid(["mariadb"], [0], lambda *_: 1.0), tier="smoke")
     relation = {"kind": "share", "where": {"backend": "mariadb", "delay": "zones"}, "high": 0.5}
     why = verdict_of(relation, found, tier="smoke").why
-    assert why == "tier smoke has no cell with zones (tiers laptop and full would do)"
+    assert why == "tier smoke has no cell with delay zones (tiers laptop and full would do)"
     relation["where"] = {"backend": "mariadb", "variation": "one-zone"}
     assert verdict_of(relation, found, tier="smoke").why == (
         "tier smoke has no cell with variation one-zone (tiers laptop and full would do)"
     )
+
+
+PREFERRED = {**SLOPE, "prefer": {"sites": [9, 3]}}
+
+
+def at_3_and_9(trips_at_9, *, sites=(3, 9), scenarios=(SCENARIO,)):
+    """A time of 25 round trips at 3 sites, and of ``trips_at_9`` at 9."""
+    times = {}
+    for count in sites:
+        trips = {3: 25, 9: trips_at_9}[count]
+        grown = grid(["mariadb"], [0, 50, 150], lambda _, d, t=trips: 0.1 + t * 2 * d / 1000)
+        times |= {(name, count, *rest): value for (name, _, *rest), value in grown.items()}
+    return tables(times, scenarios=scenarios)
+
+
+def test_a_claim_is_judged_at_the_first_level_it_prefers_that_was_run():
+    both = verdict_of(PREFERRED, at_3_and_9(11))
+    assert (both.verdict, both.at) == ("contradicted", "at 9 sites")
+    assert both.why.startswith("at 9 sites: growth in round trips is 11 ")
+    assert both.parts[0].measured[0].levels["sites"] == 9
+    small = verdict_of(PREFERRED, at_3_and_9(11, sites=[3]))
+    assert (small.verdict, small.at) == ("supported", "at 3 sites")
+    # Never at both together: 9 sites alone would do for a slope, and so would 3.
+    assert {both.n, small.n} == {60}
+
+
+def test_a_level_at_which_nothing_can_be_judged_is_passed_over():
+    found = at_3_and_9(11)
+    near = {
+        name: table[(table["sites"] == 3) | (table["one_way_delay_ms"] == 0)]
+        for name, table in found.items()
+    }
+    judgement = verdict_of(PREFERRED, near)
+    assert (judgement.verdict, judgement.at) == ("supported", "at 3 sites")
+
+
+def test_what_was_run_at_no_level_is_not_run_and_names_none():
+    judgement = verdict_of({**PREFERRED, "where": {"backend": "galera"}}, at_3_and_9(11))
+    assert (judgement.verdict, judgement.at) == ("not run", "")
+    assert judgement.why.startswith("tier laptop has no cell with galera")
+
+
+EACH = {"each": {"scenario": [SCENARIO, "get-entities", "create-and-list-users"]}}
+
+
+def test_a_claim_is_judged_on_the_scenarios_that_were_to_be_run_and_says_how_many():
+    relation = {**{key: value for key, value in PREFERRED.items() if key != "where"}, **EACH}
+    two = at_3_and_9(25, sites=[9], scenarios=(SCENARIO, "get-entities"))
+    judgement = verdict_of({**relation, "where": {"backend": "mariadb"}}, two)
+    assert (judgement.verdict, judgement.at) == ("supported", "at 9 sites, on 2 of 3 scenarios")
+    assert judgement.why.startswith("at 9 sites, on 2 of 3 scenarios: 2 of 2 supported; ")
+    assert [part.left_out for part in judgement.parts] == [False, False, True]
+    assert judgement.parts[2].verdict == "not run"
+    row = claim_row(judgement)
+    assert (row.at, row.parts) == ("at 9 sites, on 2 of 3 scenarios", "2 of 2")
+
+
+def test_a_scenario_that_was_to_be_run_and_was_not_still_counts():
+    relation = {"kind": "share", "where": {"backend": "mariadb"}, "high": 0.5, **EACH}
+    found = tables(grid(["mariadb"], [0], lambda *_: 1.0), scenarios=EACH["each"]["scenario"])
+    assert verdict_of(relation, found).verdict == "supported"
+    found["iterations"] = found["iterations"].query("scenario != 'get-entities'")
+    judgement = verdict_of(relation, found)
+    assert (judgement.verdict, judgement.at) == ("inconclusive", "")
+    # Nor is one left out because nothing at all was run at its other levels.
+    each = {**EACH["each"], "one_way_delay_ms": [0.0, 50.0]}
+    assert verdict_of({**relation, "each": each}, found).verdict == "inconclusive"
 
 
 def test_what_was_not_run_says_which_tier_would_do():
