@@ -15,10 +15,17 @@ from discovery.errors import DeployError, MachineError
 Placement = Literal["first-site", "every-site"]
 Deciders = Literal["first-site", "every-site", "majority"]
 
-# Largest proportional set sizes seen with ten processes and ten requests at once, rounded up: a
-# control node without a database server (669 MB), and a client node with Rally at work (204 MB).
-_CONTROL_MB = 700
+# Proportional set sizes, from the largest seen at 3 sites. A control node without a database server
+# had 254, 413 and 680 MB with two, five and ten Keystone processes at work; where no client was it
+# had 228, 306 and 328 MB: processes are small until they are asked something, and checks ask few.
+_CONTROL_MB = 150
+_PROCESS_MB = 55
+_COLD_PROCESS_MB = 5
+_WARM = 3  # processes that have been asked something where no client is
+# A client node with Rally at work had 204 MB, one without 26.
 _CLIENT_MB = 210
+_IDLE_CLIENT_MB = 30
+PROCESSES = 10  # that these were first measured with
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,10 @@ class Backend:
 
     ``memory_mb`` is what one server adds to its node: what was seen under light load (114 MB for
     MariaDB, 120 in a cluster, 86 for PostgreSQL, 12 for Redis) and room for the connections of more
-    sites. CockroachDB's is not measured: it is twice the 128 MB that it is given (cache and SQL),
-    and as much again for the rest. ``driver_mb`` is what its driver adds to every Keystone: ROME's
-    ten processes share a replica, and each has what changed since their fork (693 MB were seen with
-    a Redis).
+    sites; a cluster's node has those of its own site alone. CockroachDB's is not measured: it is
+    twice the 128 MB that it is given (cache and SQL), and as much again for the rest.
+    ``driver_mb`` is what its driver adds to every Keystone: ROME's ten processes share a replica,
+    and each has what changed since their fork (693 MB were seen with a Redis).
     """
 
     name: str
@@ -168,7 +175,7 @@ BACKENDS: dict[str, Backend] = {
             dump="mariadb",
             units=("discovery-mariadb",),
             counters=_MARIADB_COUNTERS,
-            memory_mb=200,
+            memory_mb=150,
             decided_by="every-site",
         ),
         Backend(
@@ -245,10 +252,17 @@ def why_not_run(name: str) -> str | None:
         return str(error)
 
 
-def memory_mb(backend: str, sites: int) -> int:
+def memory_mb(
+    backend: str,
+    sites: int,
+    *,
+    load: Literal["light", "high"] = "high",
+    processes: int = PROCESSES,
+) -> int:
     """What a deployment of ``backend`` on ``sites`` sites takes under load, all nodes together.
 
-    Raises a :class:`DeployError` where ``backend`` needs more sites.
+    ``processes`` are each Keystone's. Under ``light`` load one site has a client at work, and the
+    others idle. Raises a :class:`DeployError` where ``backend`` needs more sites.
     """
     if sites < BACKENDS[backend].least_sites:
         raise DeployError(
@@ -256,5 +270,10 @@ def memory_mb(backend: str, sites: int) -> int:
             f" {sites}: a majority of three decides in it"
         )
     servers = sites if BACKENDS[backend].placement == "every-site" else 1
-    site = _CONTROL_MB + BACKENDS[backend].driver_mb + _CLIENT_MB
-    return sites * site + servers * BACKENDS[backend].memory_mb
+    control = _CONTROL_MB + BACKENDS[backend].driver_mb
+    warm = min(processes, _WARM)
+    busy = control + processes * _PROCESS_MB + _CLIENT_MB
+    idle = control + warm * _PROCESS_MB + (processes - warm) * _COLD_PROCESS_MB + _IDLE_CLIENT_MB
+    at_work = sites if load == "high" else 1
+    keystones = at_work * busy + (sites - at_work) * idle
+    return keystones + servers * BACKENDS[backend].memory_mb

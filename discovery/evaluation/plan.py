@@ -106,7 +106,7 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
                 cell=cell,
                 part=part_of[cell.id],
                 nodes=cell.sites * len(ROLES),
-                memory_mb=memory_mb(cell.backend, cell.sites),
+                memory_mb=_memory_mb(cell, cell.sites),
                 estimate=_first(
                     estimate(cell, here, "measured here"),
                     estimate(cell, elsewhere, f"{experiment.name}/times.csv"),
@@ -252,12 +252,18 @@ def _first(*estimates: Estimate | None) -> Estimate | None:
 def _why_not(cell: Cell, there_mb: int | None) -> str | None:
     if there_mb is None or not _lacks(cell, cell.sites, there_mb):
         return None
-    need = memory_mb(cell.backend, cell.sites) / 1000
+    need = _memory_mb(cell, cell.sites) / 1000
     return f"needs {need:.1f} GB of memory and {there_mb / 1000:.1f} GB are free"
 
 
 def _lacks(cell: Cell, sites: int, there_mb: int) -> bool:
-    return memory_mb(cell.backend, sites) > there_mb
+    return _memory_mb(cell, sites) > there_mb
+
+
+def _memory_mb(cell: Cell, sites: int) -> int:
+    """What a cell takes on as many ``sites``, if its back end can be had on them."""
+    sites = max(sites, BACKENDS[cell.backend].least_sites)
+    return memory_mb(cell.backend, sites, load=cell.load, processes=cell.keystone.processes)
 
 
 def _minutes(minutes: float) -> str:

@@ -33,7 +33,12 @@ def run_cell(cell: Cell, testbed: Testbed, out: Path, tell: Tell) -> None:
     started = datetime.now(UTC)
     with whole_folder(out) as folder, ExitStack() as stack:
         with clock("lease"):
-            needed = memory_mb(cell.backend, cell.sites)
+            needed = memory_mb(
+                cell.backend,
+                cell.sites,
+                load=cell.load,
+                processes=cell.keystone.processes,
+            )
             held = stack.enter_context(
                 lease(testbed, sites=cell.sites, purpose=cell.id, memory_mb=needed)
             )

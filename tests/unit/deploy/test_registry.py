@@ -44,6 +44,34 @@ def test_memory_grows_with_sites_and_servers():
     assert memory_mb("galera", 3) > memory_mb("mariadb", 3)
 
 
+# The largest that all nodes together were seen to have on 3 sites, MB.
+SEEN = [
+    ("mariadb", "light", 2, 26 + 323 + 192 + 254 + 12 + 228),
+    ("mariadb", "light", 5, 25 + 399 + 201 + 413 + 25 + 306),
+    ("mariadb", "light", 10, 15 + 428 + 196 + 673 + 22 + 310),
+    ("mariadb", "high", 10, 191 + 786 + 191 + 666 + 191 + 665),
+    ("galera", "light", 10, 15 + 436 + 200 + 800 + 15 + 435),
+    ("galera", "high", 10, 191 + 804 + 192 + 802 + 192 + 807),
+    ("postgresql", "high", 10, 191 + 836 + 194 + 708 + 192 + 743),
+    # Before processes shared a replica; so rather more than now.
+    ("rome", "light", 2, 24 + 248 + 199 + 271 + 25 + 242),
+    ("rome", "light", 5, 26 + 324 + 193 + 437 + 26 + 318),
+]
+
+
+@pytest.mark.parametrize(("name", "load", "processes", "seen"), SEEN)
+def test_memory_is_what_was_seen_and_little_more(name, load, processes, seen):
+    planned = memory_mb(name, 3, load=load, processes=processes)
+    assert seen < planned < 1.3 * seen
+
+
+def test_45_sites_of_two_processes_take_less_than_24_gb_and_of_ten_more():
+    fitting = {"mariadb", "galera", "postgresql", "rome", "rome-cluster"}
+    assert all(memory_mb(name, 45, load="light", processes=2) < 20_500 for name in fitting)
+    assert memory_mb("galera", 45, load="light", processes=10) > 24_000
+    assert memory_mb("cockroachdb", 45, load="light", processes=2) > 24_000
+
+
 @pytest.mark.parametrize("name", ["rome-cluster", "cockroachdb"])
 def test_a_cluster_with_too_few_sites_is_refused_by_name(name):
     with pytest.raises(DeployError, match=f"{name} needs 3 sites or more, and this is 2"):
