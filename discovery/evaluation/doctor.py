@@ -27,7 +27,7 @@ from discovery.testbed.wan.probe import local_backend
 
 NeededFor = Literal["everything", "the local testbed", "the paper", "tests", "a back end"]
 
-_SITES = 3  # of the smoke and the laptop tier
+_SITES = 3  # of the smoke tier, and of the laptop tier but for its last part
 _IMAGE_GB = 8  # what scripts/reproduce asks for: image, dumps, Debian's packages, environments
 _RESULTS_GB = 1
 _TUN = Path("/dev/net/tun")
