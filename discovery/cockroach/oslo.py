@@ -36,15 +36,15 @@ class Filter:
     def raise_for(self, oslo: Any, error: Any) -> None:
         """Raise oslo.db's error if ``error``, SQLAlchemy's, is of this kind."""
         said = error.orig
-        if said is None or not self.applies(said):
+        if not self.applies(said):
             return
         found = self.pattern.search(str(said)) if self.pattern else None
         if self.pattern is None or found:
             raise self.make(oslo, error, found.groupdict() if found else {})
 
 
-def _state(*states_: str) -> Callable[[Any], bool]:
-    return lambda said: states.sqlstate(said) in states_
+def _state(state: str) -> Callable[[Any], bool]:
+    return lambda said: states.sqlstate(said) == state
 
 
 def _columns(details: Details) -> list[str]:
@@ -53,17 +53,17 @@ def _columns(details: Details) -> list[str]:
     A constraint that is named as OpenStack names them tells its columns. Else the server's detail
     does; a server that sent none leaves the constraint's name.
     """
-    name, key = details.get("constraint") or "", details.get("key")
+    name, key = details["constraint"] or "", details["key"]
     if name.startswith("uniq_"):
         return name.removeprefix("uniq_").split("0")[1:]
     return [column.strip().strip('"') for column in key.split(",")] if key else [name]
 
 
 def _check(oslo: Any, error: Any, details: Details) -> Exception:
-    """The constraint's name came with newer servers' diagnostics; the text has its expression."""
+    """The text has the constraint's expression; newer servers send its name beside it."""
     diagnostics = getattr(error.orig, "diag", None)
-    name = getattr(diagnostics, "constraint_name", None) or details.get("check")
-    table = getattr(diagnostics, "table_name", None) or details.get("table")
+    name = getattr(diagnostics, "constraint_name", None) or details["check"]
+    table = getattr(diagnostics, "table_name", None)
     failure: Exception = oslo.DBConstraintError(table, name, error)
     return failure
 
@@ -79,11 +79,9 @@ def _unknown(oslo: Any, error: Any, details: Details) -> Exception:
     return failure
 
 
-EVERYWHERE = ("cockroachdb", "postgresql")
-
 FILTERS: tuple[Filter, ...] = (
-    Filter("unknown", states.is_unknown, _unknown, dialects=EVERYWHERE),
-    Filter("conflict", states.is_conflict, _deadlock, dialects=EVERYWHERE),
+    Filter("unknown", states.is_unknown, _unknown),
+    Filter("conflict", states.is_conflict, _deadlock, dialects=("cockroachdb", "postgresql")),
     Filter(
         "duplicate",
         _state("23505"),
@@ -112,26 +110,22 @@ FILTERS: tuple[Filter, ...] = (
         "check",
         _state("23514"),
         _check,
-        re.compile(
-            r"failed to satisfy CHECK constraint \((?P<check>.*)\)"
-            r'|relation "(?P<table>[^"]+)" violates check constraint',
-            re.DOTALL,
-        ),
+        re.compile(r"failed to satisfy CHECK constraint \((?P<check>.*)\)"),
     ),
     Filter(
         "no constraint",
-        _state("42704", "42P01", "42703"),
+        _state("42704"),
         lambda oslo, e, d: oslo.DBNonExistentConstraint(d.get("table"), d.get("constraint"), e),
         re.compile(
             r'(?:constraint|index) "(?P<constraint>[^"]+)" (?:of relation "(?P<table>[^"]+)" )?'
-            r"(?:does not exist|not in the process)"
+            r"does not exist"
         ),
     ),
     Filter(
         "no table",
         _state("42P01"),
         lambda oslo, e, d: oslo.DBNonExistentTable(d["table"], e),
-        re.compile(r'(?:relation|table) "(?P<table>[^"]+)" does not exist'),
+        re.compile(r'relation "(?P<table>[^"]+)" does not exist'),
     ),
     Filter(
         "no database",

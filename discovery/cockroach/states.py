@@ -1,7 +1,8 @@
 """What an error of psycopg2 means, by SQLSTATE first and by its text where there is no state.
 
 A connection that is not opened has no SQLSTATE, and libpq words its own errors. Errors that nodes
-have with each other reach a client as ``XX000`` (internal error), with gRPC's text.
+have with each other reach a client with gRPC's text and a state that says nothing about it:
+``XXUUU`` (CockroachDB's "uncategorized", whatever has no other) or ``XX000`` (internal error).
 """
 
 from __future__ import annotations
@@ -14,10 +15,22 @@ CONFLICT = frozenset({"40001", "40P01"})
 UNKNOWN = frozenset({"40003", "08007", "XXA00"})
 """The transaction may be done: the node that answers cannot know, or it knows of one half."""
 
-LOST = frozenset({"08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03"})
-"""The connection failed, or the server goes, has gone, or is not yet there."""
+LOST = frozenset(
+    {
+        *("08000", "08001", "08003", "08004", "08006"),
+        *("57P01", "57P02", "57P03"),
+        *("58C00", "58C01"),
+    }
+)
+"""The connection failed, or the server goes, has gone, or is not yet there.
 
-_CONFLICT_TEXT = re.compile(r"^(?:ERROR:\s+)?restart transaction\b")
+The last two are CockroachDB's own: a range, or another node, is not to be had.
+"""
+
+UNSAID = frozenset({None, "XX000", "XXUUU"})
+"""What leaves it to the text."""
+
+_CONFLICT_TEXT = re.compile(r"^restart transaction:")
 _UNKNOWN_TEXT = re.compile(r"result is ambiguous|transaction committed but schema change aborted")
 LOST_TEXTS = (
     # libpq, when it connects
@@ -33,12 +46,12 @@ LOST_TEXTS = (
     r"failed to send RPC",
     r"replica unavailable",
 )
-"""What has no SQLSTATE for it, and is not among what SQLAlchemy's psycopg2 dialect knows."""
+"""What has no SQLSTATE of its own, and is not among what SQLAlchemy's psycopg2 dialect knows."""
 
 _ANSWERED = re.compile(r"\b(?:FATAL|ERROR): ")
 _NOT_NOW = re.compile(
     r"shutting down|starting up|not (?:yet )?accepting|recovery mode"
-    r"|terminating connection|too many"
+    r"|terminating connection|too many|connection slots"
 )
 
 
@@ -57,7 +70,7 @@ def is_conflict(error: BaseException) -> bool:
 def is_unknown(error: BaseException) -> bool:
     """Whether nobody can say if the transaction was done."""
     state = sqlstate(error)
-    return state in UNKNOWN or (state in {None, "XX000"} and bool(_UNKNOWN_TEXT.search(str(error))))
+    return state in UNKNOWN or (state in UNSAID and bool(_UNKNOWN_TEXT.search(str(error))))
 
 
 def is_lost(error: BaseException) -> bool:
@@ -67,7 +80,7 @@ def is_lost(error: BaseException) -> bool:
     state = sqlstate(error)
     if state in LOST:
         return True
-    return state in {None, "XX000"} and any(map(_is_lost_line, str(error).splitlines()))
+    return state in UNSAID and any(map(_is_lost_line, str(error).splitlines()))
 
 
 def _is_lost_line(line: str) -> bool:

@@ -3,7 +3,7 @@
     map_messages.py MESSAGES.yaml
 
 Runs with the Python that has oslo.db. Prints JSON: what a message becomes, by its number and
-dialect, under "all" and under the name of each rule that was taken away.
+dialect, under "all" and under the name of each rule that was taken away; and ``serializers``.
 """
 
 import copy
@@ -16,10 +16,11 @@ from pathlib import Path
 import psycopg2
 import sqlalchemy as sa
 import yaml
-from oslo_db.sqlalchemy import exc_filters
+from oslo_db.sqlalchemy import engines, exc_filters
+from rules import rules
 from sqlalchemy.engine import make_url
 
-from discovery.cockroach import oslo, states
+from discovery.cockroach import oslo
 
 ATTRIBUTES = (
     "columns",
@@ -39,6 +40,9 @@ def raised(message):
     kind = psycopg2
     for part in message["raised"].split("."):
         kind = getattr(kind, part)
+    if "diagnostics" in message:
+        sent = types.SimpleNamespace(**message["diagnostics"])
+        kind = type(kind.__name__, (kind,), {"diag": sent})
     error = kind(message["said"])
     error.__setstate__({"pgcode": message["sqlstate"], "pgerror": message["said"]})
     return error
@@ -58,7 +62,7 @@ def becomes(message, dialect):
     context.is_disconnect = lost
     try:
         left = exc_filters.handler(context) or wrapped
-    except sa.exc.DBAPIError as as_it_was:
+    except Exception as as_it_was:
         left = as_it_was
     found = {name: getattr(left, name) for name in ATTRIBUTES if hasattr(left, name)}
     return {"becomes": type(left).__name__, "lost": context.is_disconnect, "attributes": found}
@@ -73,7 +77,7 @@ def main():
         kind = make_url(f"{name}+oslo://").get_dialect()
         dialects[name] = kind(dbapi=kind.import_dbapi())
     answers = {}
-    for name, module, attribute, value in variants():
+    for name, module, attribute, value in [("all", oslo, "FILTERS", oslo.FILTERS), *rules()]:
         kept = getattr(module, attribute)
         setattr(module, attribute, value)
         exc_filters._registry.clear()
@@ -85,17 +89,15 @@ def main():
             for dialect in message.get("dialects", ["cockroachdb"])
         }
         setattr(module, attribute, kept)
+    answers["serializers"] = serializers()
     json.dump(answers, sys.stdout)
 
 
-def variants():
-    """What there is, and it without each filter and each text or state of a lost connection."""
-    yield "all", oslo, "FILTERS", oslo.FILTERS
-    for one in oslo.FILTERS:
-        yield f"filter {one.name}", oslo, "FILTERS", tuple(f for f in oslo.FILTERS if f is not one)
-    for text in states.LOST_TEXTS:
-        yield f"lost {text}", states, "LOST_TEXTS", tuple(t for t in states.LOST_TEXTS if t != text)
-    yield "lost states", states, "LOST", frozenset()
+def serializers():
+    """What oslo.db gives an engine of CockroachDB's, of what a service gave it."""
+    given, url = {}, make_url("cockroachdb+oslo://h/db")
+    engines._init_connection_args(url, given, {"json_serializer": "s", "json_deserializer": "d"})
+    return given
 
 
 if __name__ == "__main__":
