@@ -17,6 +17,11 @@ from discovery.experiment.groups import group_of
 
 Matrix = tuple[tuple[float, ...], ...]
 
+# The round trip (ms) from which on there is no connection between two sites: to open one takes a
+# round trip at least, and libpq gives it up after so long (its connect_timeout, as our URLs have
+# it). Galera gives up a peer after the same time (gmcast.peer_timeout).
+ISOLATING_RTT_MS = 3000.0
+
 
 def _no_number(name: str) -> str:
     if name[0].isdigit():
@@ -138,4 +143,18 @@ def misfit(delay: Delay, sites: int) -> tuple[str, str] | None:
             f"has {delay.groups} groups, but a cell of this tier has {sites} sites",
             f"at most {sites} groups",
         )
+    return None
+
+
+def isolated(delay: Delay, sites: int) -> tuple[int, float] | None:
+    """The first site that nobody reaches in time, from 0, and the round trip (ms) to its nearest.
+
+    Such a site is cut off: a fault, and no delay. Two sites may be that far apart if each has
+    another one that is nearer. ``None`` if there is no such site.
+    """
+    matrix, size = delay_matrix(delay, sites), range(sites)
+    for site in size:
+        nearest = min(matrix[site][other] + matrix[other][site] for other in size if other != site)
+        if nearest >= ISOLATING_RTT_MS:
+            return site, nearest
     return None

@@ -14,7 +14,15 @@ from pydantic_core import PydanticCustomError
 
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.cockroach import zones
-from discovery.experiment.delays import Delay, DelayGroups, delay_slug, misfit
+from discovery.experiment.delays import (
+    ISOLATING_RTT_MS,
+    Delay,
+    DelayGroups,
+    DelayMatrix,
+    delay_slug,
+    isolated,
+    misfit,
+)
 from discovery.experiment.explain import Location, refuse
 
 FACTORS = ("backends", "placement", "sites", "one_way_delay_ms", "load", "scenarios")
@@ -80,7 +88,14 @@ def name(levels: Levels, variation: str = STUDY) -> str:
 
 def check(grid: Grid) -> None:
     """Refuse a grid of which some cell cannot be, or would be there twice."""
-    for one in (_levels_differ, _sites_suffice, _delays_fit, _placements_fit, _times_suffice):
+    for one in (
+        _levels_differ,
+        _sites_suffice,
+        _delays_fit,
+        _no_site_is_isolated,
+        _placements_fit,
+        _times_suffice,
+    ):
         one(grid)
 
 
@@ -153,6 +168,33 @@ def _delays_fit(grid: Grid) -> None:
                 shown = delay.groups if isinstance(delay, DelayGroups) else None
                 key = (*grid.place, "one_way_delay_ms", number, kind)
                 raise refuse(message, key=key, value=shown, allowed=allowed)
+
+
+def _no_site_is_isolated(grid: Grid) -> None:
+    """Told with the grid that names the delay, for others take it from there."""
+    if "one_way_delay_ms" not in grid.named:
+        return
+    for number, delay in enumerate(grid.one_way_delay_ms):
+        for sites in grid.sites:
+            found = isolated(delay, sites)
+            if found is None:
+                continue
+            site, rtt_ms = found
+            key = (*grid.place, "one_way_delay_ms", number)
+            if isinstance(delay, DelayMatrix | DelayGroups):
+                matrix = isinstance(delay, DelayMatrix)
+                raise refuse(
+                    f"isolates site-{site + 1}: the round trip to the nearest other site would"
+                    f" take {rtt_ms:g} ms",
+                    key=(*key, "matrix", site) if matrix else key,
+                    allowed=f"one of less than {ISOLATING_RTT_MS:g} ms",
+                )
+            raise refuse(
+                f"isolates every site: a round trip would take {rtt_ms:g} ms",
+                key=key,
+                value=delay,
+                allowed=f"a number < {ISOLATING_RTT_MS / 2:g}",
+            )
 
 
 def _placements_fit(grid: Grid) -> None:

@@ -6,11 +6,13 @@ import importlib.util
 import platform
 from types import ModuleType
 
+import psycopg2
 import pytest
 
 from discovery.deploy.cockroach import cluster, program, zones
 from discovery.deploy.playbook import ANSIBLE
 from discovery.errors import DeployError, MachineError
+from tests.redis_servers import free_port
 from tests.unit.deploy import tiny_elf
 
 HOSTS = [f"site-{number}-control" for number in range(1, 10)]
@@ -125,7 +127,9 @@ def test_a_cluster_that_never_gets_there_is_given_up_in_one_sentence(ranges, mon
     with pytest.raises(SystemExit) as raised:
         ranges.main({"connect": {}, "wanted": {}, "deadline_s": 0.05})
     assert raised.value.code == (
-        "after 0.05 s, 2 of 49 ranges of keystone lack replicas: range 44 has 2 of 3 replicas"
+        "after 0.05 s, 2 of 49 ranges of keystone lack replicas: range 44 has 2 of 3 replicas; see"
+        " that every server runs and reaches the others (journalctl --unit discovery-cockroach on"
+        " each node), or give it more time (cockroach_deadline_s)"
     )
     assert len(looks) > 1
 
@@ -136,3 +140,70 @@ def test_a_cluster_that_gets_there_is_waited_for(ranges, monkeypatch):
     monkeypatch.setattr(ranges, "PERIOD_S", 0.0)
     ranges.main({"connect": {}, "wanted": {}, "deadline_s": 5})
     assert answers == []
+
+
+class Server:
+    """A connection, and its cursor, to a server that has these ranges in its one database.
+
+    Every statement is kept. ``fails``: it answers none that asks for ranges.
+    """
+
+    def __init__(self, ranges, fails=None):
+        self.ranges, self.fails = ranges, fails
+        self.statements: list[str] = []
+        self.closed = False
+
+    def cursor(self):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def execute(self, statement):
+        self.statements.append(statement)
+        if self.fails and "RANGES" in statement:
+            raise self.fails
+
+    def fetchall(self):
+        return self.ranges
+
+    def close(self):
+        self.closed = True
+
+
+def looked(ranges, monkeypatch, server):
+    monkeypatch.setattr(psycopg2, "connect", lambda **_: server)
+    return ranges.look({}, zones.expected("anywhere", ["keystone"]))
+
+
+def test_a_look_names_some_ranges_of_many(ranges, monkeypatch):
+    # As 21.1 answers, where two tables share a range.
+    server = Server([(44, *at(1, 2)), (44, *at(1, 2)), (45, *at(1, 2, 3))])
+    assert looked(ranges, monkeypatch, server) == [
+        "1 of 2 ranges of keystone lack replicas: range 44 has 2 of 3 replicas"
+    ]
+    assert server.closed
+    many = Server([(number, *at(1)) for number in range(50)])
+    (said,) = looked(ranges, monkeypatch, many)
+    assert said.startswith("50 of 50 ranges of keystone lack replicas: range 0 has 1 of 3")
+    assert said.count("has 1 of 3") == ranges.EXAMPLES
+    assert looked(ranges, monkeypatch, Server([(44, *at(1, 2, 3))])) == []
+
+
+def test_a_look_has_an_end_where_a_server_has_no_answer(ranges, monkeypatch):
+    server = Server([], psycopg2.Error("query execution canceled due to\nstatement timeout"))
+    assert looked(ranges, monkeypatch, server) == [
+        "query execution canceled due to statement timeout"
+    ]
+    assert server.statements[0] == "SET statement_timeout = '10s'"
+    assert server.closed
+
+
+def test_a_server_that_is_not_there_is_said(ranges):
+    nobody = {"host": "127.0.0.1", "port": free_port(), "dbname": "system", "connect_timeout": 3}
+    (said,) = ranges.look(nobody, {})
+    assert "Connection refused" in said
+    assert "\n" not in said

@@ -10,8 +10,10 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from discovery.cockroach.connect import PATIENCE
 from discovery.deploy.backends import BACKENDS
 from discovery.errors import ConfigError
+from discovery.experiment.delays import ISOLATING_RTT_MS
 from discovery.experiment.load import (
     load_cell,
     load_cells,
@@ -56,7 +58,7 @@ def refusal(document: object) -> str:
     return str(caught.value)
 
 
-def matrix(*rows: list[float]) -> dict[str, object]:
+def matrix(*rows: list[float | None]) -> dict[str, object]:
     return {"name": "europe", "matrix": [list(row) for row in rows]}
 
 
@@ -195,6 +197,28 @@ def matrix(*rows: list[float]) -> dict[str, object]:
             (*DELAYS, 1),
             matrix([0, 10, 10], [10, 0, -1], [10, 10, 0]),
             "tiers.smoke.one_way_delay_ms[1].matrix[1][2] = -1; allowed: a number ≥ 0",
+        ),
+        (
+            (*DELAYS, 1),
+            matrix([0, 10, 10], [10, 0, float("inf")], [10, 10, 0]),
+            "tiers.smoke.one_way_delay_ms[1].matrix[1][2] = inf; allowed: a finite number",
+        ),
+        (
+            (*DELAYS, 1),
+            matrix([0, 10, None], [10, 0, None], [None, None, 0]),
+            "tiers.smoke.one_way_delay_ms[1].matrix[0][2]: is empty; allowed: a number",
+        ),
+        (
+            (*DELAYS, 1),
+            matrix([0, 10, 2500], [10, 0, 2500], [500, 500, 0]),
+            "tiers.smoke.one_way_delay_ms[1].matrix[2]: isolates site-3: the round trip to the "
+            "nearest other site would take 3000 ms; allowed: one of less than 3000 ms",
+        ),
+        (
+            (*DELAYS, 1),
+            1500.0,
+            "tiers.smoke.one_way_delay_ms[1] = 1500.0: isolates every site: a round trip would "
+            "take 3000 ms; allowed: a number < 1500",
         ),
         (
             (*DELAYS, 1),
@@ -385,6 +409,30 @@ def test_a_wrong_value_is_named_with_what_is_allowed(
     place: Place, value: object, sentence: str
 ) -> None:
     assert refusal(changed(place, value)) == f"{FILE}: {sentence}"
+
+
+def test_two_sites_may_be_far_apart_if_none_is_isolated() -> None:
+    far = matrix([0, 9_000, 1_499], [9_000, 0, 1_499], [1_500, 1_500, 0])
+    assert validate(Experiment, changed((*DELAYS, 1), far), FILE).tiers["smoke"]
+
+
+def test_a_site_counts_as_isolated_when_connections_are_given_up() -> None:
+    """As our URLs have libpq give up; Galera's own time-out is the same, and not ours."""
+    assert float(PATIENCE["connect_timeout"]) * 1e3 == ISOLATING_RTT_MS
+
+
+def test_an_isolated_site_in_a_file_is_one_sentence_that_names_it(tmp_path: Path) -> None:
+    document = changed((*DELAYS, 1), "HERE")
+    text = yaml.safe_dump(document, sort_keys=False).replace(
+        "HERE", "{name: lost, matrix: [[0, 10, .inf], [10, 0, .inf], [.inf, .inf, 0]]}"
+    )
+    folder = write(tmp_path / "keystone-2018", text)
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(folder)
+    assert str(caught.value) == (
+        f"{folder}/experiment.yaml: tiers.smoke.one_way_delay_ms[1].matrix[0][2] = inf; "
+        "allowed: a finite number"
+    )
 
 
 def test_a_misspelt_scenario_is_answered_with_the_one_that_was_meant() -> None:

@@ -2,7 +2,7 @@
 
 The question is JSON: ``{"connect": {…}, "wanted": {database: {"least": 3, "most": 3, "zones":
 {zone: replicas there}}}, "deadline_s": …}``, where ``most`` may be null. After the deadline, says
-what is lacking on standard error and exits with 1.
+what is lacking on standard error, with what to do, and exits with 1.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from typing import Any
 
 PERIOD_S = 1.0
 EXAMPLES = 3
+# A cluster that has lost its ranges' majorities answers no question, and says nothing.
+ANSWER = "10s"
+WHAT_TO_DO = (
+    "see that every server runs and reaches the others (journalctl --unit discovery-cockroach on"
+    " each node), or give it more time (cockroach_deadline_s)"
+)
 
 Range = tuple[int, Sequence[int], Sequence[str]]
 
@@ -66,6 +72,8 @@ def look(connect: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
         return [" ".join(str(error).split())]
     try:
         connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = '{ANSWER}'")
         said = []
         for database, rule in wanted.items():
             ranges = read(connection, database)
@@ -86,7 +94,7 @@ def main(question: dict[str, Any]) -> None:
     deadline = time.monotonic() + question["deadline_s"]
     while said := look(question["connect"], question["wanted"]):
         if time.monotonic() > deadline:
-            sys.exit(f"after {question['deadline_s']} s, {'. '.join(said)}")
+            sys.exit(f"after {question['deadline_s']} s, {', and '.join(said)}; {WHAT_TO_DO}")
         time.sleep(PERIOD_S)
 
 
