@@ -20,6 +20,7 @@ from discovery.errors import DeployError
 from discovery.experiment.models import DatabaseSettings, KeystoneSettings
 from discovery.testbed import Lease, Node, lease, load_testbed
 from discovery.workload.probes import PROGRAM
+from tests import keystone_wheel
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 
@@ -200,6 +201,11 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
         f"{node.alias}.log" for node in held.nodes
     )
     assert "uwsgi" in (tmp_path / "site-2-control.log").read_text()
+
+    for node in control.values():
+        put(node, "/run/keystone_wheel.py", Path(keystone_wheel.__file__).read_text())
+        state = on(node, "/opt/openstack/bin/python /run/keystone_wheel.py")
+        assert json.loads(state) == keystone_wheel.UNTOUCHED
 
     if backend == "galera":
         status = on(
