@@ -23,6 +23,7 @@ from pathlib import Path
 
 from discovery.deploy import chroot, playbook
 from discovery.deploy.cockroach import program
+from discovery.deploy.cockroach.fetch import fetch
 from discovery.errors import DeployError, MachineError
 from discovery.whole import whole_folder
 
@@ -110,7 +111,7 @@ def bake(progress: Callable[[str], None]) -> Path:
             shutil.rmtree(stale)
         if not (image_folder() / "rootfs" / MARKER).is_file():
             _bake(images, progress)
-        found = program.fetch(progress)
+        found = fetch(progress)
         if found is not None:
             _place(found, progress)
     return rootfs()

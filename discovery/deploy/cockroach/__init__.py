@@ -2,7 +2,8 @@
 
 ========== ==========================================================================
 `release`  the version that is pinned, where its vendor has it, under which licence
-`program`  finding, checking and fetching a program; why there is none
+`program`  finding and checking a program; why there is none
+`fetch`    the pinned release, from its vendor
 `zones`    placements of replicas, as zone configurations in SQL
 `cluster`  what the playbooks are told of a cluster
 ========== ==========================================================================

@@ -1,4 +1,4 @@
-"""The program that runs on the nodes: found, checked, fetched; or why there is none.
+"""The program that runs on the nodes: found and checked; or why there is none.
 
 ``DISCOVERY_COCKROACH`` names one. Without it, the pinned release is used that `discovery image
 bake` has fetched into ``$DISCOVERY_HOME/cockroach/``, where the vendor's site could be reached.
@@ -6,28 +6,28 @@ bake` has fetched into ``$DISCOVERY_HOME/cockroach/``, where the vendor's site c
 
 from __future__ import annotations
 
-import http.client
+import functools
 import os
 import platform
 import re
 import selectors
-import shutil
 import subprocess
-import tarfile
 import time
-import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from discovery.deploy.cockroach import release
 from discovery.deploy.cockroach.elf import machine_of
 from discovery.errors import MachineError
-from discovery.whole import sha256, whole_folder
+from discovery.whole import sha256
 
 VARIABLE = "DISCOVERY_COCKROACH"
 CHECKSUM_VARIABLE = "DISCOVERY_COCKROACH_SHA256"
 NONE = f"no CockroachDB binary (set {VARIABLE} to one)"
+
+# The file beside a fetched program that has its checksum.
+RECORD = "sha256"
 
 # Where a program lies on a node, by its checksum: one that is there need not be brought again.
 ON_NODE = Path("/opt/discovery-cockroach")
@@ -35,8 +35,14 @@ ON_NODE = Path("/opt/discovery-cockroach")
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _ANSWER_S = 20  # a program of some 200 MB on a cold and busy disk; a warm one answers in 0.1 s
 _ANSWER_BYTES = 4096
-_PATIENCE_S = 10  # for the vendor's site, until it answers and between its bytes
-_RECORD = "sha256"
+
+
+class _File(NamedTuple):
+    """A file as it is now. What costs a second of 200 MB is found out once of each in a process."""
+
+    path: Path
+    size: int
+    mtime_ns: int
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ def find() -> Program | None:
     fetched = fetched_path()
     if not fetched.is_file():
         return None
-    return check(fetched, f"{fetched} (remove it to fetch it anew)", _recorded(fetched))
+    return check(fetched, f"{fetched} (remove it to fetch it anew)", recorded(fetched))
 
 
 def check(path: Path, name: str, checksum: str | None = None) -> Program:
@@ -88,7 +94,9 @@ def check(path: Path, name: str, checksum: str | None = None) -> Program:
         raise MachineError(f"{name} is not executable: chmod +x it")
     try:
         machine = machine_of(path)
-        found = sha256(path)
+        status = path.stat()
+        file = _File(path, status.st_size, status.st_mtime_ns)
+        found = _checksum(file)
     except OSError as error:
         raise MachineError(f"{name} cannot be read: {error.strerror}") from None
     if machine is None:
@@ -99,7 +107,7 @@ def check(path: Path, name: str, checksum: str | None = None) -> Program:
         )
     if checksum and found != checksum.strip().lower():
         raise MachineError(f"{name} has the SHA-256 {found}, and should have {checksum.strip()}")
-    tag = _build_tag(path, name)
+    tag = _build_tag(file, name)
     version = release.parse(tag)
     if version is None:
         raise MachineError(f"{name} calls itself {tag}, which is no version of CockroachDB")
@@ -119,32 +127,10 @@ def fetched_path() -> Path:
     return home / "cockroach" / f"{release.PINNED}-{architecture()}" / "cockroach"
 
 
-def fetch(progress: Callable[[str], None], site: str = release.SITE) -> Program | None:
-    """Fetch the pinned release from its vendor unless there is a program; ``None`` if none is had.
-
-    A site that cannot be reached is told to ``progress`` and is no error. An archive that is not
-    the pinned one is a :class:`MachineError`: somebody has changed it.
-    """
-    there = find()
-    if there is not None or architecture() not in release.CHECKSUMS:
-        return there
-    url = f"{site}/{release.archive(architecture())}.tgz"
-    path = fetched_path()
-    try:
-        wanted = release.CHECKSUMS[architecture()] or _published(f"{url}.sha256sum")
-        progress(f"CockroachDB {release.PINNED} from {site}")
-        with whole_folder(path.parent) as folder:
-            archive = folder / "archive.tgz"
-            _download(url, archive)
-            found = sha256(archive)
-            if found != wanted:
-                raise MachineError(f"{url} has the SHA-256 {found}, and should have {wanted}")
-            _unpack(archive, folder / path.name, url)
-            archive.unlink()
-    except (OSError, http.client.HTTPException) as error:
-        progress(f"not run: {NONE}; {url}: {getattr(error, 'reason', error)}")
-        return None
-    return check(path, str(path), _recorded(path))
+def recorded(path: Path) -> str | None:
+    """The checksum that was written down when ``path`` was unpacked."""
+    record = path.with_name(RECORD)
+    return record.read_text(encoding="utf-8").strip() if record.is_file() else None
 
 
 def architecture() -> str:
@@ -153,48 +139,20 @@ def architecture() -> str:
     return _ARCHITECTURES.get(machine, machine)
 
 
-def _recorded(path: Path) -> str | None:
-    """The checksum that was written down when ``path`` was unpacked."""
-    record = path.with_name(_RECORD)
-    return record.read_text(encoding="utf-8").strip() if record.is_file() else None
+@functools.cache
+def _checksum(file: _File) -> str:
+    return sha256(file.path)
 
 
-def _published(url: str) -> str:
-    """The checksum that the vendor has beside an archive: the first word of the file."""
-    with urllib.request.urlopen(url, timeout=_PATIENCE_S) as answer:
-        words = answer.read(_ANSWER_BYTES).decode(errors="replace").split()
-    if not words or not re.fullmatch("[0-9a-f]{64}", words[0]):
-        raise MachineError(f"{url} holds no SHA-256")
-    return str(words[0])
+@functools.cache
+def _version(file: _File) -> tuple[str, bool]:
+    """What it says of its version, and whether in time; a program that says nothing, too, once."""
+    return _ask([str(file.path), "version"])
 
 
-def _download(url: str, path: Path) -> None:
-    with urllib.request.urlopen(url, timeout=_PATIENCE_S) as answer, path.open("wb") as out:
-        shutil.copyfileobj(answer, out, 1 << 20)
-        size = answer.headers.get("Content-Length")
-        if size is not None and int(size) != out.tell():
-            raise ConnectionError(f"the download ended after {out.tell()} of {size} bytes")
-
-
-def _unpack(archive: Path, path: Path, url: str) -> None:
-    """The program out of its archive, and its checksum beside it."""
-    member = f"{release.archive(architecture())}/cockroach"
-    try:
-        with tarfile.open(archive, "r:gz") as packed:
-            inside = packed.extractfile(member)
-            if inside is None:
-                raise KeyError(member)
-            with inside, path.open("wb") as out:
-                shutil.copyfileobj(inside, out, 1 << 20)
-    except (KeyError, tarfile.TarError):
-        raise MachineError(f"{url} is no archive with {member} in it") from None
-    path.chmod(0o755)
-    path.with_name(_RECORD).write_text(sha256(path) + "\n", encoding="utf-8")
-
-
-def _build_tag(path: Path, name: str) -> str:
+def _build_tag(file: _File, name: str) -> str:
     """What ``cockroach version`` says its build tag is, within some seconds."""
-    said, in_time = _ask([str(path), "version"])
+    said, in_time = _version(file)
     fields = dict(re.findall(r"^([A-Z][\w ]*):\s+(\S.*?)\s*$", said, re.MULTILINE))
     # "Distribution" is CCL or OSS: other programs have a version, but not this.
     if "Build Tag" in fields and "Distribution" in fields:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from discovery.deploy import image
+from discovery.deploy.cockroach import fetch as fetching
 from discovery.deploy.cockroach import program, release
 from discovery.deploy.cockroach.elf import machine_of
 from discovery.errors import MachineError
@@ -152,6 +153,34 @@ def test_a_wrong_checksum_is_refused(named, monkeypatch):
     assert f"has the SHA-256 {right}, and should have 000" in refusal(named)
 
 
+def test_a_file_is_read_and_asked_once_in_a_process_until_it_changes(named, monkeypatch):
+    done: list[str] = []
+
+    def seen(name):
+        does = getattr(program, name)
+        monkeypatch.setattr(program, name, lambda *given: (done.append(name), does(*given))[1])
+
+    seen("sha256")
+    seen("_ask")
+    tiny_elf.cockroach(named)
+    for _ in range(3):
+        assert program.find().tag == "v23.1.4"
+        assert program.missing() is None
+    assert done == ["sha256", "_ask"]
+    tiny_elf.cockroach(named, "v23.1.5")
+    assert program.find().tag == "v23.1.5"
+    assert done == 2 * ["sha256", "_ask"]
+    tiny_elf.write(named, tiny_elf.program())
+    for _ in range(3):
+        assert "it said nothing" in refusal(named)
+    assert done == 3 * ["sha256", "_ask"]
+    # What is named may still go, or change its checksum, without the file changing.
+    monkeypatch.setenv(program.CHECKSUM_VARIABLE, "0" * 64)
+    assert "should have 000" in refusal(named)
+    named.unlink()
+    assert refusal(named).endswith("names no file")
+
+
 @pytest.fixture
 def vendor(tmp_path, monkeypatch) -> Iterator[Path]:
     """A folder served as the vendor's site; ``site`` of the module is its address."""
@@ -191,7 +220,7 @@ def pin(monkeypatch, archive: Path) -> None:
 
 def fetch(vendor: Path) -> tuple[program.Program | None, list[str]]:
     said: list[str] = []
-    return program.fetch(said.append, (vendor / "address").read_text()), said
+    return fetching.fetch(said.append, (vendor / "address").read_text()), said
 
 
 def content(tag: str = "v23.1.4") -> bytes:
