@@ -102,6 +102,28 @@ def test_a_savepoint_does_not_commit(db):
     assert not seen.may_be_committed()
 
 
+@pytest.mark.parametrize(
+    ("steps", "may_be"),
+    [
+        (("prepare", "commit"), True),
+        (("prepare", "rollback"), True),  # somebody else may have committed it meanwhile
+        (("commit",), True),
+        (("rollback",), False),
+    ],
+)
+def test_two_phases(db, monkeypatch, steps, may_be):
+    """A transaction that others take part in is beyond recall once it is prepared."""
+    dialect = db.engine.dialect
+    for does in ("begin", "prepare", "commit", "rollback"):
+        monkeypatch.setattr(dialect, f"do_{does}_twophase", lambda *_, **__: None)
+    with observed() as seen, db.engine.connect() as connection:
+        transaction = connection.begin_twophase()
+        connection.execute(INSERT)
+        for step in steps:
+            getattr(transaction, step)()
+    assert seen.may_be_committed() is may_be
+
+
 @pytest.mark.parametrize(("fault", "may_be"), [("conflict", False), ("lost", True), (None, True)])
 def test_autocommit_commits_with_the_statement(fault, may_be):
     with database(isolation_level="AUTOCOMMIT") as db:
