@@ -2,7 +2,7 @@
 
 import math
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from discovery.deploy.backends import BACKENDS
@@ -32,6 +32,8 @@ def levels(of: st.SearchStrategy[object]) -> st.SearchStrategy[list[object]]:
     return st.lists(of, min_size=1, max_size=3, unique=True)
 
 
+# How fast examples are made and judged is the machine's affair.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DELAYS = st.integers(0, 400).map(lambda quarter: quarter / 4)
 
 
@@ -64,6 +66,7 @@ def experiments(draw: st.DrawFn) -> Experiment:
 
 
 @given(experiments())
+@unhurried
 def test_every_combination_is_one_cell_with_an_id_of_its_own(experiment: Experiment) -> None:
     settings = experiment.tiers["smoke"]
     cells = unfold(experiment, "smoke")
@@ -76,6 +79,7 @@ def test_every_combination_is_one_cell_with_an_id_of_its_own(experiment: Experim
 
 
 @given(experiments())
+@unhurried
 def test_whole_repetitions_come_first_and_back_ends_take_turns(experiment: Experiment) -> None:
     cells = unfold(experiment, "smoke")
     assert [cell.repetition for cell in cells] == sorted(cell.repetition for cell in cells)
@@ -86,6 +90,7 @@ def test_whole_repetitions_come_first_and_back_ends_take_turns(experiment: Exper
 
 
 @given(experiments())
+@unhurried
 def test_a_cell_survives_its_own_json(experiment: Experiment) -> None:
     for cell in unfold(experiment, "smoke"):
         assert Cell.model_validate_json(cell.model_dump_json()) == cell
@@ -101,6 +106,7 @@ VARIATIONS = {
 
 
 @given(experiments(), st.data())
+@unhurried
 def test_a_varied_cell_differs_from_its_counterpart_in_one_thing(
     plain: Experiment, data: st.DataObject
 ) -> None:
@@ -290,6 +296,7 @@ def test_a_matrix_is_taken_as_it_is_and_counts_with_its_mean() -> None:
 
 
 @given(st.integers(2, 9), st.data())
+@unhurried
 def test_a_square_matrix_of_any_size_unfolds(size: int, data: st.DataObject) -> None:
     rows = [
         [0.0 if row == column else data.draw(DELAYS) for column in range(size)]

@@ -7,6 +7,7 @@ import sqlite3
 import sqlalchemy as sa
 
 _NUMBERS = itertools.count()
+UNKNOWN_STATES = ("40003", "08007", "XXA00")
 
 
 class Conflict(sqlite3.OperationalError):
@@ -16,7 +17,11 @@ class Conflict(sqlite3.OperationalError):
 
 
 class Ambiguous(sqlite3.OperationalError):
-    pgcode = "40003"
+    """The server does not know, as it says by an SQLSTATE."""
+
+    def __init__(self, state):
+        super().__init__("result is ambiguous")
+        self.pgcode = state
 
 
 class InDoubt(sqlite3.OperationalError):
@@ -31,8 +36,9 @@ def lost():
 class Database:
     """``faults``: what happens at the n-th statement or COMMIT that is sent, by its number.
 
-    ``conflict`` and ``lost`` happen instead of it; ``lost after`` and ``unknown after`` once it is
-    done; ``refused`` is a key that is violated.
+    ``conflict`` and ``lost`` happen instead of it; ``lost after``, ``broken after`` and ``unknown
+    after`` once it is done, the last with the SQLSTATE 40003 or one that stands there instead;
+    ``refused`` is a key that is violated.
     """
 
     def __init__(self, **options):
@@ -84,8 +90,12 @@ class _Connection(sqlite3.Connection):
             raise Conflict("could not serialize")
         if fault == "refused":
             raise sqlite3.IntegrityError("UNIQUE constraint failed: marks.mark")
+        if fault == "broken after":
+            raise sqlite3.OperationalError("disk I/O error")
         if fault == "unknown after":
-            raise Ambiguous("result is ambiguous")
+            raise Ambiguous("40003")
+        if fault in UNKNOWN_STATES:
+            raise Ambiguous(fault)
         if fault in {"lost", "lost after"}:
             if fault == "lost after" and self.in_transaction:
                 super().rollback()

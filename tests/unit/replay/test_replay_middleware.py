@@ -9,7 +9,7 @@ import wsgiref.validate
 import pytest
 import sqlalchemy as sa
 from faulty_database import database
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discovery.replay.backoff import Backoff
@@ -97,7 +97,7 @@ def db():
 
 ANYTHING = ["raise", "500 Internal Server Error", "409 Conflict", "401 Unauthorized"]
 CATCHES = [*ANYTHING, "again", "nothing"]
-FAULTS = ["conflict", "lost", "lost after", "unknown after", "refused"]
+FAULTS = ["conflict", "lost", "lost after", "broken after", "unknown after", "refused"]
 
 
 @given(
@@ -107,6 +107,7 @@ FAULTS = ["conflict", "lost", "lost after", "unknown after", "refused"]
     faults=st.dictionaries(st.integers(0, 24), st.sampled_from(FAULTS), max_size=6),
     autocommit=st.booleans(),
 )
+@settings(deadline=None)
 def test_never_twice(transactions, statements, catches, faults, autocommit):
     options = {"isolation_level": "AUTOCOMMIT"} if autocommit else {}
     with database(**options) as db:

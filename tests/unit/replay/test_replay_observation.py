@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import sqlalchemy as sa
-from faulty_database import InDoubt, database
+from faulty_database import UNKNOWN_STATES, InDoubt, database
 
 from discovery.replay import observation
 from discovery.replay.observation import observed
@@ -35,6 +35,12 @@ def db():
         ({1: "lost"}, True, False, True),
         ({1: "lost after"}, True, True, True),
         ({1: "unknown after"}, True, True, True),
+        ({1: "broken after"}, True, True, False),
+        *(
+            ({number: state}, True, number == 1, True)
+            for number in (0, 1)
+            for state in UNKNOWN_STATES
+        ),
     ],
 )
 def test_a_write_transaction(db, faults, may_be, is_there, troubled):
