@@ -192,7 +192,7 @@ BACKENDS: dict[str, Backend] = {
         Backend(
             name="postgresql-serializable",
             title="PostgreSQL at SERIALIZABLE, one server on site 1",
-            role="postgresql_serializable",
+            role="postgresql",
             placement="first-site",
             url="postgresql+oslo://openstack:openstack@{host}/{database}",
             dump="postgresql",

@@ -115,10 +115,22 @@ def slots_of(line: str) -> set[int]:
     return found
 
 
-def isolation(node: Node) -> str:
-    """How a service's transactions are isolated on PostgreSQL, if it does not ask for another."""
-    psql = "psql --no-align --tuples-only --host /run/discovery-postgresql keystone"
-    return on(node, f"runuser -u postgres -- {psql} --command 'SHOW transaction_isolation'").strip()
+def isolation(node: Node, url: str) -> str:
+    """How transactions are isolated for who reaches the database by ``url`` and asks no more."""
+    program = f"""
+import sqlalchemy as sa
+with sa.create_engine({url!r}).connect() as connection:
+    print(connection.execute(sa.text("SHOW transaction_isolation")).scalar())
+"""
+    put(node, "/run/isolation.py", program)
+    return on(node, "/opt/openstack/bin/python /run/isolation.py").strip()
+
+
+def assert_keystone_is_as_published(control: dict[str, Node]) -> None:
+    for node in control.values():
+        put(node, "/run/keystone_wheel.py", Path(keystone_wheel.__file__).read_text())
+        state = on(node, "/opt/openstack/bin/python /run/keystone_wheel.py")
+        assert json.loads(state) == keystone_wheel.UNTOUCHED
 
 
 def assert_the_database_is_on_site_1(control: dict[str, Node]) -> None:
@@ -202,10 +214,7 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
     )
     assert "uwsgi" in (tmp_path / "site-2-control.log").read_text()
 
-    for node in control.values():
-        put(node, "/run/keystone_wheel.py", Path(keystone_wheel.__file__).read_text())
-        state = on(node, "/opt/openstack/bin/python /run/keystone_wheel.py")
-        assert json.loads(state) == keystone_wheel.UNTOUCHED
+    assert_keystone_is_as_published(control)
 
     if backend == "galera":
         status = on(
@@ -216,7 +225,8 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
         assert status.split() == ["wsrep_cluster_size", "3", "15"]
 
     if backend.startswith("postgresql"):
-        assert isolation(control["site-1"]) == (
+        (url,) = set(deployment.database_urls.values())
+        assert isolation(control["site-2"], url) == (
             "serializable" if backend == "postgresql-serializable" else "read committed"
         )
 

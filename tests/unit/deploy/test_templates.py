@@ -5,11 +5,15 @@ from __future__ import annotations
 import configparser
 import hashlib
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy.engine import make_url
 
+from discovery.cockroach.postgresql import SerializableDialect
+from discovery.deploy.backends import BACKENDS
 from discovery.deploy.playbook import ANSIBLE
 from discovery.experiment.models import DatabaseSettings
 from discovery.replay.settings import read as settings_of_replay
@@ -145,14 +149,14 @@ def test_every_back_end_is_durable_and_admits_as_many():
     assert f"max_connections = {mariadb['max_connections']}" in postgresql
 
 
-def test_a_postgresql_at_serializable_asks_nobody_else_to():
-    tasks = yaml.safe_load((ROLES / "postgresql_serializable" / "tasks" / "main.yml").read_text())
-    isolation = tasks[0]["vars"]["postgresql_isolation"]
-    conf = render("postgresql", "postgresql.conf.j2", postgresql_isolation=isolation)
-    assert "default_transaction_isolation = 'serializable'" in conf
-    assert "default_transaction_isolation = 'read committed'" in render(
-        "postgresql", "postgresql.conf.j2"
-    )
+def test_postgresql_leaves_the_isolation_to_whoever_connects():
+    """It is the URL that makes a service's sessions SERIALIZABLE, and nobody else's."""
+    conf = render("postgresql", "postgresql.conf.j2")
+    assert "default_transaction_isolation = 'read committed'" in conf
+    plain, serializable = BACKENDS["postgresql"], BACKENDS["postgresql-serializable"]
+    assert replace(serializable, name=plain.name, title=plain.title, url=plain.url) == plain
+    _, asked = SerializableDialect().create_connect_args(make_url(serializable.url))
+    assert asked["options"] == "-c default_transaction_isolation=serializable"
 
 
 def test_replay_is_in_the_unit_only_where_it_is_on(tmp_path):
