@@ -24,11 +24,13 @@ need_testbed_machine() {
     [ "$free_gb" -ge 8 ] || stop "The node image and the packages need 8 GB of disk and / has $free_gb GB free; make room, or $instead"
 }
 
+is_installed() { dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii'; }
+
 # install_debian PACKAGE...: those that are missing, by name, and nothing else.
 install_debian() {
     local missing=() package
     for package in "$@"; do
-        dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing+=("$package")
+        is_installed "$package" || missing+=("$package")
     done
     [ ${#missing[@]} = 0 ] && return
     is_root || stop "These Debian packages are missing: ${missing[*]}; install them with apt-get as root"
@@ -37,6 +39,43 @@ install_debian() {
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
+
+# install_servers PACKAGE...: likewise, and their programs only. Debian would make a database, and
+# start a server of each now and at every boot; tests start their own. What was here stays as it was.
+install_servers() (
+    local missing=() package policy=/usr/sbin/policy-rc.d clusters=/etc/postgresql-common/createcluster.d
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} = 0 ] && exit
+    is_root || install_debian "${missing[@]}"
+    restore() {
+        if grep -qs "scripts/lib.sh installs" "$policy"; then rm "$policy"; fi
+        if [ -e "$policy.discovery" ]; then mv "$policy.discovery" "$policy"; fi
+        rm -f "$clusters/discovery.conf"
+        rmdir --ignore-fail-on-non-empty "$clusters"
+    }
+    if [ -e "$clusters/discovery.conf" ]; then restore; fi # after one that was killed
+    mkdir -p "$clusters"
+    trap restore EXIT
+    echo "create_main_cluster = false" >"$clusters/discovery.conf"
+    if [ -e "$policy" ]; then mv "$policy" "$policy.discovery"; fi
+    # Debian's way to forbid that a service is started (101); what was forbidden stays forbidden.
+    cat >"$policy" <<END
+#!/bin/sh
+# Only while scripts/lib.sh installs ${missing[*]}.
+case "\$1" in $(printf '%s*|' "${missing[@]}")-) exit 101 ;; esac
+[ -x "$policy.discovery" ] || exit 0
+exec "$policy.discovery" "\$@"
+END
+    chmod 755 "$policy"
+    install_debian "${missing[@]}"
+    for package in "${missing[@]}"; do
+        # The unit of PostgreSQL starts what databases there are, and we have made none.
+        [ "$package" = postgresql ] || systemctl --quiet disable "$package" 2>/dev/null ||
+            say "$package is started at boot; if you do not want that: systemctl disable $package"
+    done
+)
 
 find_python() {
     local candidate
