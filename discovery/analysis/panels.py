@@ -26,26 +26,27 @@ class Panels:
     figure: Figure
     scenarios: dict[str, Axes]
     unused: list[Axes]
+    columns: int
 
     def name_axes(self, xlabel: str, ylabel: str) -> None:
         """Name the axes once per column and row, since they are the same in all panels."""
         for number, panel in enumerate(self.scenarios.values()):
-            panel.set_ylabel(ylabel if number % _COLUMNS == 0 else "")
-            panel.set_xlabel(xlabel if number + _COLUMNS >= len(self.scenarios) else "")
+            panel.set_ylabel(ylabel if number % self.columns == 0 else "")
+            panel.set_xlabel(xlabel if number + self.columns >= len(self.scenarios) else "")
 
 
-def scenario_panels(scenarios: Sequence[str]) -> Panels:
+def scenario_panels(scenarios: Sequence[str], *, columns: int = _COLUMNS) -> Panels:
     """A double-column figure with a panel per scenario, and at least one left for the legend."""
-    rows = math.ceil((len(scenarios) + 1) / _COLUMNS)
+    rows = math.ceil((len(scenarios) + 1) / columns)
     figure = Figure(figsize=(DOUBLE_IN, _ROW_IN * rows))
-    flat = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
+    flat = list(figure.subplots(rows, columns, squeeze=False).flat)
     panels = dict(zip(scenarios, flat, strict=False))
     for name, panel in panels.items():
         # A long name may reach over its panel's edge, but must not push the others aside.
         panel.set_title(name, loc="left").set_in_layout(False)
     for unused in flat[len(scenarios) :]:
         unused.set_axis_off()
-    return Panels(figure, panels, flat[len(scenarios) :])
+    return Panels(figure, panels, flat[len(scenarios) :], columns)
 
 
 def plain_logarithm(axis: Axis) -> None:

@@ -43,6 +43,16 @@ ZONES_COLUMNS = (
     "failure_share",
     "provenance",
 )
+READS_COLUMNS = (
+    "scenario",
+    "times",
+    "concurrency",
+    "reads",
+    "writes",
+    "reads_percent",
+    "writes_percent",
+    "provenance",
+)
 
 
 def read_published(folder: Path) -> pd.DataFrame:
@@ -53,6 +63,11 @@ def read_published(folder: Path) -> pd.DataFrame:
 def read_zones(folder: Path) -> pd.DataFrame:
     """The medians (s) of the figure on replication zones, one row per bar."""
     return _read(folder / "published" / "zones.csv", ZONES_COLUMNS)
+
+
+def read_reads(folder: Path) -> pd.DataFrame:
+    """The counts of database reads and writes that the study printed, one row per scenario."""
+    return _read(folder / "published" / "read-write.csv", READS_COLUMNS)
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
