@@ -1,8 +1,9 @@
 """Time as round trips: time ≈ base + k · RTT, and how many queries that is.
 
-``k`` is the number of round trips that an iteration waits for one after the other. A client of a
-one-server back end that asks it ``q`` queries in sequence should have ``k ≈ q``; a Galera node
-answers reads itself and should wait for its commits alone.
+``base`` is what an iteration takes where nothing is far, so the processors' part, and ``k`` is the
+number of round trips that it waits for one after the other. A client of a one-server back end that
+asks it ``q`` queries in sequence should have ``k ≈ q``; a Galera node answers reads itself and
+should wait for its commits alone.
 """
 
 from __future__ import annotations
@@ -55,23 +56,23 @@ def fit(tables: Tables, *, column: str = "duration_s") -> pd.DataFrame:
     """Per back end, scenario, load and number of sites: ``round_trips`` (k) and ``base_s``.
 
     Least squares of ``column`` (s) of the successful iterations on the measured round trip (s).
-    ``round_trips_low`` and ``_high`` hold 95 %: a percentile bootstrap within each cell and client
-    site, since the scatter grows with the delay. ``levels`` distinct delays, ``n`` iterations;
-    missing where there is one delay only.
+    ``_low`` and ``_high`` of both hold 95 %: a percentile bootstrap within each cell and client
+    site, since the scatter grows with the delay. ``residual_s`` is how far the means of these
+    groups are from the line, as a root of their mean square. ``levels`` distinct delays, ``n``
+    iterations; missing where there is one delay only.
     """
     samples = with_rtt(tables["iterations"], tables)
     rows = []
     for key, part in samples.groupby(FIT):
         levels = part["one_way_delay_ms"].nunique()
-        k = base = low = high = math.nan
-        if levels > 1:
-            k, base, low, high = _slope(part, column)
-        rows.append((*key, k, low, high, base, levels, len(part)))
-    names = ["round_trips", "round_trips_low", "round_trips_high", "base_s", "levels", "n"]
+        found = _line(part, column) if levels > 1 else (math.nan,) * 7
+        rows.append((*key, *found, levels, len(part)))
+    names = ["round_trips", "round_trips_low", "round_trips_high"]
+    names += ["base_s", "base_s_low", "base_s_high", "residual_s", "levels", "n"]
     return in_order(pd.DataFrame(rows, columns=[*FIT, *names]))
 
 
-def _slope(part: pd.DataFrame, column: str) -> tuple[float, float, float, float]:
+def _line(part: pd.DataFrame, column: str) -> tuple[float, ...]:
     groups = [group for _, group in part.groupby(["cell", "client_site"])]
     rtt = np.array([group["rtt_ms"].iloc[0] / 1e3 for group in groups])
     size = np.array([len(group) for group in groups], dtype=float)
@@ -83,13 +84,47 @@ def _slope(part: pd.DataFrame, column: str) -> tuple[float, float, float, float]
         index = rng.integers(len(values), size=(RESAMPLES, len(values)))
         drawn[:, number] = values[index].mean(axis=1)
     # The round trip is the same for all of a group, so that least squares needs its mean alone.
-    centred = rtt - np.average(rtt, weights=size)
-    weights = size * centred / (size * centred**2).sum()
+    centre = np.average(rtt, weights=size)
+    weights = size * (rtt - centre) / (size * (rtt - centre) ** 2).sum()
+    slopes = drawn @ weights
+    bases = drawn @ (size / size.sum()) - slopes * centre
     k = float(means @ weights)
+    base = float(np.average(means, weights=size) - k * centre)
+    distance = means - base - k * rtt
+    residual = math.sqrt(float(np.average(distance**2, weights=size)))
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn @ weights, [tail, 1 - tail])
-    base = float(np.average(means, weights=size) - k * np.average(rtt, weights=size))
-    return k, base, float(low), float(high)
+    k_low, k_high = np.quantile(slopes, [tail, 1 - tail])
+    base_low, base_high = np.quantile(bases, [tail, 1 - tail])
+    return k, float(k_low), float(k_high), base, float(base_low), float(base_high), residual
+
+
+def residuals(tables: Tables, fitted: pd.DataFrame) -> pd.DataFrame:
+    """How far every cell and client site is from the line that :func:`fit` found.
+
+    ``measured_s`` and ``fitted_s`` of whole iterations, and ``share``, their difference as a share
+    of the line. Groups without a line are absent.
+    """
+    measured = (
+        with_rtt(tables["iterations"], tables)
+        .groupby([*GROUP, "cell", "client_site"], as_index=False)
+        .agg(measured_s=("duration_s", "mean"), rtt_ms=("rtt_ms", "first"), n=("iteration", "size"))
+    )
+    lines = fitted.loc[fitted["round_trips"].notna(), [*FIT, "round_trips", "base_s"]]
+    joined = measured.merge(lines, on=FIT)
+    joined["fitted_s"] = joined["base_s"] + joined["round_trips"] * joined["rtt_ms"] / 1e3
+    joined["share"] = (joined["measured_s"] - joined["fitted_s"]) / joined["fitted_s"]
+    return in_order(joined)
+
+
+def slopes_and_counts(fitted: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
+    """The lines of :func:`fit` with the requests that :func:`queries_per_iteration` counted.
+
+    ``expected`` is the part of these that has to cross the WAN, one after the other: all queries
+    where one server decides, and commits alone where every site has a server that answers reads.
+    """
+    joined = fitted.merge(counted, on=FIT, how="outer")
+    alone = joined["backend"].map(lambda name: BACKENDS[str(name)].decided_by == "first-site")
+    return in_order(joined.assign(expected=joined["queries"].where(alone, joined["commits"])))
 
 
 def predict(tables: Tables) -> pd.DataFrame:
@@ -117,8 +152,9 @@ def predict(tables: Tables) -> pd.DataFrame:
 def queries_per_iteration(tables: Tables) -> pd.DataFrame:
     """``queries`` and ``commits`` per iteration, over all cells of a back end, scenario and load.
 
-    Means weighted by iterations. Cells on a LAN are left out where there are others: a load that
-    lasts for a few samples of the counters is known less well.
+    Means weighted by iterations, and so is ``read_share``, of those that counted it. Cells on a LAN
+    are left out where there are others: a load that lasts for a few samples of the counters is
+    known less well.
     """
     known = tables["queries"][tables["queries"]["queries_per_iteration"].notna()]
     wan = known[known["one_way_delay_ms"] > 0]
@@ -126,8 +162,16 @@ def queries_per_iteration(tables: Tables) -> pd.DataFrame:
     for key, part in known.groupby(FIT):
         slow = wan[(wan[FIT] == pd.Series(key, index=FIT)).all(axis=1)]
         used = slow if len(slow) else part
-        n = int(used["iterations"].sum())
-        queries = float((used["queries_per_iteration"] * used["iterations"]).sum() / n)
-        commits = float((used["commits_per_iteration"] * used["iterations"]).sum() / n)
-        rows.append((*key, queries, commits, n))
-    return in_order(pd.DataFrame(rows, columns=[*FIT, "queries", "commits", "n_counted"]))
+        queries, commits, reads = (
+            _weighted(used, column)
+            for column in ("queries_per_iteration", "commits_per_iteration", "read_share")
+        )
+        rows.append((*key, queries, commits, reads, int(used["iterations"].sum())))
+    names = ["queries", "commits", "read_share", "n_counted"]
+    return in_order(pd.DataFrame(rows, columns=[*FIT, *names]))
+
+
+def _weighted(rows: pd.DataFrame, column: str) -> float:
+    """The mean of ``column`` weighted by iterations, where it is known; NaN if it never is."""
+    known = rows[rows[column].notna() & (rows["iterations"] > 0)]
+    return float(np.average(known[column], weights=known["iterations"])) if len(known) else math.nan

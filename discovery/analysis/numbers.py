@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from discovery.analysis import statistics
-from discovery.analysis.model import fit, queries_per_iteration
 from discovery.analysis.resources import usage
 from discovery.analysis.summary import completion
 from discovery.analysis.testbed import wan_errors
@@ -79,18 +78,36 @@ def completion_numbers(tables: Tables, summary: pd.DataFrame) -> Numbers:
     return numbers
 
 
-def round_trip_numbers(tables: Tables) -> Numbers:
-    """Round trips waited for, queries and commits, per scenario, back end and load."""
+def round_trip_numbers(joined: pd.DataFrame) -> Numbers:
+    """Round trips waited for, requests, commits and reads, per scenario, back end and load.
+
+    ``joined`` is of :func:`discovery.analysis.model.slopes_and_counts`.
+    """
     numbers: Numbers = {}
-    for row in fit(tables).to_dict("records"):
+    for row in joined.to_dict("records"):
         key = f"s{row['sites']}-{row['load']}-{row['scenario']}-{row['backend']}"
-        interval = (row["round_trips_low"], row["round_trips_high"])
-        _add(numbers, f"round-trips-{key}", "", row["round_trips"], row["n"], *interval)
-        _add(numbers, f"base-{key}", "s", row["base_s"], row["n"])
-    for row in queries_per_iteration(tables).to_dict("records"):
-        key = f"s{row['sites']}-{row['load']}-{row['scenario']}-{row['backend']}"
+        trips = (row["round_trips_low"], row["round_trips_high"])
+        base = (row["base_s_low"], row["base_s_high"])
+        _add(numbers, f"round-trips-{key}", "", row["round_trips"], row["n"], *trips)
+        _add(numbers, f"base-{key}", "s", row["base_s"], row["n"], *base)
+        _add(numbers, f"residual-{key}", "s", row["residual_s"], row["n"])
         _add(numbers, f"queries-{key}", "", row["queries"], row["n_counted"])
         _add(numbers, f"commits-{key}", "", row["commits"], row["n_counted"])
+        _add(numbers, f"reads-{key}", "", row["read_share"], row["n_counted"])
+    return numbers
+
+
+def both_ways_numbers(means: pd.DataFrame, ratios: pd.DataFrame) -> Numbers:
+    """What the cut of 2018 drops and leaves, of :mod:`discovery.analysis.both_ways`."""
+    numbers: Numbers = {}
+    good = int((means["n"] - means["failures"]).sum())
+    _add(numbers, "cut-dropped", "", int(means["dropped"].sum()), good)
+    remains = means["remains"].dropna()
+    if len(remains):
+        _add(numbers, "cut-remains-least", "", remains.min(), len(remains))
+        _add(numbers, "cut-remains-median", "", remains.median(), len(remains))
+    _add(numbers, "cut-ratios", "", len(ratios), len(ratios))
+    _add(numbers, "cut-ratios-turned", "", int(ratios["turns"].sum()), len(ratios))
     return numbers
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from discovery.analysis.model import FIT, fit, queries_per_iteration
 from discovery.analysis.resources import usage
 from discovery.analysis.style import NAMES, backend_order, delay_label, present
 from discovery.analysis.summary import in_order
@@ -17,6 +16,8 @@ from discovery.analysis.testbed import phase_means, wan_errors
 from discovery.whole import write_whole
 
 Tables = Mapping[str, pd.DataFrame]
+TwoTables = tuple[pd.DataFrame, pd.DataFrame]
+"""A table to read, and one to compute with."""
 
 
 def write_table(out: Path, name: str, shown: pd.DataFrame, computed: pd.DataFrame) -> None:
@@ -30,6 +31,11 @@ def write_table(out: Path, name: str, shown: pd.DataFrame, computed: pd.DataFram
     )
     write_whole(out / "tables" / f"{name}.tex", latex)
     write_whole(out / "tables" / f"{name}.csv", computed.to_csv(index=False))
+
+
+def write_rows(out: Path, name: str, rows: pd.DataFrame) -> None:
+    """Write ``out/tables/<name>.csv``, what a figure shows, to compute with."""
+    write_whole(out / "tables" / f"{name}.csv", rows.to_csv(index=False))
 
 
 def completion_table(
@@ -71,22 +77,29 @@ def with_interval(value: float, low: float, high: float) -> str:
     return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def round_trip_table(tables: Tables, *, sites: int, load: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scenario and back end: queries and commits counted, round trips waited for, LAN time."""
-    joined = fit(tables).merge(queries_per_iteration(tables), on=FIT, how="outer")
-    chosen = in_order(joined[(joined["sites"] == sites) & (joined["load"] == load)])
+def round_trip_table(joined: pd.DataFrame, *, sites: int, load: str) -> TwoTables:
+    """Scenario and back end: what the servers counted, and what the line says of the times.
+
+    ``joined`` is of :func:`discovery.analysis.model.slopes_and_counts`.
+    """
+    chosen = joined[(joined["sites"] == sites) & (joined["load"] == load)].reset_index(drop=True)
+    rows = chosen.to_dict("records")
     shown = pd.DataFrame(
         {
             "scenario": chosen["scenario"],
             "back end": chosen["backend"].map(NAMES),
-            "queries": chosen["queries"].map("{:.1f}".format),
+            "requests": chosen["queries"].map("{:.1f}".format),
             "commits": chosen["commits"].map("{:.1f}".format),
+            "reads (%)": chosen["read_share"].mul(100).map("{:.1f}".format),
             "round trips waited for": [
                 with_interval(row["round_trips"], row["round_trips_low"], row["round_trips_high"])
-                for row in chosen.to_dict("records")
+                for row in rows
             ],
-            "base (s)": chosen["base_s"].map("{:.3f}".format),
-            "n": chosen["n"],
+            "processors (s)": [
+                with_interval(row["base_s"], row["base_s_low"], row["base_s_high"]) for row in rows
+            ],
+            "residual (s)": chosen["residual_s"].map("{:.3f}".format),
+            "n": chosen["n"].map("{:.0f}".format),
         }
     ).replace("nan", "--")
     return shown, chosen

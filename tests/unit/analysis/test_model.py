@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from discovery.analysis.model import fit, path_rtt, predict, queries_per_iteration
+from discovery.analysis.model import (
+    fit,
+    path_rtt,
+    predict,
+    queries_per_iteration,
+    residuals,
+    slopes_and_counts,
+)
 
 
 def select(table, **levels):
@@ -35,6 +42,53 @@ def test_an_exact_line_is_found_exactly(study):
     fitted = fit(tables)
     assert fitted["round_trips"].to_numpy() == pytest.approx(np.full(len(fitted), 7.0))
     assert fitted["base_s"].to_numpy() == pytest.approx(np.full(len(fitted), 0.5))
+    for end in ("base_s_low", "base_s_high"):
+        assert fitted[end].to_numpy() == pytest.approx(np.full(len(fitted), 0.5))
+    assert fitted["residual_s"].to_numpy() == pytest.approx(np.zeros(len(fitted)), abs=1e-9)
+    assert residuals(tables, fitted)["share"].to_numpy() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_residual_is_a_share_of_the_line(study):
+    fitted = fit(study)
+    points = residuals(study, fitted)
+    one = points.iloc[0]
+    line = select(fitted, **{name: one[name] for name in ("scenario", "backend", "load")}).iloc[0]
+    fitted_s = line["base_s"] + line["round_trips"] * one["rtt_ms"] / 1e3
+    assert one["fitted_s"] == pytest.approx(fitted_s)
+    assert one["share"] == pytest.approx(one["measured_s"] / fitted_s - 1)
+    mine = select(points, **{name: one[name] for name in ("scenario", "backend", "load")})
+    squares = np.average((mine["measured_s"] - mine["fitted_s"]) ** 2, weights=mine["n"])
+    assert line["residual_s"] == pytest.approx(np.sqrt(squares))
+
+
+def test_without_a_line_there_is_no_residual(study):
+    tables = {name: select(table, delay="0") for name, table in study.items()}
+    assert residuals(tables, fit(tables)).empty
+
+
+def test_what_is_expected_to_cross_the_wan():
+    keys = {"sites": 3, "load": "light", "scenario": "get-entities"}
+    counted = pd.DataFrame(
+        [
+            {**keys, "backend": name, "queries": 40.0, "commits": 4.0}
+            for name in ("mariadb", "galera", "rome-cluster")
+        ]
+    )
+    lines = pd.DataFrame([{**keys, "backend": "mariadb", "round_trips": 41.0}])
+    joined = slopes_and_counts(lines, counted).set_index("backend")
+    assert joined["expected"].to_dict() == {"mariadb": 40.0, "galera": 4.0, "rome-cluster": 40.0}
+    assert joined["round_trips"].notna().tolist() == [True, False, False]
+
+
+def test_reads_are_weighted_and_missing_where_nobody_counted_them(study):
+    assert queries_per_iteration(study)["read_share"].isna().all()
+    queries = study["queries"].assign(read_share=0.9, iterations=1)
+    first = (queries["backend"] == "mariadb") & (queries["load"] == "light")
+    far = first & (queries["delay"] == "150")
+    queries.loc[far, ["read_share", "iterations"]] = [0.5, 3]
+    counted = queries_per_iteration({**study, "queries": queries})
+    reads = select(counted, backend="mariadb", load="light")["read_share"]
+    assert reads.to_numpy() == pytest.approx((0.9 + 3 * 0.5) / 4)
 
 
 def test_one_delay_gives_no_slope(study):

@@ -5,6 +5,7 @@ import re
 
 import pandas as pd
 
+from discovery.analysis.model import fit, queries_per_iteration, slopes_and_counts
 from discovery.analysis.numbers import (
     completion_numbers,
     resource_numbers,
@@ -25,10 +26,14 @@ from discovery.analysis.tables import (
 testbed_numbers.__test__ = False  # it is no test, whatever its name says
 
 
+def joined(tables):
+    return slopes_and_counts(fit(tables), queries_per_iteration(tables))
+
+
 def tables_of(tables, summary):
     for sites, load in conditions(tables):
         yield completion_table(summary, sites=sites, load=load)
-        yield round_trip_table(tables, sites=sites, load=load)
+        yield round_trip_table(joined(tables), sites=sites, load=load)
     yield wan_table(tables)
     yield phase_table(tables)
     yield resource_table(tables, sites=3)
@@ -36,7 +41,7 @@ def tables_of(tables, summary):
 
 def numbers_of(tables, summary):
     yield completion_numbers(tables, summary)
-    yield round_trip_numbers(tables)
+    yield round_trip_numbers(joined(tables))
     yield resource_numbers(tables)
     yield testbed_numbers(tables)
 
