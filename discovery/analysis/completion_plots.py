@@ -1,4 +1,4 @@
-"""Completion time per scenario and back end against delay: stacked means, and distributions."""
+"""Completion time per scenario and back end against delay, as means stacked by atomic action."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from discovery.analysis.panels import explain, plain_logarithm, scenario_panels
+from discovery.analysis.panels import explain, scenario_panels
 from discovery.analysis.style import (
     COLOURS,
     GREY,
-    NAMES,
     action_label,
     backend_order,
     delay_label,
@@ -26,17 +24,16 @@ from discovery.analysis.style import (
     scenario_order,
     tint,
 )
-from discovery.analysis.summary import completion, mean_actions
+from discovery.analysis.summary import mean_actions
 
 Tables = Mapping[str, pd.DataFrame]
 
 _SMALL = 6.0
 _LABEL_SHARE = 0.2  # of a panel's height, for the number above a bar
-_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 
 
 def completion_figure(tables: Tables, summary: pd.DataFrame, *, sites: int, load: str) -> Figure:
-    """Stacked means of the atomic actions, as in figures 23 and 25 of the 2018 study.
+    """Stacked means of the atomic actions, as the 2018 study drew them.
 
     A panel per scenario, a group of bars per delay, a bar per back end: the mean over the
     successful iterations with its 95 % interval. Failures are written on the bar. ``summary`` is
@@ -166,100 +163,3 @@ def _annotate(panel: Axes, x: float, row: Any, top: float, usual: int) -> None:
 def _seconds(value: float) -> str:
     """Three significant digits at most, never in scientific notation."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def distribution_figure(tables: Tables, summary: pd.DataFrame, *, sites: int, load: str) -> Figure:
-    """The share of iterations completed within a time; a curve ends at the success share."""
-    summary = _of(summary, sites, load)
-    iterations = _of(completion(tables), sites, load)
-    backends = present(summary["backend"], backend_order())
-    scenarios = present(summary["scenario"], scenario_order())
-    delays = _delays(summary)
-    dashes = {delay: _DASHES[rank % len(_DASHES)] for rank, delay in enumerate(delays)}
-    with figure_style():
-        panels = scenario_panels(scenarios)
-        for scenario, panel in panels.scenarios.items():
-            part = iterations[iterations["scenario"] == scenario]
-            _curves(panel, part, backends, dashes)
-            lines_of_text = _missing(panel, summary[summary["scenario"] == scenario])
-            panel.set_ylim(0, 1.06 + 0.11 * lines_of_text)
-            panel.margins(x=0.09)
-            panel.autoscale_view(scaley=False)
-            plain_logarithm(panel.xaxis)
-            panel.set_yticks([0, 0.25, 0.5, 0.75, 1])
-            panel.grid(visible=True, axis="both")
-        panels.name_axes("completion time (s)", "share of iterations")
-        lines = [
-            Line2D([], [], color=GREY, linestyle=dashes[delay], label=_delay_words(delay))
-            for delay in delays
-        ]
-        lines.append(Line2D([], [], color=GREY, marker="x", linestyle="", label="the rest failed"))
-        explain(
-            panels,
-            backends,
-            lines,
-            [
-                f"{sites} sites, {load} load,",
-                f"n = {int(summary['asked'].mode().iloc[0])} iterations per curve.",
-                "A curve ends at the share that succeeded.",
-            ],
-        )
-    return panels.figure
-
-
-def _curves(
-    panel: Axes, iterations: pd.DataFrame, backends: Sequence[str], dashes: Mapping[str, Any]
-) -> None:
-    """The distribution of each back end (colour) and delay (dashes), and where failures end it."""
-    panel.set_xscale("log")
-    group = iterations.groupby(["backend", "delay"])
-    # Weighted so, the successful ones add up to their share of all.
-    shares = iterations.assign(n=group["cell"].transform("size")).query("error.isna()")
-    shares = shares.assign(weight=1 / shares["n"])
-    for delay, done in shares.groupby("delay"):
-        sns.ecdfplot(
-            done,
-            x="actions_s",
-            weights="weight",
-            stat="count",
-            hue="backend",
-            hue_order=backends,
-            palette=COLOURS,
-            linestyle=dashes[str(delay)],
-            legend=False,
-            ax=panel,
-        )
-    for (backend, _), done in shares.groupby(["backend", "delay"]):
-        n = int(done["n"].iloc[0])
-        if len(done) == n:
-            continue
-        end, colour = (done["actions_s"].max(), len(done) / n), COLOURS[str(backend)]
-        panel.plot(*end, marker="x", color=colour, markeredgewidth=1.2)
-        panel.annotate(
-            f"{len(done)}/{n}",
-            end,
-            xytext=(-4, 1),
-            textcoords="offset points",
-            ha="right",
-            fontsize=_SMALL,
-            color=colour,
-        )
-
-
-def _missing(panel: Axes, summary: pd.DataFrame) -> int:
-    """Name, in the panel, the groups of which not one iteration succeeded; how many they are."""
-    lost = summary[summary["n"] == summary["failures"]]
-    words = [
-        f"{NAMES[row['backend']]}, {_delay_words(row['delay'])}: "
-        + ("cell failed" if row["n"] == 0 else f"all {row['n']} failed")
-        for row in lost.to_dict("records")
-    ]
-    if words:
-        panel.text(
-            0.02, 0.97, "\n".join(words), transform=panel.transAxes, va="top", fontsize=_SMALL
-        )
-    return len(words)
-
-
-def _delay_words(delay: str) -> str:
-    return "LAN" if delay == "0" else f"{delay} ms" if delay[0].isdigit() else delay

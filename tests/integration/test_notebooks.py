@@ -10,9 +10,12 @@ from discovery.results.tables import read_table
 from discovery.results.tidy import tidy
 from tests.raw.cells import make_cell, write_cell, write_study
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = ROOT / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 TWO = ["authenticate-user-and-validate-token", "create-user-update-password"]
+
+MORE = {"study-of-2018": {"experiment": str(ROOT / "experiments" / "keystone-2018")}}
 
 STUDIES = {
     "study": lambda folder: [
@@ -39,7 +42,7 @@ def test_a_notebook_runs_and_writes_what_it_shows(tables, tmp_path, name):
     papermill.execute_notebook(
         NOTEBOOKS / f"{name}.ipynb",
         tmp_path / "notebooks" / f"{name}.ipynb",
-        parameters={"tidy": str(tables), "out": str(tmp_path)},
+        parameters={"tidy": str(tables), "out": str(tmp_path), **MORE.get(name, {})},
         progress_bar=False,
         kernel_name="python3",
     )
@@ -64,4 +67,11 @@ def test_a_notebook_is_stored_without_output(name):
 
 
 def test_the_notebooks_are_there():
-    assert NAMES == ["completion-time", "resources", "round-trips", "testbed", "variations"]
+    assert NAMES == [
+        "completion-time",
+        "resources",
+        "round-trips",
+        "study-of-2018",
+        "testbed",
+        "variations",
+    ]
