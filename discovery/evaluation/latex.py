@@ -55,7 +55,7 @@ def figure_blocks(figures: Iterable[Figure], section: Section) -> str:
         kind = "figure*" if figure.wide else "figure"
         blocks.append(
             f"\\begin{{{kind}}}[htbp]\n\\centering\n"
-            "\\begin{adjustbox}{max width=\\linewidth,max totalheight=0.75\\textheight}\n"
+            "\\begin{adjustbox}{max width=\\linewidth,max totalheight=0.84\\textheight}\n"
             f"\\includegraphics{{figures/{figure.pdf.name}}}\n\\end{{adjustbox}}\n"
             f"\\caption{{\\textbf{{{escape(figure.title)}.}} {escape(figure.text)}}}\n"
             f"\\label{{fig:{figure.name}}}\n\\end{{{kind}}}\n"

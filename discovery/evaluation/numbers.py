@@ -13,6 +13,7 @@ from discovery.claims.verdicts import VERDICTS, Judgement
 from discovery.claims.wording import interval, number
 from discovery.evaluation.outcome import Outcome
 from discovery.evaluation.summaries import phase_seconds, queries_per_iteration, wan_accuracy
+from discovery.evaluation.words import listed
 
 AUTHENTICATE = "authenticate-user-and-validate-token"
 
@@ -46,18 +47,19 @@ def _design(cells: pd.DataFrame) -> dict[str, str]:
         "experiment": cells["experiment"].iloc[0],
         "tier": cells["tier"].iloc[0],
         "backends": str(cells["backend"].nunique()),
-        "sites": _listed(sorted(cells["sites"].unique())),
-        "delays": _listed(f"{delay:g}" for delay in delays),
-        "round trips": _listed(f"{2 * delay:g}" for delay in delays),
-        "loads": _listed(sorted(cells["load"].unique(), reverse=True)),
+        "sites": listed(sorted(cells["sites"].unique())),
+        "most sites": str(cells["sites"].max()),
+        "delays": listed(f"{delay:g}" for delay in delays),
+        "round trips": listed(f"{2 * delay:g}" for delay in delays),
+        "loads": listed(sorted(cells["load"].unique(), reverse=True)),
         "scenarios": str(len(scenarios)),
         "repetitions": str(cells["repetition"].nunique()),
-        "times": _listed(sorted(cells["times"].unique())),
-        "concurrency": _listed(sorted(cells["concurrency"].unique())),
-        "cache": _listed(sorted(cells["keystone_cache"].unique())),
-        "bcrypt rounds": _listed(sorted(cells["keystone_bcrypt_rounds"].unique())),
-        "processes": _listed(sorted(cells["keystone_processes"].unique())),
-        "threads": _listed(sorted(cells["keystone_threads"].unique())),
+        "times": listed(sorted(cells["times"].unique())),
+        "concurrency": listed(sorted(cells["concurrency"].unique())),
+        "cache": listed(sorted(cells["keystone_cache"].unique())),
+        "bcrypt rounds": listed(sorted(cells["keystone_bcrypt_rounds"].unique())),
+        "processes": listed(sorted(cells["keystone_processes"].unique())),
+        "threads": listed(sorted(cells["keystone_threads"].unique())),
     }
 
 
@@ -143,8 +145,3 @@ def _verdicts(claims: Iterable[Judgement]) -> dict[str, str]:
             if first.published is not None:
                 found[f"published {claim.id}"] = number(first.published, "")
     return found
-
-
-def _listed(values: Iterable[object]) -> str:
-    words = [str(value) for value in values]
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

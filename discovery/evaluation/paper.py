@@ -16,6 +16,7 @@ from pathlib import Path
 from discovery.errors import ConfigError, MachineError
 from discovery.evaluation import latex
 from discovery.evaluation.figures import tables_in
+from discovery.evaluation.findings import findings
 from discovery.evaluation.numbers import numbers
 from discovery.evaluation.outcome import Outcome, read_outcome
 from discovery.whole import whole_file, write_whole
@@ -57,11 +58,12 @@ def write_generated(outcome: Outcome, folder: Path) -> list[Path]:
     """Write the generated LaTeX of ``outcome`` into ``folder``; the files written."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
-        "numbers": latex.macros(numbers(outcome)),
+        "numbers": latex.macros({**numbers(outcome), **findings(outcome)}),
         "figures-testbed": latex.figure_blocks(outcome.figures, "testbed"),
         "figures-results": latex.figure_blocks(outcome.figures, "results"),
         "figures-appendix": latex.figure_blocks(outcome.figures, "appendix"),
-        "tables": latex.table_blocks(tables_in(outcome.folder / "tables")),
+        "tables-results": latex.table_blocks(tables_in(outcome.folder / "tables", "results")),
+        "tables-appendix": latex.table_blocks(tables_in(outcome.folder / "tables", "appendix")),
         "table-judged": latex.judged_table(outcome.verdicts),
         "table-not-run": latex.not_run_table(outcome.verdicts),
         "table-wan": latex.wan_table(outcome),

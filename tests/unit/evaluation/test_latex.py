@@ -27,7 +27,7 @@ def test_a_number_becomes_a_macro():
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("completion-time-s3-high", "completion-time-s3-light", "wan", "of-my-own"):
+    for name in ("both-ways", "distribution-s3-high", "distribution-s3-light", "wan", "of-my-own"):
         (tmp_path / f"{name}.pdf").touch()
         (tmp_path / f"{name}.png").touch()
     return tmp_path
@@ -36,8 +36,9 @@ def folder(tmp_path):
 def test_figures_come_in_the_order_of_the_list_and_strangers_last(folder):
     found = [figure for figure in figures_in(folder) if figure.png is not None]
     assert [figure.title for figure in found] == [
-        "Completion time, 3 sites, light load",
-        "Completion time, 3 sites, high load",
+        "The study's statistic and ours",
+        "Distribution of completion times, 3 sites, light load",
+        "Distribution of completion times, 3 sites, high load",
         "Accuracy of the WAN",
         "Of my own",
     ]
@@ -45,17 +46,22 @@ def test_figures_come_in_the_order_of_the_list_and_strangers_last(folder):
 
 def test_a_figure_that_was_not_made_is_known_by_its_title(folder):
     missing = {figure.title for figure in figures_in(folder) if figure.png is None}
-    made = {"Completion time", "Accuracy of the WAN"}
+    made = {
+        "The study's statistic and ours",
+        "Distribution of completion times",
+        "Accuracy of the WAN",
+    }
     assert missing == {caption.title for caption in CAPTIONS if not caption.optional} - made
 
 
 def test_the_paper_has_the_figures_of_a_section(folder):
     figures = figures_in(folder)
     text = figure_blocks(figures, "results")
-    assert text.count("\\begin{figure*}") == 2
-    assert "figures/completion-time-s3-light.pdf" in text
+    assert text.count("\\begin{figure*}") == 1
+    assert "figures/both-ways.pdf" in text
     assert "figures/wan.pdf" in figure_blocks(figures, "testbed")
-    assert "figures/of-my-own.pdf" in figure_blocks(figures, "appendix")
+    appendix = figure_blocks(figures, "appendix")
+    assert appendix.index("distribution-s3-light.pdf") < appendix.index("of-my-own.pdf")
 
 
 def test_a_section_without_figures_says_so(tmp_path):
@@ -65,7 +71,7 @@ def test_a_section_without_figures_says_so(tmp_path):
 def test_the_notebooks_tables_are_floats(tmp_path):
     (tmp_path / "completion-time-s3-light.tex").write_text("\\begin{tabular}{l}x\\end{tabular}\n")
     (tmp_path / "phases.tex").write_text("in the text already")
-    text = table_blocks(tables_in(tmp_path))
+    text = table_blocks(tables_in(tmp_path, "appendix"))
     assert "Completion time, 3 sites, light load." in text
     assert "\\begin{tabular}{l}x\\end{tabular}" in text
     assert "already" not in text
