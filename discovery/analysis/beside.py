@@ -15,6 +15,7 @@ import pandas as pd
 
 from discovery.analysis.style import backend_order, scenario_order
 from discovery.analysis.summary import in_order, summarise
+from discovery.claims.placements import ZONES as ZONED
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -126,16 +127,13 @@ PLACEMENTS = (*ZONES, *_OURS_ALONE.values())
 def zones_beside(tables: Tables, published: pd.DataFrame) -> pd.DataFrame:
     """The rows of the figure on placements, as :func:`beside`, but with medians for values.
 
-    Ours are of all iterations of the cells whose sites are in zones, which have a matrix of delays,
-    under light load.
-    The study's CockroachDB moved leases to where requests came from, so that its (Z1, Z2, Z3) is
-    our ``follow-the-workload``. A back end that places no replicas has one row, whatever is placed.
+    Ours are of all iterations of the cells whose sites are in zones, under light load. The study's
+    CockroachDB moved leases to where requests came from, so that its (Z1, Z2, Z3) is our
+    ``follow-the-workload``. A back end that places no replicas has one row, whatever is placed.
     """
     rows = [_theirs(row, row["zones"]) for row in published.to_dict("records")]
     cells = tables["cells"]
-    zoned = (cells["load"] == "light") & (
-        cells["delay"] != cells["one_way_delay_ms"].map("{:g}".format)
-    )
+    zoned = (cells["load"] == "light") & (cells["delay"] == ZONED)
     levels = {**_PLACED, **_OURS_ALONE}
     for variation, part in cells[zoned & cells["variation"].isin(levels)].groupby("variation"):
         summary = summarise(_of_cells(tables, part["cell"]))

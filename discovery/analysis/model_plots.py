@@ -139,9 +139,9 @@ def _residuals(panel: Axes, points: pd.DataFrame, backends: list[str]) -> None:
         return
     # Who sits beside the one server of a WAN waits for none of its round trips.
     near = (points["rtt_ms"] < _LAN_MS) & (points["one_way_delay_ms"] > 0)
-    delays = sorted(points.loc[~near, "one_way_delay_ms"].unique())
-    names = ["LAN" if delay == 0 else f"{2 * delay:g} ms\nRTT" for delay in delays]
-    at = points["one_way_delay_ms"].map({delay: place for place, delay in enumerate(delays)})
+    delays = points[~near].sort_values("one_way_delay_ms")["delay"].unique()
+    names = [_round_trip(delay) for delay in delays]
+    at = points["delay"].map({delay: place for place, delay in enumerate(delays)})
     if near.any():
         at = at.where(~near, float(len(delays)))
         names.append("beside\nthe server")
@@ -152,6 +152,13 @@ def _residuals(panel: Axes, points: pd.DataFrame, backends: list[str]) -> None:
     panel.axhline(0, color="black", linewidth=0.7, zorder=0)
     panel.set_xticks(range(len(names)), names)
     panel.tick_params(axis="x", length=0)
+
+
+def _round_trip(delay: str) -> str:
+    """The round trip of a delay between all sites alike; another level has its name."""
+    if delay == "0":
+        return "LAN"
+    return f"{2 * float(delay):g} ms\nRTT" if delay[0].isdigit() else delay
 
 
 def _nothing(panel: Axes) -> None:

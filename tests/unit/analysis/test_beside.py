@@ -198,7 +198,7 @@ def test_zoned_cells_stand_beside_the_placement_that_is_theirs(study):
     chosen = set(study["cells"].loc[light & (study["cells"]["delay"] == "50"), "cell"])
     zoned = {
         name: table[table["cell"].isin(chosen)].assign(
-            delay="three-zones", variation=lambda rows: rows["backend"].map(names)
+            delay="zones", variation=lambda rows: rows["backend"].map(names)
         )
         for name, table in study.items()
     }
