@@ -187,7 +187,7 @@ def _bar(panel: Axes, x: float, width: float, row: Any, floor: float) -> None:
         width,
         floor,
         facecolor="white" if theirs else fill,
-        edgecolor=tint(colour, 0.5) if theirs and share > _FEW else colour,
+        edgecolor=_edge(row),
         hatch="////////" if theirs else "......" if row["origin"] == RALLY_BESIDE else None,
         linewidth=0.6,
     )
@@ -196,6 +196,15 @@ def _bar(panel: Axes, x: float, width: float, row: Any, floor: float) -> None:
         panel.vlines(x, max(row["low_s"], floor), row["high_s"], color="black", linewidth=0.8)
         top = row["high_s"]
     _write(panel, x, top, ("≈ " if row["bound"] == "about" else "") + words, "black")
+
+
+def _edge(row: Any) -> Any:
+    """Of a bar, which is also the colour of its hatches."""
+    colour = COLOURS[row["backend"]]
+    if row["origin"] == RALLY_BESIDE:
+        return "white"
+    faint = row["origin"] == PUBLISHED and row["failure_share"] > _FEW
+    return tint(colour, 0.5) if faint else colour
 
 
 def _why_none(row: Any) -> str:
@@ -277,7 +286,9 @@ def _explain(
         kinds.append(Patch(facecolor=GREY, label="here"))
     if (rows["origin"] == RALLY_BESIDE).any():
         kinds.append(
-            Patch(facecolor=GREY, edgecolor="white", hatch="......", label=f"here, {RALLY_BESIDE}")
+            Patch(
+                facecolor=GREY, edgecolor="white", hatch="......", label="here, Rally on its node"
+            )
         )
     kinds += [
         Line2D([], [], color="black", linewidth=0.8, label="reading error, 95 % interval"),

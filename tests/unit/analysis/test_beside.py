@@ -180,7 +180,7 @@ def test_rally_beside_the_database_is_a_bar_of_its_own(study, published):
     assert set(mine["backend"]) == {"mariadb"}
     assert set(mine["level"]) == {50.0}
     assert of(rows, origin=HERE, backend="mariadb", level=50.0).empty
-    assert "here, Rally beside the database" in texts(beside_figure(rows, LIGHT))
+    assert "here, Rally on its node" in texts(beside_figure(rows, LIGHT))
 
 
 def test_placements_are_the_studys_alone_where_no_cell_has_zones(study):
