@@ -25,6 +25,8 @@ _WARM = 3  # processes that have been asked something where no client is
 # A client node with Rally at work had 204 MB, one without 26.
 _CLIENT_MB = 210
 _IDLE_CLIENT_MB = 30
+# Nodes of this machine write into memory, and each has 9 MB of journal and the like.
+_NODE_FILES_MB = 10
 PROCESSES = 10  # that these were first measured with
 
 
@@ -53,6 +55,9 @@ class Backend:
     MariaDB, 120 in a cluster, 86 for PostgreSQL, 12 for Redis) and room for the connections of more
     sites; a cluster's node has those of its own site alone. CockroachDB's is not measured: it is
     twice the 128 MB that it is given (cache and SQL), and as much again for the rest.
+    ``files_mb`` is what it writes, which is memory, too, where nodes are of this machine: its data
+    (123 MB for MariaDB, 40 for PostgreSQL, next to nothing for Redis), MariaDB's temporary tables
+    (12 MB) and a Galera node's cache of writes (64 MB); CockroachDB's is not measured.
     ``driver_mb`` is what its driver adds to every Keystone: ROME's ten processes share a replica,
     and each has what changed since their fork (693 MB were seen with a Redis).
     """
@@ -66,6 +71,7 @@ class Backend:
     units: tuple[str, ...]
     counters: Mapping[str, Any]
     memory_mb: int
+    files_mb: int
     decided_by: Deciders = "first-site"
     driver_mb: int = 0
     least_sites: int = 1
@@ -165,6 +171,7 @@ BACKENDS: dict[str, Backend] = {
             units=("discovery-mariadb",),
             counters=_MARIADB_COUNTERS,
             memory_mb=200,
+            files_mb=140,
         ),
         Backend(
             name="galera",
@@ -176,6 +183,7 @@ BACKENDS: dict[str, Backend] = {
             units=("discovery-mariadb",),
             counters=_MARIADB_COUNTERS,
             memory_mb=150,
+            files_mb=210,
             decided_by="every-site",
         ),
         Backend(
@@ -188,6 +196,7 @@ BACKENDS: dict[str, Backend] = {
             units=("discovery-postgresql",),
             counters=_POSTGRESQL_COUNTERS,
             memory_mb=200,
+            files_mb=50,
         ),
         Backend(
             name="postgresql-serializable",
@@ -199,6 +208,7 @@ BACKENDS: dict[str, Backend] = {
             units=("discovery-postgresql",),
             counters=_POSTGRESQL_COUNTERS,
             memory_mb=200,
+            files_mb=50,
         ),
         Backend(
             name="cockroachdb",
@@ -210,6 +220,7 @@ BACKENDS: dict[str, Backend] = {
             units=("discovery-cockroach",),
             counters=_COCKROACH_COUNTERS,
             memory_mb=512,
+            files_mb=0,
             decided_by="majority",
             least_sites=3,
             places_replicas=True,
@@ -225,6 +236,7 @@ BACKENDS: dict[str, Backend] = {
             units=("discovery-redis",),
             counters=_REDIS_COUNTERS,
             memory_mb=60,
+            files_mb=5,
             driver_mb=50,
         ),
         Backend(
@@ -237,6 +249,7 @@ BACKENDS: dict[str, Backend] = {
             units=("discovery-redis",),
             counters=_REDIS_COUNTERS,
             memory_mb=60,
+            files_mb=5,
             driver_mb=50,
             least_sites=3,
         ),
@@ -275,5 +288,5 @@ def memory_mb(
     busy = control + processes * _PROCESS_MB + _CLIENT_MB
     idle = control + warm * _PROCESS_MB + (processes - warm) * _COLD_PROCESS_MB + _IDLE_CLIENT_MB
     at_work = sites if load == "high" else 1
-    keystones = at_work * busy + (sites - at_work) * idle
-    return keystones + servers * BACKENDS[backend].memory_mb
+    nodes = at_work * busy + (sites - at_work) * idle + 2 * sites * _NODE_FILES_MB
+    return nodes + servers * (BACKENDS[backend].memory_mb + BACKENDS[backend].files_mb)

@@ -213,13 +213,22 @@ def test_a_tier_with_too_many_sites_is_refused_with_what_fits(experiment: Path) 
     assert memory_mb(backend, fits) <= 20_000 < memory_mb(backend, fits + 1)
 
 
-def test_a_tier_of_fewer_processes_fits_with_more_sites(experiment: Path) -> None:
+def test_a_tier_of_fewer_processes_fits_with_more_sites(
+    monkeypatch: pytest.MonkeyPatch, experiment: Path
+) -> None:
+    def check() -> None:
+        cells = load_cells(experiment, "full")
+        some = [cell for cell in cells if (cell.backend, cell.load) == ("mariadb", "light")]
+        assert {cell.sites for cell in some} == {3, 9, 45}
+        check_memory(some, load_testbed(LOCAL), run())
+
+    monkeypatch.setattr(planning, "memory_there_mb", lambda: 16_000)
+    with pytest.raises(ConfigError, match=r"needs 18\.9 GB of memory and 16\.0 GB are free"):
+        check()
     path = experiment / "experiment.yaml"
     fewer = "  full:\n    keystone: {processes: 2}"
     path.write_text(path.read_text("utf-8").replace("  full:", fewer), "utf-8")
-    cells = [cell for cell in load_cells(experiment, "full") if cell.load == "light"]
-    assert {cell.sites for cell in cells} == {3, 9, 45}
-    check_memory(cells, load_testbed(LOCAL), run())
+    check()
 
 
 def test_a_machine_too_small_for_any_site_is_told_so(
