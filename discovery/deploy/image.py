@@ -25,6 +25,7 @@ from discovery.deploy import chroot, playbook
 from discovery.deploy.cockroach import program
 from discovery.deploy.cockroach.fetch import fetch
 from discovery.errors import DeployError, MachineError
+from discovery.testbed.home import home
 from discovery.whole import whole_folder
 
 SUITE = "bookworm"
@@ -78,9 +79,6 @@ def image_hash() -> str:
 
 def image_folder() -> Path:
     """The folder of the image: ``rootfs`` and, beside it, ``dumps/<back end>``."""
-    # Not at the top: the testbed's package imports this module for the image of its nodes.
-    from discovery.testbed.home import home  # noqa: PLC0415
-
     return home() / "images" / image_hash()
 
 

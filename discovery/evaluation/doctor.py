@@ -20,7 +20,7 @@ from discovery.deploy.cockroach import program as cockroach
 from discovery.deploy.cockroach import release
 from discovery.errors import MachineError
 from discovery.evaluation.plan import memory_there_mb
-from discovery.testbed.home import DEFAULT
+from discovery.testbed.home import home_path
 from discovery.testbed.ledger import Ledger
 from discovery.testbed.local.cgroups import hierarchies
 from discovery.testbed.wan.probe import local_backend
@@ -139,7 +139,7 @@ def _debian() -> Iterable[Finding]:
 
 
 def _disk() -> Iterable[Finding]:
-    home = _home()
+    home = home_path()
     there = next(path for path in (home, *home.parents) if path.exists())
     free = shutil.disk_usage(there).free / 10**9
     needed = _RESULTS_GB if _baked() else _IMAGE_GB
@@ -259,7 +259,7 @@ def _image() -> Iterable[Finding]:
 
 
 def _leases() -> Iterable[Finding]:
-    ledger = _home() / "ledger.jsonl"
+    ledger = home_path() / "ledger.jsonl"
     held = {thing.lease for thing in Ledger(ledger).held()} if os.access(ledger, os.R_OK) else set()
     yield Finding(
         "leases",
@@ -289,13 +289,8 @@ def _cockroach() -> Iterable[Finding]:
     )
 
 
-def _home() -> Path:
-    """The state folder; unlike :func:`discovery.testbed.home.home`, does not make it."""
-    return Path(os.environ.get("DISCOVERY_HOME") or DEFAULT).absolute()
-
-
 def _baked() -> bool:
-    return (_home() / "images" / image.image_hash() / "rootfs" / image.MARKER).is_file()
+    return (home_path() / "images" / image.image_hash() / "rootfs" / image.MARKER).is_file()
 
 
 def _wan_backend() -> str | None:

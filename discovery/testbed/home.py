@@ -14,9 +14,14 @@ DEFAULT = Path("/var/lib/discovery")
 _LONGEST = 107 - len("/leases/123456/ssh/") - 10 - 17
 
 
+def home_path() -> Path:
+    """Where the state folder is, or would be: for who only looks."""
+    return Path(os.environ.get("DISCOVERY_HOME") or DEFAULT).absolute()
+
+
 def home() -> Path:
     """The state folder, made if absent; a :class:`MachineError` if it cannot be made."""
-    path = Path(os.environ.get("DISCOVERY_HOME") or DEFAULT).absolute()
+    path = home_path()
     try:
         (path / "leases").mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from discovery.deploy.cockroach import release
 from discovery.deploy.cockroach.elf import machine_of
 from discovery.errors import MachineError
+from discovery.testbed.home import home_path
 from discovery.whole import sha256
 
 VARIABLE = "DISCOVERY_COCKROACH"
@@ -120,11 +121,7 @@ def check(path: Path, name: str, checksum: str | None = None) -> Program:
 
 def fetched_path() -> Path:
     """Where the pinned release lies once it was fetched; the folder need not be there."""
-    # Not at the top: the testbed's package imports the image, which imports this.
-    from discovery.testbed.home import DEFAULT  # noqa: PLC0415
-
-    home = Path(os.environ.get("DISCOVERY_HOME") or DEFAULT).absolute()
-    return home / "cockroach" / f"{release.PINNED}-{architecture()}" / "cockroach"
+    return home_path() / "cockroach" / f"{release.PINNED}-{architecture()}" / "cockroach"
 
 
 def recorded(path: Path) -> str | None:
