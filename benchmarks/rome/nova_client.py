@@ -33,14 +33,17 @@ class Silent:
         return lambda *_, **__: self if name == "prepare" else None
 
 
-def configure(urls: dict[str, str], folder: Path, paste: str = "") -> Any:
-    """Nova on the databases ``urls`` (``nova_api``, ``nova_cell1``); an administrator's context."""
+def configure(urls: dict[str, str], folder: Path, paste: str = "", more: str = "") -> Any:
+    """Nova on the databases ``urls`` (``nova_api``, ``nova_cell1``); an administrator's context.
+
+    ``more`` is added to its configuration.
+    """
     file = folder / "nova.conf"
     file.write_text(
         f"[DEFAULT]\ntransport_url = fake:/\nstate_path = {folder}\n"
         f"[wsgi]\napi_paste_config = {paste}\n"
         f"[database]\nconnection = {urls['nova_cell1']}\n"
-        f"[api_database]\nconnection = {urls['nova_api']}\n"
+        f"[api_database]\nconnection = {urls['nova_api']}\n{more}"
     )
     config.parse_args(["nova", "--config-file", str(file)])
     logging.disable(logging.WARNING)

@@ -77,24 +77,24 @@ class Operations:
     def destroy(self) -> None:
         self._made["created"].pop().destroy()
 
+    def named(self) -> dict[str, Operation]:
+        """All of them, in an order in which they can be run."""
+        return {
+            "instance.create": self.create,
+            "instance.get_by_uuid, 7 joined": self.get,
+            "instance.save": self.save,
+            "service heartbeat": self.heartbeat,
+            "action start, event start, finish": self.action,
+            "list 100 by host": self.list_100,
+            "list 1000 by host": self.list_1000,
+            "instance.destroy": self.destroy,
+        }
+
 
 def main() -> None:
     urls, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
     admin = client.configure(urls, folder)
-    run = Operations(admin)
-    serve(
-        {
-            "instance.create": run.create,
-            "instance.get_by_uuid, 7 joined": run.get,
-            "instance.save": run.save,
-            "service heartbeat": run.heartbeat,
-            "action start, event start, finish": run.action,
-            "list 100 by host": run.list_100,
-            "list 1000 by host": run.list_1000,
-            "instance.destroy": run.destroy,
-        },
-        {"populate": lambda _: client.populate(admin)},
-    )
+    serve(Operations(admin).named(), {"populate": lambda _: client.populate(admin)})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+listeners: list[Callable[[], None]] = []
+"""Each is called before a round trip to Redis, in the thread and the context that waits for it."""
+
+
+def sends() -> None:
+    """A request is about to be sent."""
+    for listener in listeners:
+        listener()
 
 
 @dataclass(slots=True)

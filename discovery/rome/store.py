@@ -23,6 +23,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from discovery.rome.answers import TRANSIENT, absent, classified, perhaps_done, refusal
+from discovery.rome.counters import sends
 from discovery.rome.errors import ConnectionLost, InDoubt, StoreRefused
 from discovery.rome.keys import Keys
 from discovery.rome.scripts import Script
@@ -136,7 +137,7 @@ class Store:
         while True:
             limit = self.settings.timeout
             try:
-                self.round_trips += 1
+                self._count()
                 if asked is None:
                     client, layout = self._client(begun + limit)
                     reply = send(client)
@@ -161,6 +162,10 @@ class Store:
             self._forget_layout(layout)
             time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
+
+    def _count(self) -> None:
+        self.round_trips += 1
+        sends()
 
     def _ask(self, error: AskError, send: Callable[[Client], T]) -> T:
         """The slot is on its way to another node, which takes this one request if it is asked."""
@@ -227,7 +232,7 @@ class Store:
                 try:
                     return self._evaluate(client, script, keys, arguments, wait)
                 except NoScriptError:
-                    self.round_trips += 1
+                    self._count()
                     client.script_load(script.text)
                     return self._evaluate(client, script, keys, arguments, wait)
             except (ResponseError, *TRANSIENT) as error:

@@ -1,0 +1,192 @@
+"""What the probe costs: Nova's operations on a real database, with it and without, in turns.
+
+    python benchmarks/probe/overhead.py --openstack PYTHON [--on mariadb postgresql rome]
+        [--pairs 3] [--rounds 12] [--out FILE.json]
+
+PYTHON is that of an environment with Nova 34 and this package. A pair is two client processes on
+one server on loopback, one of which has the probe loaded. In each round both run every operation,
+each by turns the first. Compared is the round's CPU time of the client's process, which is what the
+probe adds to; on a machine that does other things, too, it says more than time on the clock, which
+is given beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from discovery.probe.lines import read  # noqa: E402
+from tests.mariadb_servers import mariadb_server  # noqa: E402
+from tests.postgresql_servers import postgresql_server  # noqa: E402
+from tests.redis_servers import redis_server  # noqa: E402
+
+DATABASES = ("nova_api", "nova_cell1")
+OPERATIONS = {
+    "instance.create": 4,
+    "instance.get_by_uuid, 7 joined": 8,
+    "instance.save": 4,
+    "service heartbeat": 8,
+    "action start, event start, finish": 4,
+    "list 100 by host": 1,
+    "instance.destroy": 4,
+}
+"""How often each is run in a round, so that none outweighs the others by far."""
+
+
+@contextlib.contextmanager
+def mariadb() -> Iterator[Callable[[str], str]]:
+    with mariadb_server() as server:
+        for name in DATABASES:
+            server.create(name)
+        yield server.url
+
+
+@contextlib.contextmanager
+def postgresql() -> Iterator[Callable[[str], str]]:
+    with postgresql_server() as server:
+        for name in DATABASES:
+            server.create(name)
+        yield lambda name: server.url(name, "psycopg2", sslmode="disable")
+
+
+@contextlib.contextmanager
+def rome() -> Iterator[Callable[[str], str]]:
+    with tempfile.TemporaryDirectory() as folder, redis_server(folder) as server:
+        yield server.url
+
+
+SERVERS = {"mariadb": mariadb, "postgresql": postgresql, "rome": rome}
+
+
+class Client:
+    """A process of Nova's objects."""
+
+    def __init__(self, python: str, urls: dict[str, str], folder: Path, *, probed: bool) -> None:
+        self.records = folder / "records"
+        self.records.mkdir(parents=True)
+        words = [python, str(HERE / "nova_probed.py"), json.dumps(urls), str(folder)]
+        self.process = subprocess.Popen(
+            [*words, str(self.records) if probed else "-"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        assert self._answer() == "ready"
+
+    def _answer(self) -> Any:
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+    def do(self, verb: str, **more: Any) -> Any:
+        """One request and its answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"do": verb, **more}) + "\n")
+        self.process.stdin.flush()
+        answer = self._answer()
+        if "error" in answer:
+            raise SystemExit(answer["error"])
+        return answer["answer"]
+
+    def round(self) -> dict[str, tuple[float, float]]:
+        """CPU and wall ms of each operation."""
+        took = {}
+        for operation, times in OPERATIONS.items():
+            timed = self.do("time", operation=operation, times=times)
+            took[operation] = (sum(timed["cpu_ms"]), sum(timed["wall_ms"]))
+        return took
+
+    def calls(self) -> int:
+        """How many the probe has recorded."""
+        return sum(len(read(file)[1]) for file in self.records.iterdir())
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def pair(python: str, urls: dict[str, str], folder: Path, rounds: int, number: int) -> list[Any]:
+    """Each round of both: ``[with, without]``, each the times of every operation."""
+    clients = [
+        Client(python, urls, folder / "with", probed=True),
+        Client(python, urls, folder / "without", probed=False),
+    ]
+    try:
+        for client in clients:
+            if number == 0 and client is clients[0]:
+                client.do("populate")
+            for _ in range(2):
+                client.round()  # connections, caches
+        done = []
+        for turn in range(rounds):
+            order = [0, 1] if (turn + number) % 2 else [1, 0]
+            took: list[Any] = [None, None]
+            for which in order:
+                took[which] = clients[which].round()
+            done.append(took)
+        assert clients[0].calls() > rounds
+        assert clients[1].calls() == 0
+        return done
+    finally:
+        for client in clients:
+            client.stop()
+
+
+def summary(rounds: list[Any], operations: list[str], measure: int) -> dict[str, float]:
+    """Medians in ms, and the ratio with/without: its median and quartiles over the rounds."""
+    sums = [[sum(took[name][measure] for name in operations) for took in both] for both in rounds]
+    ratios = [on / off for on, off in sums]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return {
+        "with_ms": statistics.median(on for on, _ in sums),
+        "without_ms": statistics.median(off for _, off in sums),
+        "ratio": middle, "ratio_p25": low, "ratio_p75": high,
+        "ratio_of_medians": statistics.median(on for on, _ in sums)
+        / statistics.median(off for _, off in sums),
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--openstack", required=True)
+    parser.add_argument("--on", nargs="+", choices=list(SERVERS), default=list(SERVERS))
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    results: dict[str, Any] = {}
+    for name in given.on:
+        rounds: list[Any] = []
+        with SERVERS[name]() as url, tempfile.TemporaryDirectory() as folder:
+            urls = {database: url(database) for database in DATABASES}
+            for number in range(given.pairs):
+                place = Path(folder) / str(number)
+                rounds += pair(given.openstack, urls, place, given.rounds, number)
+        results[name] = {
+            "rounds": len(rounds),
+            "cpu": summary(rounds, list(OPERATIONS), 0),
+            "wall": summary(rounds, list(OPERATIONS), 1),
+            "cpu_of": {operation: summary(rounds, [operation], 0) for operation in OPERATIONS},
+        }
+        for measure in ("cpu", "wall"):
+            one = results[name][measure]
+            print(
+                f"{name:10} {measure:4} {one['without_ms']:8.1f} ms → {one['with_ms']:8.1f} ms  "
+                f"× {one['ratio']:.3f} [{one['ratio_p25']:.3f} … {one['ratio_p75']:.3f}]  "
+                f"of medians × {one['ratio_of_medians']:.3f}",
+                flush=True,
+            )
+    if given.out:
+        given.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
