@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,11 @@ def _answer(command: str, alias: str, results: en.Results, check: bool) -> Answe
     return answer
 
 
-def start_program(
-    program: Path, command: str, unit: str, configs: Mapping[str, Any], nodes: Sequence[Node]
-) -> None:
-    """Start ``program`` on ``nodes`` as the transient systemd unit ``unit``.
-
-    Each node gets its own configuration from ``configs`` (by alias). ``command`` is run in
-    :data:`WORK_FOLDER`; ``{program}`` and ``{config}`` in it become file names there.
-    """
-    config = f"{unit}.json"
-    line = command.format(program=program.name, config=config)
+@contextmanager
+def _put(
+    program: Path, config: str, configs: Mapping[str, Any], nodes: Sequence[Node]
+) -> Iterator[Any]:
+    """Actions that copy ``program`` and each node's configuration, and whatever is added."""
     with tempfile.TemporaryDirectory() as folder:
         for node in nodes:
             text = json.dumps(configs[node.alias], indent=1)
@@ -70,10 +66,35 @@ def start_program(
                 dest=f"{WORK_FOLDER}/{config}",
                 mode="0600",
             )
-            actions.shell(
-                cmd=f"systemctl reset-failed {unit} 2>/dev/null; systemd-run --quiet "
-                f"--unit={unit} --working-directory={WORK_FOLDER} --setenv=HOME=/root {line}"
-            )
+            yield actions
+
+
+def put_program(
+    program: Path, config: str, configs: Mapping[str, Any], nodes: Sequence[Node]
+) -> None:
+    """Copy ``program`` to :data:`WORK_FOLDER` of ``nodes``, to be run there later.
+
+    Each node gets its own of ``configs`` (by alias) as the file ``config`` beside it.
+    """
+    with _put(program, config, configs, nodes):
+        pass
+
+
+def start_program(
+    program: Path, command: str, unit: str, configs: Mapping[str, Any], nodes: Sequence[Node]
+) -> None:
+    """Start ``program`` on ``nodes`` as the transient systemd unit ``unit``.
+
+    Each node gets its own configuration from ``configs`` (by alias). ``command`` is run in
+    :data:`WORK_FOLDER`; ``{program}`` and ``{config}`` in it become file names there.
+    """
+    config = f"{unit}.json"
+    line = command.format(program=program.name, config=config)
+    with _put(program, config, configs, nodes) as actions:
+        actions.shell(
+            cmd=f"systemctl reset-failed {unit} 2>/dev/null; systemd-run --quiet "
+            f"--unit={unit} --working-directory={WORK_FOLDER} --setenv=HOME=/root {line}"
+        )
 
 
 def stop_program(unit: str, nodes: Sequence[Node]) -> None:
