@@ -170,3 +170,59 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
 }
 
 TABLES: tuple[str, ...] = tuple(SCHEMAS)
+
+_NODE_ROLE = pa.Check.isin(["master", "control", "compute", "database", "client"])
+_FAILURE = pa.Check.str_matches(
+    r"^(http-[1-5][0-9][0-9]|no-connection|no-answer|error|vanished|unfinished)$"
+)
+
+NOVA_COLUMNS: dict[str, dict[str, pa.Column]] = {
+    "calls": {
+        "node": _text(_NAME),
+        "site": _text(_SITE),
+        "process": _text(_NAME),
+        "start": _number(_POSITIVE),
+        "duration_s": _number(_NON_NEGATIVE),
+        "statements": _count(_NON_NEGATIVE),
+        "round_trips": _count(_NON_NEGATIVE),
+        "connections": _count(_NON_NEGATIVE),
+        "db_errors": _count(_NON_NEGATIVE),
+        "database": _text(_NAME, nullable=True),
+        "error": _text(_NAME, nullable=True),
+        "function": _text(pa.Check.str_matches(r"^\w+(\.[\w<>]+)+$")),
+    },
+    "servers": {
+        "client_site": _text(_SITE),
+        "name": _text(_NAME),
+        "server": _text(_NAME, nullable=True),
+        "asked_on": _text(_SITE),
+        "asked_at": _number(_POSITIVE, nullable=True),
+        "accepted_at": _number(_POSITIVE, nullable=True),
+        "active_at": _number(_POSITIVE, nullable=True),
+        "ended_at": _number(_POSITIVE, nullable=True),
+        "error": _text(_FAILURE, nullable=True),
+        "fault": _text(nullable=True),
+        "tries": _count(_NON_NEGATIVE),
+        "zone": _text(_NAME, nullable=True),
+        "host": _text(_NAME, nullable=True),
+        "host_site": _text(_SITE, nullable=True),
+        "fake_node": _text(_NAME, nullable=True),
+        "delete_asked_at": _number(_POSITIVE, nullable=True),
+        "gone_at": _number(_POSITIVE, nullable=True),
+        "delete_error": _text(_FAILURE, nullable=True),
+    },
+    "traffic": {
+        "source": _text(_NODE_ROLE),
+        "destination": _text(_NODE_ROLE),
+        "source_node": _text(_NAME),
+        "destination_node": _text(_NAME),
+        "source_site": _text(_SITE),
+        "destination_site": _text(_SITE),
+        "mb": _number(_NON_NEGATIVE, nullable=True),
+        "packets": _number(_NON_NEGATIVE, nullable=True),
+    },
+}
+"""The columns, after the cell's, of what is measured in and around Nova (`discovery.results.nova`).
+
+They are no part of :data:`TABLES`, which the Keystone study's tiers and archive hold all of.
+"""

@@ -1,0 +1,83 @@
+"""Raw results that cells on Nova have beside the others: their files, columns, and reading them.
+
+================== ===========================================================================
+``calls.parquet``  a row per call of Nova's data-access layer (`discovery.probe.lines.Call`)
+``processes.parquet`` a row per process of Nova's: its calls, and what the probe could not keep
+``burst/<site>.json`` the servers that a site's client asked for (``workload/on_node/burst.py``)
+``traffic.parquet`` what each node has exchanged with each other, cumulative
+================== ===========================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+CALLS = "calls.parquet"
+PROCESSES = "processes.parquet"
+TRAFFIC = "traffic.parquet"
+BURST = "burst"
+
+_WHO = ("node", "site", "process", "pid")
+CALLS_COLUMNS = (
+    *_WHO, "start", "duration_s", "statements", "round_trips", "connections", "db_errors",
+    "database", "error", "function",
+)  # fmt: skip
+PROCESSES_COLUMNS = (*_WHO, "calls", "strays", "lost")
+TRAFFIC_COLUMNS = (
+    "node", "site", "role", "peer", "peer_site", "peer_role", "time", "counter", "rx_bytes",
+    "tx_bytes", "rx_packets", "tx_packets", "missed",
+)  # fmt: skip
+
+
+class _Recorded(BaseModel):
+    """Base of what was recorded: frozen, and keys nobody described are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(_Recorded):
+    """A server that was asked for; times in s since the epoch, ``None`` where it never came so far.
+
+    ``ended`` is when it was ACTIVE, or when it was known that it would not be: then ``failure``
+    says which way (``http-403``, ``no-connection``, ``no-answer``, ``error``, ``vanished``,
+    ``unfinished``), and ``fault`` what was said of it.
+    """
+
+    name: str
+    api_site: str
+    zone: str | None
+    id: str | None
+    request_start: float | None
+    accepted: float | None
+    ended: float | None
+    failure: str | None
+    fault: str | None
+    host: str | None
+    node: str | None
+    delete_start: float | None
+    delete_accepted: float | None
+    gone: float | None
+    delete_failure: str | None
+    boot_tries: int
+    delete_tries: int
+    missed: int
+
+
+class Poll(_Recorded):
+    """A look at all servers, at ``time``; how many were ``listed``, or why none were."""
+
+    time: float
+    seconds: float
+    listed: int | None
+    error: str | None
+
+
+class Burst(_Recorded):
+    """``burst/<site>.json``: what one client asked for, and saw."""
+
+    schema_version: Literal[1]
+    config: dict[str, Any]
+    servers: tuple[Server, ...]
+    polls: dict[Literal["boot", "delete"], tuple[Poll, ...]]
