@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -19,7 +19,7 @@ from discovery.testbed.access import write_access
 from discovery.testbed.config import Testbed
 from discovery.testbed.down import release_stale
 from discovery.testbed.home import lease_folder, ledger_path, lock_path, refuse_long_home
-from discovery.testbed.leases import ROLES, Lease, site_names
+from discovery.testbed.leases import ROLES, Lease, Role, places, site_names
 from discovery.testbed.ledger import Ledger, Recorder
 from discovery.testbed.lock import lock
 from discovery.testbed.processes import disown
@@ -39,8 +39,11 @@ def lease(
     purpose: str,
     memory_mb: int | None = None,
     wait: bool = True,
+    roles: Sequence[Sequence[Role]] | None = None,
 ) -> Iterator[Lease]:
     """Hold nodes of ``sites`` sites for ``purpose``, and release them however the body ends.
+
+    ``roles`` are those of each site's nodes; every site has :data:`ROLES` if not given.
 
     That includes an interrupt and SIGTERM; what a run leaves that is killed outright, the next one
     removes before it leases. ``memory_mb`` is what all nodes will use. Another run on this machine
@@ -49,7 +52,7 @@ def lease(
     """
     with lock(lock_path(), purpose, wait=wait), _signals_raise():
         release_stale()
-        held = _acquire(testbed, sites, purpose, memory_mb)
+        held = _acquire(testbed, sites, purpose, memory_mb, roles)
         try:
             yield held
         finally:
@@ -67,11 +70,24 @@ def keep(testbed: Testbed, *, sites: int, purpose: str) -> Lease:
         return held
 
 
-def _acquire(testbed: Testbed, sites: int, purpose: str, memory_mb: int | None) -> Lease:
-    if sites < 2:
-        raise TestbedError(f"A testbed has at least two sites, not {sites}.")
+def _acquire(
+    testbed: Testbed,
+    sites: int,
+    purpose: str,
+    memory_mb: int | None,
+    roles: Sequence[Sequence[Role]] | None = None,
+) -> Lease:
+    if sites < (2 if roles is None else 1):
+        least = "two sites" if roles is None else "one site"
+        raise TestbedError(f"A testbed has at least {least}, not {sites}.")
+    wanted = places(roles or [ROLES] * sites)
     if testbed.on_this_machine:
-        refuse_memory(sites, memory_mb or NODE_MB * len(ROLES) * sites)
+        refuse_memory(sites, memory_mb or NODE_MB * len(wanted))
+    elif roles is not None:
+        raise TestbedError(
+            f"The provider {testbed.provider} holds a control and a client node per site, and this"
+            " needs nodes of other kinds; use a testbed file with `provider: local`."
+        )
     refuse_long_home()
     lease_id = secrets.token_hex(3)
     names = site_names(sites)
@@ -83,7 +99,7 @@ def _acquire(testbed: Testbed, sites: int, purpose: str, memory_mb: int | None) 
         # Programs other than root's must reach the hosts file inside, but not list keys.
         folder.mkdir(mode=0o711)
         environment.configure(folder)
-        request = Request(lease_id, purpose, names, folder, recorder)
+        request = Request(lease_id, purpose, wanted, folder, recorder)
         opened = PROVIDERS[testbed.provider].open(testbed, request)
         write_access(folder, opened.nodes)
     except BaseException:

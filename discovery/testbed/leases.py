@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,8 +12,24 @@ from discovery.testbed.wan.base import Wan
 if TYPE_CHECKING:  # forwarders and samplers import this package, and EnOSlib takes 1.5 s
     from enoslib import Host, Networks, Roles
 
-Role = Literal["control", "client"]
+Role = Literal["control", "client", "master", "compute", "database"]
+
+# What every site has where a lease asks for nothing else: Keystone's two nodes.
 ROLES: tuple[Role, ...] = ("control", "client")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A node that is asked for: its site, its role, its number among the site's of that role."""
+
+    site: str
+    role: Role
+    number: int = 1
+
+    @property
+    def alias(self) -> str:
+        """The node's name: ``site-1-control``, and of a second one ``site-1-control-2``."""
+        return f"{self.site}-{self.role}" + (f"-{self.number}" if self.number > 1 else "")
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,15 @@ def site_names(count: int) -> tuple[str, ...]:
     return tuple(f"site-{number}" for number in range(1, count + 1))
 
 
+def places(roles: Sequence[Sequence[Role]]) -> tuple[Place, ...]:
+    """The nodes of ``site-1`` … with the roles that each has; a role named twice is two nodes."""
+    return tuple(
+        Place(site, role, wanted[: position + 1].count(role))
+        for site, wanted in zip(site_names(len(roles)), roles, strict=True)
+        for position, role in enumerate(wanted)
+    )
+
+
 def alias(site: str, role: Role) -> str:
-    """The name of a site's node: ``site-1-control``."""
-    return f"{site}-{role}"
+    """The name of a site's first node of ``role``: ``site-1-control``."""
+    return Place(site, role).alias

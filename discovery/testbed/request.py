@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from discovery.testbed.leases import Node
+from discovery.testbed.leases import Node, Place
 from discovery.testbed.ledger import Recorder
 from discovery.testbed.wan.base import Wan
 
@@ -19,15 +19,19 @@ class Request:
     """What is asked of a provider.
 
     ``folder`` exists and is removed with the lease; whatever else is made is told to ``recorder``
-    before. ``sites`` are names; each gets a node for every role in
-    :data:`discovery.testbed.leases.ROLES`.
+    before. ``places`` are the nodes, site by site.
     """
 
     lease: str
     purpose: str
-    sites: tuple[str, ...]
+    places: tuple[Place, ...]
     folder: Path
     recorder: Recorder
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites' names, in their order."""
+        return tuple(dict.fromkeys(place.site for place in self.places))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from discovery.testbed.leases import ROLES, Node, alias
+from discovery.testbed.leases import Node
 from discovery.testbed.local.config import LocalTestbed
 from discovery.testbed.local.layout import Layout
 from discovery.testbed.local.network import NAMESPACES
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def open_local(testbed: LocalTestbed, request: Request) -> Opened:
-    """Boot two nodes per site on this machine and join the sites by a WAN without delay."""
+    """Boot the nodes on this machine and join their sites by a WAN without delay."""
     from discovery.testbed.local.provider import LocalProvider  # noqa: PLC0415 (EnOSlib: 1.5 s)
     from discovery.testbed.wan.attach import attach  # noqa: PLC0415 (loads EnOSlib too)
 
@@ -25,10 +25,9 @@ def open_local(testbed: LocalTestbed, request: Request) -> Opened:
     roles, networks = LocalProvider(conf).init()
     hosts = {host.alias: host for site in request.sites for host in roles[site]}
     nodes = [
-        Node(name, site, role, hosts[name].address, hosts[name])
-        for site in request.sites
-        for role in ROLES
-        for name in [alias(site, role)]
+        Node(place.alias, place.site, place.role, host.address, host)
+        for place in request.places
+        for host in [hosts[place.alias]]
     ]
     wan = attach(site_networks(conf.layout), request.folder, request.recorder, nodes)
     return Opened(roles, networks, nodes, wan)
@@ -53,9 +52,8 @@ def _configuration(testbed: LocalTestbed, request: Request) -> LocalConf:
     conf = LocalConf()
     conf.lease, conf.prefix = request.lease, testbed.prefix
     conf.image = str((testbed.image or _baked()).absolute())
-    for site in request.sites:
-        for role in ROLES:
-            conf.add_machine(roles=[role], site=site, alias=alias(site, role))
+    for place in request.places:
+        conf.add_machine(roles=[place.role], site=place.site, alias=place.alias)
     return conf
 
 

@@ -12,6 +12,7 @@ from discovery.testbed.leases import Node
 from discovery.testbed.ledger import Recorder
 from discovery.testbed.wan.base import Wan
 from discovery.testbed.wan.local import CONFIG, ForwarderWan
+from discovery.testbed.wan.lone import LoneWan
 from discovery.testbed.wan.netem import STATE, NetemWan
 from discovery.testbed.wan.nodes import NodePing
 from discovery.testbed.wan.probe import local_backend
@@ -22,12 +23,14 @@ from discovery.testbed.wan.sites import SiteNetwork
 def attach(
     networks: Sequence[SiteNetwork], folder: Path, recorder: Recorder, nodes: Sequence[Node]
 ) -> Wan:
-    """Joins the sites of a local lease, in this order, with no delay between them.
+    """Joins the sites of a local lease, in this order, with no delay between them; one is alone.
 
     What it runs is found by a probe of the kernel. Its files go into the lease's ``folder``; what
     it makes is told to ``recorder`` first. Round trips are measured between the control nodes
     among ``nodes``. Raises :class:`WanError`, or MachineError if a program is missing.
     """
+    if len(networks) == 1:
+        return LoneWan(networks[0].name)
     ping = NodePing(nodes)
     if local_backend() == "netem":
         return NetemWan.start(networks, folder, recorder, ping)

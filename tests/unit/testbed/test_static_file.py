@@ -8,7 +8,7 @@ import pytest
 
 from discovery.errors import ConfigError
 from discovery.testbed.config import load_testbed
-from discovery.testbed.leases import site_names
+from discovery.testbed.leases import ROLES, places, site_names
 from discovery.testbed.ledger import Ledger, Recorder
 from discovery.testbed.request import Request
 from discovery.testbed.static import StaticTestbed, open_static
@@ -37,7 +37,7 @@ def load(tmp_path: Path, text: str) -> StaticTestbed:
 
 def request_for(tmp_path: Path, sites: int) -> Request:
     ledger = Ledger(tmp_path / "ledger.jsonl")
-    return Request("abcdef", "test", site_names(sites), tmp_path, Recorder(ledger, "abcdef"))
+    return Request("abcdef", "test", places([ROLES] * sites), tmp_path, Recorder(ledger, "abcdef"))
 
 
 def test_the_example_is_valid() -> None:
