@@ -31,3 +31,10 @@ LOAD_USERS = tuple(
     Credentials(f"load-{number}", f"discovery-load-{number}", f"load-{(number + 1) // 2}")
     for number in range(1, 7)
 )
+
+# The services of a Nova control plane log in as these, with the roles that follow.
+SERVICE_USERS = tuple(
+    Credentials(name, f"discovery-{name}", "service")
+    for name in ("glance", "neutron", "nova", "placement")
+)
+SERVICE_ROLES = ("admin", "service")

@@ -107,6 +107,7 @@ class Deployment:
             self.control_nodes[:1],
             driver=driver,
             cockroach=str(found.on_node) if found else "",
+            nova=False,
         )
         return dict(line.split(" ", 1) for line in result.payload["stdout"].splitlines())
 

@@ -1,8 +1,9 @@
 """What we load into OpenStack's processes, as one wheel that is made at every deployment.
 
-ROME, the hooks for CockroachDB and PostgreSQL, and the replay of requests: those of them that this
-tree has. They are not in the node image, so that a change of them needs no new one: what they
-depend on is there (``image/openstack.lock``), and they themselves are some ten kilobytes.
+ROME, the hooks for CockroachDB and PostgreSQL, the replay of requests, and Neutron's driver without
+agents: those of them that this tree has. They are not in the node image, so that a change of them
+needs no new one: what they depend on is there (``image/openstack.lock``), and they themselves are
+some ten kilobytes.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "rome": ("sqlalchemy>=2.0.40,<2.1", "redis", "apsw", "msgpack"),
     "cockroach": ("oslo.db", "sqlalchemy-cockroachdb", "psycopg2-binary"),
     "replay": ("sqlalchemy",),
+    "bindall": ("neutron", "neutron-lib", "sqlalchemy"),
 }
 
 _WORKBENCH = "discovery-workbench"
@@ -81,8 +83,11 @@ def variables(url: str, *, replay: bool = False) -> dict[str, str]:
 
     It does where ``url`` names a driver of ours, and where it replays requests.
     """
-    if not replay and serves(url) is None:
-        return {}
+    return carried() if replay or serves(url) is not None else {}
+
+
+def carried() -> dict[str, str]:
+    """What the playbooks are told of the wheel."""
     made = wheel()
     content = base64.b64encode(made.content).decode()
     return {"drivers_wheel_name": made.name, "drivers_wheel": content}

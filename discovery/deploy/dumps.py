@@ -4,7 +4,7 @@
 the server's own files packed while it was down, and ``keys.tar``, Keystone's keys. They lie beside
 the image since they are files of its very server. The rounds are in the name since a stored
 password costs, at every login, what it was hashed with; the hash is over the roles and users that
-made it, and over the driver where that is ours.
+made it, over the services that are in it, and over the driver where that is ours.
 """
 
 from __future__ import annotations
@@ -13,13 +13,20 @@ import base64
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from discovery.deploy import drivers, playbook
 from discovery.deploy.backends import BACKENDS, Backend
-from discovery.deploy.credentials import ADMIN, LOAD_USERS, REGION
+from discovery.deploy.credentials import (
+    ADMIN,
+    LOAD_USERS,
+    REGION,
+    SERVICE_ROLES,
+    SERVICE_USERS,
+)
 from discovery.deploy.image import image_folder
 
 if TYPE_CHECKING:
@@ -53,19 +60,26 @@ class Dump:
         return self.folder.is_dir()
 
 
-def dump_of(backend: Backend, settings: KeystoneSettings) -> Dump | None:
-    """Where the dump is that ``backend`` starts from; ``None`` if it starts from none."""
+def dump_of(
+    backend: Backend, settings: KeystoneSettings, services: Sequence[str] = SERVICES
+) -> Dump | None:
+    """Where the dump of ``services`` is that ``backend`` starts from, if it starts from one."""
     if backend.dump is None:
         return None
     dumps = image_folder() / "dumps" / backend.dump
-    made_by = _made_by(BACKENDS[backend.dump])
+    made_by = _made_by(BACKENDS[backend.dump], services)
     return Dump(dumps / f"bcrypt-{settings.bcrypt_rounds}-{made_by}")
 
 
 def bootstrap(
-    dump: Dump, source: Backend, node: Node, settings: KeystoneSettings, log: Path
+    dump: Dump,
+    source: Backend,
+    node: Node,
+    settings: KeystoneSettings,
+    log: Path,
+    services: Sequence[str] = SERVICES,
 ) -> None:
-    """Make ``source``'s ``dump`` on ``node``: an empty server, tables, users, then pack it."""
+    """Make ``source``'s ``dump`` of ``services`` on ``node``: an empty server, tables, users."""
     dump.folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".bootstrap-", dir=dump.folder.parent))
     try:
@@ -74,12 +88,11 @@ def bootstrap(
             {"nodes": [node.host]},
             {
                 "backend_role": source.role,
-                "services": list(SERVICES),
+                "services": list(services),
                 "addresses": {node.alias: node.address},
-                "keystone_databases": {
-                    node.alias: source.url.format(host="127.0.0.1", database="keystone")
-                },
-                **identities(settings),
+                "keystone_databases": {node.alias: _local_url(source, "keystone")},
+                "bootstrap_databases": {name: _local_url(source, name) for name in services},
+                **identities(settings, services),
                 **drivers.variables(source.url),
                 "dump_folder": str(work),
             },
@@ -95,7 +108,7 @@ def keys_in(folder: Path) -> str:
     return base64.b64encode((folder / "keys.tar").read_bytes()).decode()
 
 
-def identities(settings: KeystoneSettings) -> dict[str, Any]:
+def identities(settings: KeystoneSettings, services: Sequence[str] = SERVICES) -> dict[str, Any]:
     """What the playbooks are told of Keystone's settings and users, to bootstrap it.
 
     Only one client asks then: there is nothing to replay.
@@ -103,19 +116,32 @@ def identities(settings: KeystoneSettings) -> dict[str, Any]:
     return {
         "keystone": settings.model_copy(update={"replay": None}).model_dump(),
         "admin": asdict(ADMIN),
-        "users": [asdict(user) for user in LOAD_USERS],
+        "users": _users(services),
         "region": REGION,
     }
 
 
-def _made_by(source: Backend) -> str:
+def _users(services: Sequence[str]) -> list[dict[str, Any]]:
+    """Users and their roles: the load's, and where other services are, those that these are."""
+    users: list[dict[str, Any]] = [asdict(user) for user in LOAD_USERS]
+    if set(services) != set(SERVICES):
+        users += [{**asdict(user), "roles": list(SERVICE_ROLES)} for user in SERVICE_USERS]
+    return users
+
+
+def _local_url(source: Backend, database: str) -> str:
+    return source.url.format(host="127.0.0.1", database=database)
+
+
+def _made_by(source: Backend, services: Sequence[str]) -> str:
     """A hash over what decides what is in a dump of ``source``, whatever the image."""
-    made_by = (source.url, SERVICES, ADMIN, LOAD_USERS, REGION)
+    made_by = (source.url, tuple(services), ADMIN, _users(services), REGION)
     digest = hashlib.sha256(repr(made_by).encode())
     driver = drivers.serves(source.url)
     if driver is not None:
         digest.update(drivers.version(driver).encode())
-    for role in (source.role, "keystone"):
+    others = () if set(services) == set(SERVICES) else ("nova_bootstrap",)
+    for role in (source.role, "keystone", *others):
         for path in sorted((_DEPLOY / "roles" / role).rglob("*")):
             if path.is_file():
                 digest.update(str(path.relative_to(_DEPLOY)).encode() + path.read_bytes())

@@ -14,7 +14,10 @@ from sqlalchemy.engine import make_url
 
 from discovery.cockroach.postgresql import SerializableDialect
 from discovery.deploy.backends import BACKENDS
+from discovery.deploy.credentials import SERVICE_USERS
+from discovery.deploy.nova.settings import NovaSettings
 from discovery.deploy.playbook import ANSIBLE
+from discovery.deploy.variants import NOVA_SERVICES
 from discovery.experiment.models import DatabaseSettings
 from discovery.replay.settings import read as settings_of_replay
 
@@ -36,6 +39,28 @@ def variables(role: str) -> dict[str, object]:
         "database_slots": {"site-1-control": "0-8191", "site-2-control": "8192-16383"},
         "keystone_databases": {"site-2-control": "mysql+pymysql://a:b@10.9.1.11/keystone"},
         "keystone": {"cache": "dict", "bcrypt_rounds": 5, "processes": 2, "threads": 7},
+        "services": list(NOVA_SERVICES),
+        "bootstrap_databases": {name: f"rome://127.0.0.1/{name}" for name in NOVA_SERVICES},
+        "databases": {
+            "site-2-control": {name: f"rome://10.9.2.11/{name}" for name in NOVA_SERVICES}
+        },
+        "nova": NovaSettings(workers=3, threads=2).told,
+        "keystone_url": "http://10.9.1.10:5000/v3",
+        "placement_urls": {"site-2-control": "http://10.9.2.11:8778"},
+        "glance_url": "http://10.9.1.10:9292",
+        "neutron_url": "http://10.9.1.10:9696",
+        "transport_url": "rabbit://openstack:openstack@10.9.1.10:5672/",
+        "service_users": {user.username: user.password for user in SERVICE_USERS},
+        "service": "nova-conductor",
+        "wsgi": {
+            "user": "nova",
+            "port": 8774,
+            "module": "nova.wsgi.osapi_compute:application",
+            "environment": "OS_NOVA_CONFIG_DIR=/etc/nova",
+            "options": "",
+            "processes": 3,
+            "threads": 2,
+        },
         "cockroach_program": "/opt/discovery-cockroach/0123/cockroach",
         "cockroach_localities": {"site-2-control": "zone=zone-2,site=site-2"},
     }
@@ -197,3 +222,44 @@ def test_cockroachdb_listens_on_the_testbeds_network_only_and_joins_everybody():
     assert "0.0.0.0" not in unit
     assert "Type=notify" in unit
     assert "COCKROACH_SKIP_ENABLING_DIAGNOSTIC_REPORTING=true" in unit
+
+
+def test_novas_controllers_have_two_databases_and_its_computes_have_none():
+    conf = ini(render("nova", "nova.conf.j2"))
+    assert conf["database"]["connection"] == "rome://10.9.2.11/nova_cell1"
+    assert conf["api_database"]["connection"] == "rome://10.9.2.11/nova_api"
+    assert conf["conductor"]["workers"] == conf["scheduler"]["workers"] == "3"
+    assert conf["placement"]["endpoint_override"] == "http://10.9.2.11:8778"
+    assert conf["glance"]["endpoint_override"] == "http://10.9.1.10:9292"
+    compute = ini(render("nova", "nova-compute.conf.j2"))
+    assert not {"database", "api_database"} & set(compute.sections())
+    assert compute["DEFAULT"]["compute_driver"] == "fake.FakeDriverWithoutFakeNodes"
+    assert compute["DEFAULT"]["host"] == "site-2-control"
+
+
+def test_who_asks_placement_when_it_starts_waits_for_it():
+    unit = render("nova", "discovery-nova.service.j2", service="nova-compute")
+    assert "await_urls.py 300 http://10.9.1.10:5000/v3 http://10.9.2.11:8778" in unit
+    assert "nova-compute --config-file /etc/nova/nova-compute.conf" in unit
+    unit = render("nova", "discovery-nova.service.j2", service="nova-scheduler")
+    assert "nova-scheduler --config-file /etc/nova/nova.conf" in unit
+
+
+def test_novas_cells_are_templates_of_its_own_urls():
+    script = render("nova_bootstrap", "nova.sh.j2")
+    assert "cell='{scheme}://{username}:{password}@{hostname}/%s?{query}'" in script
+    assert "rome://127.0.0.1/nova_cell1" in script
+    only = render("nova_bootstrap", "others.sh.j2", services=["placement"])
+    assert "placement-manage" in only
+    assert "neutron" not in only
+
+
+def test_a_replica_of_redis_follows_its_master_from_the_start():
+    lines = render(
+        "redis", "nodes.conf.j2", database_replicas={"site-2-control": "site-1-control"}
+    ).splitlines()
+    first = lines[0].split()[0]
+    (replica,) = [line for line in lines if "slave" in line]
+    assert replica.split()[2:4] == ["myself,slave", first]
+    cluster = render("redis", "redis.conf.j2", redis_cluster=True).splitlines()
+    assert {"masteruser openstack", "masterauth openstack"} <= set(cluster)

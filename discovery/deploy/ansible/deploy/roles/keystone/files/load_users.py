@@ -1,7 +1,8 @@
-"""Make projects and users, each a member of its project: ``load_users.py URL SPECIFICATION``.
+"""Make projects and users, each with roles in its project: ``load_users.py URL SPECIFICATION``.
 
 The specification is JSON: ``{"admin": credentials, "users": [credentials, …]}``, where credentials
-are ``{"username", "password", "project_name"}`` in the domain `Default`.
+are ``{"username", "password", "project_name"}`` in the domain `Default`, and may name ``roles``;
+else it is a member.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def main(url: str, specification: dict[str, Any]) -> None:
         {"auth": {"identity": {"methods": ["password"], "password": password}, "scope": scope}},
     )
     session.headers["X-Auth-Token"] = token.headers["X-Subject-Token"]
-    member = call("GET", "/roles?name=member").json()["roles"][0]["id"]
+    roles = {role["name"]: role["id"] for role in call("GET", "/roles").json()["roles"]}
     projects: dict[str, str] = {}
     for wanted in specification["users"]:
         name = wanted["project_name"]
@@ -53,7 +54,8 @@ def main(url: str, specification: dict[str, Any]) -> None:
             }
         }
         user = call("POST", "/users", body).json()["user"]["id"]
-        call("PUT", f"/projects/{projects[name]}/users/{user}/roles/{member}")
+        for role in wanted.get("roles", ["member"]):
+            call("PUT", f"/projects/{projects[name]}/users/{user}/roles/{roles[role]}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,157 @@
+"""Fill a new control plane's catalog, and wait for its computes: ``seed.py QUESTION``.
+
+The question is JSON: ``keystone`` and ``nova``, ``glance``, ``placement`` (URLs), ``admin``
+(credentials), ``regions`` (per region, service type to URL), ``flavors`` and ``image`` (as the APIs
+take them), ``services`` (per binary, the hosts it runs on), ``providers`` (resource providers that
+the computes will register), ``zones`` (per availability zone, its computes), ``seconds`` (to wait).
+Exits with 1 and one line that says who is late: ``unit host what``.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+TIMEOUT_S = 60
+DISCOVER = ("/opt/openstack/bin/nova-manage", "cell_v2", "discover_hosts", "--by-service")
+
+
+class Late(Exception):  # noqa: N818  (somebody is, it is no mistake)
+    """Somebody did not come up in time."""
+
+
+class Api:
+    """The services' APIs, asked as the administrator."""
+
+    def __init__(self, question: dict[str, Any]) -> None:
+        admin = question["admin"]
+        default = {"id": "default"}
+        user = {"name": admin["username"], "domain": default, "password": admin["password"]}
+        self.headers = {"Content-Type": "application/json"}
+        scope = {"project": {"name": admin["project_name"], "domain": default}}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        body = {"auth": {"identity": identity, "scope": scope}}
+        with self._open("POST", question["keystone"] + "/auth/tokens", body) as answer:
+            self.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
+
+    def __call__(self, method: str, url: str, body: Any = None) -> Any:
+        """One request; the answer's JSON, if it has any."""
+        with self._open(method, url, body) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def put_bytes(self, url: str, content: bytes) -> None:
+        """Upload ``content``."""
+        headers = {**self.headers, "Content-Type": "application/octet-stream"}
+        request = urllib.request.Request(url, method="PUT", headers=headers, data=content)
+        urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
+
+    def _open(self, method: str, url: str, body: Any) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, method=method, headers=self.headers, data=data)
+        return urllib.request.urlopen(request, timeout=TIMEOUT_S)
+
+
+def fill_catalog(api: Api, keystone: str, regions: dict[str, dict[str, str]]) -> None:
+    """A region for each site, with the endpoints that a client there uses."""
+    known = {one["type"]: one["id"] for one in api("GET", keystone + "/services")["services"]}
+    for region, endpoints in regions.items():
+        api("POST", keystone + "/regions", {"region": {"id": region}})
+        for kind, url in endpoints.items():
+            if kind not in known:
+                body = {"service": {"type": kind, "name": kind}}
+                known[kind] = api("POST", keystone + "/services", body)["service"]["id"]
+            endpoint = {
+                "service_id": known[kind],
+                "interface": "public",
+                "url": url,
+                "region_id": region,
+            }
+            api("POST", keystone + "/endpoints", {"endpoint": endpoint})
+
+
+def make_flavors_and_image(api: Api, question: dict[str, Any]) -> None:
+    """What servers are made from."""
+    for flavor in question["flavors"]:
+        api("POST", question["nova"] + "/flavors", {"flavor": flavor})
+    image = api("POST", question["glance"] + "/v2/images", question["image"])
+    api.put_bytes(f"{question['glance']}/v2/images/{image['id']}/file", b"\0" * 512)
+
+
+def until(found: Callable[[], str | None], seconds: float) -> None:
+    """Ask until there is nothing to wait for; :class:`Late` says what there was."""
+    deadline = time.monotonic() + seconds
+    while (late := found()) is not None:
+        if time.monotonic() > deadline:
+            raise Late(late)
+        time.sleep(0.3)
+
+
+def await_services(api: Api, question: dict[str, Any]) -> None:
+    """Until every service has reported itself."""
+
+    def late() -> str | None:
+        known = api("GET", question["nova"] + "/os-services")["services"]
+        up = {(one["binary"], one["host"]) for one in known if one["state"] == "up"}
+        for binary, hosts in question["services"].items():
+            for host in hosts:
+                if (binary, host) not in up:
+                    return f"discovery-{binary} {host} has not reported itself to Nova"
+        return None
+
+    until(late, question["seconds"])
+
+
+def await_providers(api: Api, question: dict[str, Any]) -> None:
+    """Until the computes have told Placement what they have."""
+
+    def late() -> str | None:
+        known = api("GET", question["placement"] + "/resource_providers")["resource_providers"]
+        if len(known) >= question["providers"]:
+            return None
+        hosts = ", ".join(question["services"]["nova-compute"])
+        told = f"{len(known)} of {question['providers']} nodes"
+        return f"discovery-nova-compute {hosts} told Placement of {told}"
+
+    until(late, question["seconds"])
+
+
+def make_zones(api: Api, nova: str, zones: dict[str, list[str]]) -> None:
+    """A host aggregate for each zone."""
+    for zone, hosts in zones.items():
+        body = {"aggregate": {"name": zone, "availability_zone": zone}}
+        made = api("POST", nova + "/os-aggregates", body)["aggregate"]["id"]
+        for host in hosts:
+            action = {"add_host": {"host": host}}
+            api("POST", f"{nova}/os-aggregates/{made}/action", action)
+
+
+def main(question: dict[str, Any]) -> int:
+    """The exit code."""
+    try:
+        api = Api(question)
+        fill_catalog(api, question["keystone"], question["regions"])
+        make_flavors_and_image(api, question)
+        await_services(api, question)
+        found = subprocess.run(DISCOVER, capture_output=True, text=True, check=False)
+        if found.returncode:
+            raise Late(f"nova-manage {found.stderr or found.stdout}")
+        await_providers(api, question)
+        make_zones(api, question["nova"], question["zones"])
+    except Late as late:
+        print(late, file=sys.stderr)
+        return 1
+    except urllib.error.HTTPError as error:
+        print(f"{error.url} answered HTTP {error.code}: {error.read()[:500]!r}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))

@@ -1,0 +1,189 @@
+"""From leased nodes to one Nova over all their sites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from discovery.deploy import drivers, playbook, slots
+from discovery.deploy.backends import BACKENDS
+from discovery.deploy.credentials import SERVICE_USERS
+from discovery.deploy.dumps import Dump, bootstrap, dump_of
+from discovery.deploy.image import INSTALL, LOCKS, image_folder, image_hash
+from discovery.deploy.nova.deployment import FLAVORS, IMAGE, NovaDeployment
+from discovery.deploy.nova.layout import CLUSTER, homes, servers_of
+from discovery.deploy.nova.settings import NovaSettings
+from discovery.deploy.variants import NOVA_SERVICES, Variant
+from discovery.errors import DeployError
+
+if TYPE_CHECKING:
+    from discovery.experiment.models import DatabaseSettings, KeystoneSettings
+    from discovery.testbed import Lease
+
+Phase = Callable[[str], AbstractContextManager[None]]
+
+# How long a service may take to come up: twenty times what one takes on an idle core.
+UP_S = 300
+
+
+def deploy_nova(
+    held: Lease,
+    variant: Variant,
+    keystone: KeystoneSettings,
+    database: DatabaseSettings,
+    settings: NovaSettings,
+    phase: Phase,
+    *,
+    redis_nodes: int | None = None,
+) -> NovaDeployment:
+    """Put ``variant``'s back ends and one Nova on the nodes of ``held``.
+
+    The nodes are those of :func:`discovery.deploy.nova.layout.roles_of`. ``phase`` times the steps
+    ``deploy:prepare``, ``deploy:install`` (only where a node is not made from this image),
+    ``deploy:messages``, ``deploy:bootstrap`` (only where there is no dump yet),
+    ``deploy:database``, ``deploy:services``, ``deploy:await`` and ``deploy:seed``. A step that
+    fails is a :class:`DeployError`.
+    """
+    log = image_folder() / "deploy.jsonl"
+    log.unlink(missing_ok=True)
+    deployment = NovaDeployment(
+        variant, tuple(held.nodes), image_hash(), log, settings, redis_nodes
+    )
+    _prepare(deployment, phase)
+    dumps = {backend: _dump(deployment, backend, keystone, phase) for backend in variant.stores}
+    with phase("deploy:database"):
+        for backend, dump in dumps.items():
+            _start_servers(deployment, backend, dump, database)
+    with phase("deploy:services"):
+        _start_services(deployment, keystone, dumps[variant.backends["keystone"]])
+    with phase("deploy:await"):
+        deployment.await_units(UP_S)
+    with phase("deploy:seed"):
+        _seed(deployment)
+    return deployment
+
+
+def _addresses(deployment: NovaDeployment) -> dict[str, str]:
+    return {node.alias: node.address for node in deployment.nodes}
+
+
+def _prepare(deployment: NovaDeployment, phase: Phase) -> None:
+    with phase("deploy:prepare"):
+        answers = deployment.run("prepare", deployment.nodes)
+        marked = {answer.host: answer.payload["stdout"].strip() for answer in answers}
+    bare = [node for node in deployment.nodes if marked[node.alias] != deployment.image]
+    if bare:
+        with phase("deploy:install"):
+            playbook.run(
+                INSTALL,
+                {"all": [node.host for node in bare]},
+                {
+                    "locks": str(LOCKS),
+                    "image_hash": deployment.image,
+                    "index_environment": {"DEBIAN_FRONTEND": "noninteractive"},
+                },
+                deployment.log,
+            )
+    with phase("deploy:messages"):
+        deployment.run("messages", [deployment.master], addresses=_addresses(deployment))
+
+
+def _dump(
+    deployment: NovaDeployment, backend: str, keystone: KeystoneSettings, phase: Phase
+) -> Dump:
+    """The dump that ``backend`` starts from, made if there is none."""
+    source = BACKENDS[str(BACKENDS[backend].dump)]
+    services = _held(source.name, deployment.variant.stores[backend])
+    dump = dump_of(BACKENDS[backend], keystone, services)
+    if dump is None:
+        raise DeployError(f"back end {backend} has no dump, which a Nova control plane starts from")
+    if not dump.exists():
+        with phase("deploy:bootstrap"):
+            node = deployment.of("database")[0]
+            bootstrap(dump, source, node, keystone, deployment.log, services)
+    return dump
+
+
+def _held(source: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The services in ``source``'s dump: of MariaDB there is one for all variants."""
+    return tuple(NOVA_SERVICES) if source == "mariadb" else wanted
+
+
+def _start_servers(
+    deployment: NovaDeployment, backend: str, dump: Dump, database: DatabaseSettings
+) -> None:
+    servers, replicas = servers_of(
+        backend, deployment.variant, deployment.nodes, deployment.redis_nodes
+    )
+    hosts = [node.alias for node in servers if node.alias not in replicas]
+    services = deployment.variant.stores[backend]
+    deployment.run(
+        "database",
+        servers,
+        backend_role=BACKENDS[backend].role,
+        database_dump=str(dump.databases),
+        addresses=_addresses(deployment),
+        database_hosts=hosts,
+        database_slots=slots.share(hosts, services),
+        database_replicas=replicas,
+        database_homes=homes(hosts, services) if backend == CLUSTER else {},
+        **database.model_dump(),
+    )
+
+
+def _start_services(deployment: NovaDeployment, keystone: KeystoneSettings, dump: Dump) -> None:
+    control, compute, master = (deployment.of(role) for role in ("control", "compute", "master"))
+    databases = {node.alias: deployment.database_urls(node) for node in (*control, *master)}
+    keystone_url = databases[master[0].alias]["keystone"]
+    own = deployment.variant.backends["nova_cell1"], deployment.variant.backends["placement"]
+    deployment.run_on(
+        "nova",
+        {"control": control, "compute": compute, "master": master},
+        addresses=_addresses(deployment),
+        databases=databases,
+        placement_urls={
+            node.alias: deployment.placement_urls[node.site] for node in (*control, *compute)
+        },
+        keystone_keys=dump.keystone_keys,
+        keystone_databases={master[0].alias: keystone_url},
+        keystone=keystone.model_copy(update={"replay": None}).model_dump(),
+        keystone_url=deployment.keystone_url,
+        glance_url=f"http://{master[0].address}:9292",
+        neutron_url=f"http://{master[0].address}:9696",
+        transport_url=f"rabbit://openstack:openstack@{master[0].address}:5672/",
+        service_users={user.username: user.password for user in SERVICE_USERS},
+        nova=deployment.settings.told,
+        control_needs_drivers=any(drivers.serves(BACKENDS[name].url) for name in own),
+        **drivers.carried(),
+    )
+
+
+def _seed(deployment: NovaDeployment) -> None:
+    """Catalog, flavors, image, the computes' cell, zones."""
+    settings = deployment.settings
+    computes = [node.alias for node in deployment.of("compute")]
+    controls = [node.alias for node in deployment.of("control")]
+    site = deployment.of("control")[0].site
+    question: dict[str, Any] = {
+        "keystone": deployment.keystone_url,
+        "nova": deployment.nova_urls[site],
+        "glance": f"http://{deployment.master.address}:9292",
+        "placement": deployment.placement_urls[site],
+        "admin": asdict(deployment.admin),
+        "regions": deployment.regions,
+        "flavors": list(FLAVORS),
+        "image": IMAGE,
+        "services": {
+            "nova-conductor": controls,
+            "nova-scheduler": controls,
+            "nova-compute": computes,
+        },
+        "providers": len(computes) * settings.fake_nodes,
+        "zones": {node.site: [node.alias] for node in deployment.of("compute")}
+        if settings.zones
+        else {},
+        "seconds": UP_S,
+    }
+    deployment.run("seed", deployment.of("control")[:1], seed=question)
