@@ -1,0 +1,45 @@
+"""What a Nova control plane takes of memory."""
+
+from __future__ import annotations
+
+from discovery.deploy.backends import BACKENDS
+from discovery.deploy.drivers import serves
+from discovery.deploy.nova.layout import roles_of
+from discovery.deploy.nova.settings import NovaSettings
+from discovery.deploy.variants import Variant
+
+# Proportional set sizes of whole nodes after a deployment and its health check, one worker each,
+# with room for connections and for what a load leaves (seen: master 590, control 581, compute 133).
+# A client is one with Rally at work, as in a Keystone deployment.
+_MASTER_MB = 700
+_CONTROL_MB = 750
+_COMPUTE_MB = 180
+_CLIENT_MB = 210
+# A database node before its servers.
+_NODE_MB = 25
+# One more process of nova-api, Placement, nova-conductor and nova-scheduler each.
+_WORKER_MB = 450
+# ROME's replicas in a control node's five processes (seen: 91 MB), room for their rows beside them.
+_REPLICAS_MB = 150
+
+
+def nova_memory_mb(
+    variant: Variant, sites: int, settings: NovaSettings, redis_nodes: int | None = None
+) -> int:
+    """What a deployment of ``variant`` on ``sites`` sites takes, all nodes together."""
+    control = _CONTROL_MB + (settings.workers - 1) * _WORKER_MB
+    if any(serves(BACKENDS[backend].url) for backend in variant.stores):
+        control += _REPLICAS_MB
+    kinds = {
+        "master": _MASTER_MB,
+        "control": control,
+        "compute": _COMPUTE_MB,
+        "client": _CLIENT_MB,
+        "database": _NODE_MB,
+    }
+    roles = [role for site in roles_of(variant, sites, redis_nodes) for role in site]
+    # The first database node has a server of every back end, the others of one that is everywhere.
+    everywhere = [name for name in variant.stores if BACKENDS[name].placement == "every-site"]
+    servers = sum(BACKENDS[name].memory_mb for name in variant.stores)
+    servers += (roles.count("database") - 1) * sum(BACKENDS[name].memory_mb for name in everywhere)
+    return sum(kinds[role] for role in roles) + servers
