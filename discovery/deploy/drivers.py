@@ -1,9 +1,9 @@
 """What we load into OpenStack's processes, as one wheel that is made at every deployment.
 
-ROME, the hooks for CockroachDB and PostgreSQL, the replay of requests, and Neutron's driver without
-agents: those of them that this tree has. They are not in the node image, so that a change of them
-needs no new one: what they depend on is there (``image/openstack.lock``), and they themselves are
-some ten kilobytes.
+ROME, the hooks for CockroachDB and PostgreSQL, the replay of requests, Neutron's driver without
+agents, Nova's probe and its many fake nodes: those of them that this tree has. They are not in the
+node image, so that a change of them needs no new one: what they depend on is there
+(``image/openstack.lock``), and they themselves are some ten kilobytes.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "cockroach": ("oslo.db", "sqlalchemy-cockroachdb", "psycopg2-binary"),
     "replay": ("sqlalchemy",),
     "bindall": ("neutron", "neutron-lib", "sqlalchemy"),
+    "probe": ("nova", "oslo.config", "oslo.db", "oslo.messaging", "sqlalchemy"),
+    "fake_compute": ("nova", "oslo.config", "oslo.messaging"),
 }
 
 _WORKBENCH = "discovery-workbench"
@@ -36,7 +38,7 @@ _METADATA = """\
 Metadata-Version: 2.1
 Name: {name}
 Version: {version}
-Summary: Database drivers and request replay of the Discovery workbench
+Summary: Drivers, request replay and probe of the Discovery workbench
 """
 _WHEEL = "Wheel-Version: 1.0\nGenerator: discovery\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)

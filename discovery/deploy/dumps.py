@@ -140,8 +140,9 @@ def _made_by(source: Backend, services: Sequence[str]) -> str:
     driver = drivers.serves(source.url)
     if driver is not None:
         digest.update(drivers.version(driver).encode())
+    keystone = ("keystone",) if "keystone" in services else ()
     others = () if set(services) == set(SERVICES) else ("nova_bootstrap",)
-    for role in (source.role, "keystone", *others):
+    for role in (source.role, *keystone, *others):
         for path in sorted((_DEPLOY / "roles" / role).rglob("*")):
             if path.is_file():
                 digest.update(str(path.relative_to(_DEPLOY)).encode() + path.read_bytes())

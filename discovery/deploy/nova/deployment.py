@@ -110,6 +110,16 @@ class NovaDeployment:
         return f"http://{self.master.address}:5000/v3"
 
     @property
+    def keystone_urls(self) -> dict[str, str]:
+        """Where a client of each site logs in: at the one Keystone there is."""
+        return dict.fromkeys(self.nova_urls, self.keystone_url)
+
+    @property
+    def zones(self) -> dict[str, str]:
+        """The availability zone of each site, where they have some."""
+        return {site: site for site in self.nova_urls} if self.settings.zones else {}
+
+    @property
     def nova_urls(self) -> dict[str, str]:
         """Each site's nova-api, version included."""
         return {node.site: f"http://{node.address}:8774/v2.1" for node in self.of("control")}
@@ -195,7 +205,7 @@ class NovaDeployment:
                 "admin": asdict(self.admin),
                 "flavor": FLAVORS[0]["id"],
                 "image": IMAGE["id"],
-                "zone": node.site if self.settings.zones else None,
+                "zone": self.zones.get(node.site),
                 "seconds": HEALTH_S,
             }
             for node in self.of("control")

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PROBE_FOLDER = "/var/lib/nova/probe"
+
 
 @dataclass(frozen=True)
 class NovaSettings:
     """Sizes of the services, and what their computes pretend to have.
 
     ``workers`` are the processes of each site's nova-api, placement, nova-conductor and
-    nova-scheduler; ``threads`` those of each process of the two APIs. ``compute_driver`` is Nova's
-    option, and ``fake_nodes`` the hypervisors that it makes at each site. With ``zones``, each
-    site's computes are a host aggregate and availability zone, called as the site is.
+    nova-scheduler; ``threads`` those of each process of the two APIs. ``fake_nodes`` are the
+    hypervisors that each site's nova-compute makes up. With ``zones``, each site's are a host
+    aggregate and availability zone, called as the site is. With ``probe``, Nova's controllers
+    record every call of their data-access layer in :data:`PROBE_FOLDER`.
     """
 
     workers: int = 1
     threads: int = 4
-    compute_driver: str = "fake.FakeDriverWithoutFakeNodes"
     fake_nodes: int = 1
     zones: bool = False
+    probe: bool = False
 
     @property
     def told(self) -> dict[str, object]:
@@ -31,6 +34,6 @@ class NovaSettings:
             "placement_threads": self.threads,
             "conductor_workers": self.workers,
             "scheduler_workers": self.workers,
-            "compute_driver": self.compute_driver,
             "fake_nodes": self.fake_nodes,
+            "probe_folder": PROBE_FOLDER if self.probe else "",
         }

@@ -138,10 +138,12 @@ def _start_services(deployment: NovaDeployment, keystone: KeystoneSettings, dump
     databases = {node.alias: deployment.database_urls(node) for node in (*control, *master)}
     keystone_url = databases[master[0].alias]["keystone"]
     own = deployment.variant.backends["nova_cell1"], deployment.variant.backends["placement"]
+    rome = any(drivers.serves(BACKENDS[name].url) for name in own)
     deployment.run_on(
         "nova",
         {"control": control, "compute": compute, "master": master},
         addresses=_addresses(deployment),
+        sites={node.alias: node.site for node in deployment.nodes},
         databases=databases,
         placement_urls={
             node.alias: deployment.placement_urls[node.site] for node in (*control, *compute)
@@ -155,7 +157,7 @@ def _start_services(deployment: NovaDeployment, keystone: KeystoneSettings, dump
         transport_url=f"rabbit://openstack:openstack@{master[0].address}:5672/",
         service_users={user.username: user.password for user in SERVICE_USERS},
         nova=deployment.settings.told,
-        control_needs_drivers=any(drivers.serves(BACKENDS[name].url) for name in own),
+        control_needs_drivers=rome or deployment.settings.probe,
         **drivers.carried(),
     )
 

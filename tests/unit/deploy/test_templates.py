@@ -51,6 +51,7 @@ def variables(role: str) -> dict[str, object]:
         "neutron_url": "http://10.9.1.10:9696",
         "transport_url": "rabbit://openstack:openstack@10.9.1.10:5672/",
         "service_users": {user.username: user.password for user in SERVICE_USERS},
+        "sites": {"site-2-control": "site-2"},
         "service": "nova-conductor",
         "wsgi": {
             "user": "nova",
@@ -233,7 +234,9 @@ def test_novas_controllers_have_two_databases_and_its_computes_have_none():
     assert conf["glance"]["endpoint_override"] == "http://10.9.1.10:9292"
     compute = ini(render("nova", "nova-compute.conf.j2"))
     assert not {"database", "api_database"} & set(compute.sections())
-    assert compute["DEFAULT"]["compute_driver"] == "fake.FakeDriverWithoutFakeNodes"
+    assert compute["DEFAULT"]["compute_driver"] == "discovery.ManyNodes"
+    assert compute["oslo_messaging_notifications"]["driver"] == "discovery-nodes"
+    assert compute["discovery_nodes"]["count"] == "1"
     assert compute["DEFAULT"]["host"] == "site-2-control"
 
 
@@ -263,3 +266,13 @@ def test_a_replica_of_redis_follows_its_master_from_the_start():
     assert replica.split()[2:4] == ["myself,slave", first]
     cluster = render("redis", "redis.conf.j2", redis_cluster=True).splitlines()
     assert {"masteruser openstack", "masterauth openstack"} <= set(cluster)
+
+
+def test_the_probe_is_in_novas_configuration_only_where_it_is_on():
+    conf = ini(render("nova", "nova.conf.j2"))
+    assert conf["oslo_messaging_notifications"]["driver"] == "noop"
+    assert "discovery_probe" not in conf
+    conf = ini(render("nova", "nova.conf.j2", nova=NovaSettings(probe=True).told))
+    assert conf["oslo_messaging_notifications"]["driver"] == "discovery-probe"
+    assert conf["discovery_probe"]["folder"] == "/var/lib/nova/probe"
+    assert conf["discovery_probe"]["site"] == "site-2"
