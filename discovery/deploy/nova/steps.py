@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -188,4 +189,9 @@ def _seed(deployment: NovaDeployment) -> None:
         else {},
         "seconds": UP_S,
     }
-    deployment.run("seed", deployment.of("control")[:1], seed=question)
+    (result,) = deployment.run("seed", deployment.of("control")[:1], seed=question)
+    late = json.loads(result.payload["stdout"])["late"]
+    if late is not None:
+        unit, host, what = late
+        diagnosis = deployment.diagnosis(host, [unit])
+        raise DeployError(f"{host}: {unit} {what} after {UP_S} s; {diagnosis}")

@@ -4,7 +4,7 @@ The question is JSON: ``keystone`` and ``nova``, ``glance``, ``placement`` (URLs
 (credentials), ``regions`` (per region, service type to URL), ``flavors`` and ``image`` (as the APIs
 take them), ``services`` (per binary, the hosts it runs on), ``providers`` (resource providers that
 the computes will register), ``zones`` (per availability zone, its computes), ``seconds`` (to wait).
-Exits with 1 and one line that says who is late: ``unit host what``.
+Prints JSON: ``{"late": [unit, host, what it has not done], or null}``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ DISCOVER = ("/opt/openstack/bin/nova-manage", "cell_v2", "discover_hosts", "--by
 
 class Late(Exception):  # noqa: N818  (somebody is, it is no mistake)
     """Somebody did not come up in time."""
+
+    def __init__(self, late: tuple[str, str, str]) -> None:
+        super().__init__(*late)
+        self.late = late
 
 
 class Api:
@@ -84,8 +88,8 @@ def make_flavors_and_image(api: Api, question: dict[str, Any]) -> None:
     api.put_bytes(f"{question['glance']}/v2/images/{image['id']}/file", b"\0" * 512)
 
 
-def until(found: Callable[[], str | None], seconds: float) -> None:
-    """Ask until there is nothing to wait for; :class:`Late` says what there was."""
+def until(found: Callable[[], tuple[str, str, str] | None], seconds: float) -> None:
+    """Ask until nobody is late; :class:`Late` says who was: unit, host, and with what."""
     deadline = time.monotonic() + seconds
     while (late := found()) is not None:
         if time.monotonic() > deadline:
@@ -96,13 +100,13 @@ def until(found: Callable[[], str | None], seconds: float) -> None:
 def await_services(api: Api, question: dict[str, Any]) -> None:
     """Until every service has reported itself."""
 
-    def late() -> str | None:
+    def late() -> tuple[str, str, str] | None:
         known = api("GET", question["nova"] + "/os-services")["services"]
         up = {(one["binary"], one["host"]) for one in known if one["state"] == "up"}
         for binary, hosts in question["services"].items():
             for host in hosts:
                 if (binary, host) not in up:
-                    return f"discovery-{binary} {host} has not reported itself to Nova"
+                    return f"discovery-{binary}", host, "has not reported itself to Nova"
         return None
 
     until(late, question["seconds"])
@@ -111,13 +115,18 @@ def await_services(api: Api, question: dict[str, Any]) -> None:
 def await_providers(api: Api, question: dict[str, Any]) -> None:
     """Until the computes have told Placement what they have."""
 
-    def late() -> str | None:
+    def late() -> tuple[str, str, str] | None:
         known = api("GET", question["placement"] + "/resource_providers")["resource_providers"]
         if len(known) >= question["providers"]:
             return None
-        hosts = ", ".join(question["services"]["nova-compute"])
-        told = f"{len(known)} of {question['providers']} nodes"
-        return f"discovery-nova-compute {hosts} told Placement of {told}"
+        # A node is called after its host, which comes first.
+        told = [one["name"] for one in known]
+        fewest = min(
+            question["services"]["nova-compute"],
+            key=lambda host: sum(name.startswith(f"{host}-") for name in told),
+        )
+        nodes = f"{len(known)} of {question['providers']} nodes"
+        return "discovery-nova-compute", fewest, f"and its like have told Placement of {nodes}"
 
     until(late, question["seconds"])
 
@@ -134,22 +143,21 @@ def make_zones(api: Api, nova: str, zones: dict[str, list[str]]) -> None:
 
 def main(question: dict[str, Any]) -> int:
     """The exit code."""
+    late: tuple[str, str, str] | None = None
     try:
         api = Api(question)
         fill_catalog(api, question["keystone"], question["regions"])
         make_flavors_and_image(api, question)
         await_services(api, question)
-        found = subprocess.run(DISCOVER, capture_output=True, text=True, check=False)
-        if found.returncode:
-            raise Late(f"nova-manage {found.stderr or found.stdout}")
+        subprocess.run(DISCOVER, stdout=subprocess.DEVNULL, check=True)
         await_providers(api, question)
         make_zones(api, question["nova"], question["zones"])
-    except Late as late:
-        print(late, file=sys.stderr)
-        return 1
+    except Late as somebody:
+        late = somebody.late
     except urllib.error.HTTPError as error:
         print(f"{error.url} answered HTTP {error.code}: {error.read()[:500]!r}", file=sys.stderr)
         return 1
+    print(json.dumps({"late": late}))
     return 0
 
 
