@@ -29,6 +29,11 @@ class Run(Model):
         return Path("experiments") / self.experiment
 
     @property
+    def notebooks(self) -> Path:
+        """The folder of the experiment's notebooks, relative to the repository."""
+        return Path("notebooks") / self.experiment
+
+    @property
     def archive(self) -> Path:
         """Where the experiment's archived results are."""
         return self.folder / "archive"

@@ -1,4 +1,4 @@
-"""Every notebook runs with papermill, on a whole study and on what is left of a poor one."""
+"""Every notebook on Keystone runs with papermill, on a whole study and on what is left of one."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from discovery.results.tidy import tidy
 from tests.raw.cells import make_cell, write_cell, write_study
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = ROOT / "notebooks"
+NOTEBOOKS = ROOT / "notebooks" / "keystone-2018"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 TWO = ["authenticate-user-and-validate-token", "create-user-update-password"]
 

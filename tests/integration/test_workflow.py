@@ -128,8 +128,10 @@ class Checkout:
 def lay_out(folder: Path) -> Checkout:
     for name in ("workflow", "experiments", "discovery"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "notebooks").mkdir()
-    (folder / "notebooks" / "completion.ipynb").write_text("{}")
+    for experiment, name in (("keystone-2018", "completion"), ("another", "elsewhere")):
+        notebook = folder / "notebooks" / experiment / f"{name}.ipynb"
+        notebook.parent.mkdir(parents=True)
+        notebook.write_text("{}")
     (folder / "paper").mkdir()
     (folder / "paper" / "paper.tex").write_text("text")
     (folder / "bin").mkdir()
@@ -170,6 +172,7 @@ def test_the_first_run_measures_every_cell_once_and_makes_everything(
     results = checkout.folder / "results" / "smoke"
     for name in ("claims.json", "paper.pdf", "report/index.html", "notebooks/completion.ipynb"):
         assert (results / name).is_file()
+    assert [path.stem for path in (results / "notebooks").iterdir()] == ["completion"]
     logs = {path.stem for path in (results / "logs" / "cell").glob("*.log")}
     assert logs == CELLS
 
@@ -206,7 +209,7 @@ def test_a_change_of_the_analysis_redoes_figures_and_what_shows_them(finished: C
 
 
 def test_an_edited_notebook_redoes_itself_and_what_shows_it(finished: Checkout) -> None:
-    finished.replace("notebooks/completion.ipynb", "{}", "{ }")
+    finished.replace("notebooks/keystone-2018/completion.ipynb", "{}", "{ }")
     finished.run()
     assert sorted(finished.calls()) == ["paper", "papermill", "report"]
 

@@ -11,7 +11,7 @@ BESIDE = "study-of-2018"
 rule notebook:
     input:
         tables=TIDY_TABLES,
-        notebook="notebooks/{notebook}.ipynb",
+        notebook=f"{RUN.notebooks}/{{notebook}}.ipynb",
         study=lambda wildcards: STUDY if wildcards.notebook == BESIDE else [],
         code=lambda wildcards: sources(
             "analysis", *(["claims"] if wildcards.notebook == BESIDE else [])

@@ -39,7 +39,8 @@ RAW = f"{RESULTS}/raw/{RUN.experiment}"
 TIDY = f"{RESULTS}/tidy/{RUN.experiment}"
 LOGS = f"{RESULTS}/logs"
 
-NOTEBOOKS = sorted(path.stem for path in Path("notebooks").glob("*.ipynb"))
+# Each experiment has notebooks of its own.
+NOTEBOOKS = sorted(path.stem for path in RUN.notebooks.glob("*.ipynb"))
 
 MANIFESTS = expand(f"{RAW}/{{cell}}/cell.json", cell=CELLS)
 TIDY_TABLES = expand(f"{TIDY}/{{table}}.parquet", table=TABLES)
