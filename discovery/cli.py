@@ -16,7 +16,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from discovery.errors import DiscoveryError, MachineError
+from discovery.errors import DeployError, DiscoveryError, MachineError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -111,13 +111,17 @@ def cell_run(
     testbed: TestbedOption = LOCAL,
 ) -> None:
     """Lease, deploy, shape, load, collect, release: one cell, written whole or not at all."""
+    from discovery.evaluation.needs import NOVA_NOT_YET
     from discovery.evaluation.plan import plan as make_plan
     from discovery.evaluation.plan import progress
     from discovery.experiment.load import load_cell
+    from discovery.experiment.nova_cells import NovaCell
     from discovery.testbed import load_testbed
     from discovery.workload.cell import run_cell
 
     chosen = load_cell(experiment, tier, cell)
+    if isinstance(chosen, NovaCell):
+        raise DeployError(f"{cell}: {NOVA_NOT_YET}")
     typer.echo(progress(make_plan(experiment, tier, testbed, Path("results")), cell))
     run_cell(chosen, load_testbed(testbed), out, _tell(cell))
 
@@ -130,16 +134,14 @@ def tidy(
     tier: TierOption = "laptop",
 ) -> None:
     """Turn the raw results of a tier's cells into tidy tables with a checked schema."""
-    from discovery.evaluation.plan import missing_backends
+    from discovery.evaluation.needs import lacks, missing_parts
     from discovery.experiment.load import load_cells
     from discovery.results.tidy import tidy as make_tidy
 
     cells = load_cells(experiment, tier)
-    missing = missing_backends(cells)
+    missing = missing_parts(cells)
     # Of a back end that is not here now, an earlier run may have left cells.
-    measured = [
-        cell.id for cell in cells if cell.backend not in missing or (raw / cell.id).is_dir()
-    ]
+    measured = [cell.id for cell in cells if not lacks(cell, missing) or (raw / cell.id).is_dir()]
     make_tidy((raw / cell for cell in measured), out)
 
 

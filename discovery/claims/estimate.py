@@ -1,23 +1,29 @@
 """Estimates with intervals: resampling of a sample's statistic, and a binomial share.
 
 Intervals hold 95 %. The bootstrap is stratified by cell, percentile, with a fixed seed, so that
-the same tables give the same verdicts.
+the same tables give the same verdicts. Quantiles, and whatever has very many values, are resampled
+in blocks (:mod:`discovery.claims.blocks`).
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from discovery.claims.blocks import blocks
 from discovery.claims.models import Statistic
 from discovery.claims.select import Floats, Sample
 
 CONFIDENCE = 0.95
 RESAMPLES = 4000
+RESAMPLES_OF_QUANTILES = 1000
+VERY_MANY = 20_000
+QUANTILES = tuple(number / 100 for number in range(1, 100))
 SEED = 2018
 
 
@@ -33,6 +39,32 @@ class Estimate:
 
 def estimate(sample: Sample, statistic: Statistic) -> Estimate:
     """The sample's ``statistic``, in the unit of its values."""
+    values = sample.values
+    if statistic.startswith("p") or (statistic == "median" and len(values) > VERY_MANY):
+        percent = 50 if statistic == "median" else int(statistic[1:])
+        value, draws = quantiles(sample, [percent / 100])
+        return from_draws(float(value[0]), draws[:, 0])
+    if len(values) > VERY_MANY:
+        draws = blocks(sample.strata).means(RESAMPLES, _generator(sample))
+        return from_draws(float(values.mean()), draws)
+    return _resampled(sample, statistic)
+
+
+def quantiles(sample: Sample, shares: Sequence[float]) -> tuple[Floats, Floats]:
+    """The quantiles of the sample's values, and draws of them: a row per draw."""
+    draws = blocks(sample.strata).quantiles(shares, RESAMPLES_OF_QUANTILES, _generator(sample))
+    return np.quantile(sample.values, shares, method="inverted_cdf"), draws
+
+
+def _generator(sample: Sample) -> np.random.Generator:
+    """Seeded by the term, so that two terms of one size are not resampled in step.
+
+    And by nothing else, so that a term has the same interval in whatever claim it stands.
+    """
+    return np.random.default_rng([SEED, zlib.crc32(sample.label.encode())])
+
+
+def _resampled(sample: Sample, statistic: Statistic) -> Estimate:
     strata = sample.strata
     if any(len(stratum) < 2 for stratum in strata):
         strata = (sample.values,)
@@ -41,9 +73,6 @@ def estimate(sample: Sample, statistic: Statistic) -> Estimate:
         together = np.concatenate(groups, axis=axis)
         return together.mean(axis) if statistic == "mean" else np.median(together, axis)
 
-    # The seed depends on the term, so that two terms of one size are not resampled in step, and
-    # on nothing else, so that a term has the same interval in whatever claim it stands.
-    rng = np.random.default_rng([SEED, zlib.crc32(sample.label.encode())])
     result = stats.bootstrap(
         strata,
         pooled,
@@ -52,7 +81,7 @@ def estimate(sample: Sample, statistic: Statistic) -> Estimate:
         vectorized=True,
         confidence_level=CONFIDENCE,
         method="percentile",
-        rng=rng,
+        rng=_generator(sample),
     )
     return from_draws(float(pooled(sample.values)), result.bootstrap_distribution)
 

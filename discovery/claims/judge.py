@@ -14,11 +14,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from discovery.claims.estimate import CONFIDENCE, Estimate, estimate, from_draws, share
+from discovery.claims.estimate import (
+    CONFIDENCE,
+    QUANTILES,
+    Estimate,
+    estimate,
+    from_draws,
+    quantiles,
+    share,
+)
 from discovery.claims.load import load_claims
 from discovery.claims.models import Claim, Claims, Level, Relation, Where
 from discovery.claims.placements import study_numbers
 from discovery.claims.published import published_part
+from discovery.claims.published_values import read_values
 from discovery.claims.relations import Effect, effects_of, terms_of
 from discovery.claims.select import (
     NoDataError,
@@ -33,17 +42,26 @@ from discovery.claims.verdicts import Judged, Judgement, Measured, Part, Verdict
 from discovery.claims.wording import explain, explain_parts, judged_at, not_run
 from discovery.errors import ResultError
 from discovery.experiment.load import load_experiment
-from discovery.experiment.models import Experiment
+from discovery.experiment.nova import NovaExperiment
+from discovery.experiment.studies import AnyExperiment
 from discovery.results.tables import read_tables
 
-UNITS = {"duration_s": "s", "idle_s": "s", "seconds": "s", "measured_rtt_ms": "ms"}
+UNITS = {
+    "duration_s": "s",
+    "idle_s": "s",
+    "seconds": "s",
+    "measured_rtt_ms": "ms",
+    "completion_s": "s",
+    "volume_mb": "MB",
+}
 
 
 def judge_folder(experiment_folder: Path, tidy_folder: Path) -> Verdicts:
     """The verdicts on the claims of ``experiment_folder``, from the tidy tables of one tier."""
     claims = load_claims(experiment_folder)
     experiment = load_experiment(experiment_folder)
-    published = study_numbers(experiment_folder)
+    read = read_values if isinstance(experiment, NovaExperiment) else study_numbers
+    published = read(experiment_folder)
     tables = read_tables(tidy_folder)
     tiers = tables["cells"]["tier"].unique().tolist()
     if len(tiers) != 1:
@@ -56,7 +74,7 @@ def judge_folder(experiment_folder: Path, tidy_folder: Path) -> Verdicts:
 
 
 def judge(
-    claims: Claims, experiment: Experiment, tier: str, tables: Tables, published: pd.DataFrame
+    claims: Claims, experiment: AnyExperiment, tier: str, tables: Tables, published: pd.DataFrame
 ) -> Verdicts:
     """The verdict of every claim on the tidy ``tables`` of one tier.
 
@@ -77,7 +95,7 @@ def judge(
 class _Run:
     """What claims are judged on: the tables of a tier, and the study's own numbers."""
 
-    experiment: Experiment
+    experiment: AnyExperiment
     tier: str
     tables: Tables
     published: pd.DataFrame
@@ -136,7 +154,11 @@ def _judge_part(claim: Claim, relation: Relation, tables: Tables, published: pd.
     _, theirs = published_part(published, claim, relation)
     sizes = [size for size in estimates if size is not None]
     judged = tuple(
-        _judge_effect(effect, _size(effect, sizes), theirs[index] if theirs else None)
+        _judge_effect(
+            effect,
+            _size_of_quantiles(effect, samples) if effect.of_quantiles else _size(effect, sizes),
+            theirs[index] if theirs else None,
+        )
         for index, effect in enumerate(effects_of(relation, terms))
     )
     verdict = _worst([effect.verdict for effect in judged])
@@ -156,6 +178,13 @@ def _size(effect: Effect, estimates: Sequence[Estimate]) -> Estimate:
     return from_draws(
         float(value), effect.size(np.column_stack([term.draws for term in estimates]))
     )
+
+
+def _size_of_quantiles(effect: Effect, samples: Sequence[Sample]) -> Estimate:
+    """The effect's size with its interval, from the quantiles of the terms' values."""
+    values, draws = zip(*(quantiles(each, QUANTILES) for each in samples), strict=True)
+    value = effect.size(np.stack(values, axis=-1))
+    return from_draws(float(value), effect.size(np.stack(draws, axis=-1)))
 
 
 def _judge_effect(effect: Effect, size: Estimate, published: float | None) -> Judged:

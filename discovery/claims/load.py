@@ -14,18 +14,19 @@ from typing import Any
 
 import pandera.pandas as pa
 
-from discovery.claims.models import Claim, Claims, Level, Order, Ratio, Relation, Where
+from discovery.claims.models import Below, Claim, Claims, Level, Order, Ratio, Relation, Where
 from discovery.claims.published import COLUMNS
+from discovery.claims.published_values import LEVELS
 from discovery.claims.relations import RELATIONS
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.cockroach import zones
 from discovery.errors import ClaimError, ConfigError
-from discovery.experiment.cells import unfold
-from discovery.experiment.delays import delay_slug
 from discovery.experiment.grids import STUDY
 from discovery.experiment.load import load_experiment, read_yaml, validate
 from discovery.experiment.models import Experiment
-from discovery.results.schema import SCHEMAS
+from discovery.experiment.studies import AnyExperiment, factors, unfold
+from discovery.results.derived import DERIVED
+from discovery.results.schema import CELL_COLUMNS, SCHEMAS
 from discovery.workload.scenarios import SCENARIOS
 
 
@@ -65,11 +66,11 @@ def _check_relation(
     claim: Claim, relation: Relation, known: dict[str, list[Level]], path: Path
 ) -> None:
     key = f"{claim.id}.relation"
-    if relation.table not in SCHEMAS:
-        raise _unknown("table", f"{key}.table", relation.table, SCHEMAS, path)
-    columns = SCHEMAS[relation.table].columns
+    tables = {**dict.fromkeys(SCHEMAS), **dict.fromkeys(DERIVED)}
+    if relation.table not in tables:
+        raise _unknown("table", f"{key}.table", relation.table, tables, path)
+    columns, numeric = _columns(relation.table)
     if relation.kind != "share":
-        numeric = [name for name, column in columns.items() if _is_number(column)]
         if relation.column not in columns:
             raise _unknown("column", f"{key}.column", relation.column, numeric, path)
         if relation.column not in numeric:
@@ -81,13 +82,21 @@ def _check_relation(
                 allowed=numeric,
             )
     for place, column, value in _levels_named(relation):
-        if column not in columns:
-            raise _unknown("column", f"{key}.{place}", column, columns, path)
+        if column not in columns and column not in known:
+            raise _unknown("column", f"{key}.{place}", column, [*columns, *known], path)
         if value not in known.get(column, [value]):
             raise _unknown("level", f"{key}.{place}.{column}", value, known[column], path)
     for column in claim.published.where:
-        if column not in COLUMNS:
+        if column not in (*COLUMNS, *LEVELS):
             raise _unknown("column", f"{claim.id}.published.where", column, COLUMNS, path)
+
+
+def _columns(table: str) -> tuple[list[str], list[str]]:
+    """The columns of a tidy or derived table, and those of them that are numbers."""
+    if table in DERIVED:
+        return [*CELL_COLUMNS, *DERIVED[table].columns], [*DERIVED[table].numbers]
+    columns = SCHEMAS[table].columns
+    return [*columns], [name for name, column in columns.items() if _is_number(column)]
 
 
 def _levels_named(relation: Relation) -> Iterator[tuple[str, str, Level]]:
@@ -95,6 +104,8 @@ def _levels_named(relation: Relation) -> Iterator[tuple[str, str, Level]]:
     selections: dict[str, Where] = {"where": relation.where}
     if isinstance(relation, Ratio):
         selections |= {"numerator": relation.numerator, "denominator": relation.denominator}
+    if isinstance(relation, Below):
+        selections |= {"lower": relation.lower, "upper": relation.upper}
     if isinstance(relation, Order):
         selections |= {f"terms.{index}": term for index, term in enumerate(relation.terms)}
     for place, selection in selections.items():
@@ -106,19 +117,22 @@ def _levels_named(relation: Relation) -> Iterator[tuple[str, str, Level]]:
                 yield place, column, value
 
 
-def _known_levels(experiment: Experiment) -> dict[str, list[Level]]:
+def _known_levels(experiment: AnyExperiment) -> dict[str, list[Level]]:
     """The levels that some tier of the experiment has, or could have, for each factor."""
-    cells = [cell for tier in experiment.tiers for cell in unfold(experiment, tier)]
-    return {
-        "experiment": [experiment.id],
-        "backend": list(BACKENDS),
-        "scenario": list(SCENARIOS),
-        "sites": sorted({cell.sites for cell in cells}),
-        "load": sorted({cell.load for cell in cells}),
-        "one_way_delay_ms": sorted({cell.mean_one_way_delay_ms for cell in cells}),
-        "delay": sorted({delay_slug(cell.one_way_delay_ms) for cell in cells}),
-        "variation": [STUDY, *experiment.variations, *zones.PLACEMENTS],
-    }
+    found: dict[str, set[Level]] = {}
+    for tier in experiment.tiers:
+        for cell in unfold(experiment, tier):
+            for name, level in factors(cell).items():
+                found.setdefault(name, set()).add(level)
+    known: dict[str, list[Level]] = {name: sorted(found[name], key=_by_kind) for name in found}
+    known |= {"backend": [*BACKENDS], "scenario": [*SCENARIOS]}
+    if isinstance(experiment, Experiment):
+        known["variation"] = [STUDY, *experiment.variations, *zones.PLACEMENTS]
+    return known
+
+
+def _by_kind(level: Level) -> tuple[bool, str | float]:
+    return isinstance(level, str), level
 
 
 def _is_number(column: pa.Column) -> bool:

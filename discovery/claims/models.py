@@ -15,13 +15,14 @@ from discovery.experiment.explain import refuse
 
 Origin = Literal["published", "control"]
 Provenance = Literal["verbatim", "digitised", "inferred"]
-Statistic = Literal["mean", "median"]
 Level = str | int | float
 Where = dict[str, Level]
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+# p90: the value that nine in ten do not exceed.
+Statistic = Annotated[str, Field(pattern="^(mean|median|p[1-9][0-9]?)$")]
 
 
 class RelationModel(Model):
@@ -117,6 +118,32 @@ class Constant(RelationModel):
     tolerance: Positive
 
 
+class Falling(RelationModel):
+    """From each level of ``factor`` to the next the value rises by at most ``tolerance``."""
+
+    kind: Literal["falling"]
+    factor: Literal["sites", "one_way_delay_ms"]
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+
+
+class Below(RelationModel):
+    """The values of ``lower`` are below those of ``upper`` on [``low``, ``high``] of the quantiles.
+
+    Of two distribution functions that cross once, that is the share at which they cross.
+    """
+
+    kind: Literal["below"]
+    lower: Where
+    upper: Where
+    low: Share | None = None
+    high: Share | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Below:
+        _check_bounds(self.low, self.high)
+        return self
+
+
 class Within(RelationModel):
     """The value lies within [``low``, ``high``]."""
 
@@ -131,10 +158,10 @@ class Within(RelationModel):
 
 
 class FailureShare(RelationModel):
-    """The share of failed iterations lies within [``low``, ``high``]."""
+    """The share of failed iterations, calls or servers lies within [``low``, ``high``]."""
 
     kind: Literal["share"]
-    table: Literal["iterations"] = "iterations"
+    table: Literal["iterations", "calls", "servers"] = "iterations"
     column: Literal["error"] = "error"
     low: Share | None = None
     high: Share | None = None
@@ -146,7 +173,8 @@ class FailureShare(RelationModel):
 
 
 Relation = Annotated[
-    Ratio | Order | Slope | Constant | Within | FailureShare, Field(discriminator="kind")
+    Ratio | Order | Slope | Constant | Falling | Below | Within | FailureShare,
+    Field(discriminator="kind"),
 ]
 
 
@@ -179,7 +207,7 @@ class Published(Model):
 class Claim(Model):
     """One claim: what was said, where, what decides it, and what is known to be wrong with it."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Z][0-9]+$")]
+    id: Annotated[str, Field(pattern=r"^[A-Z][0-9]+[a-z]?$")]
     title: str
     statement: str
     source: str

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from discovery.claims.models import Claim, Level, Relation, Where
-from discovery.claims.relations import effects_of, terms_of
+from discovery.claims.published_values import published_effects, values_part
+from discovery.claims.relations import terms_of
 from discovery.claims.select import FACTORS, NoDataError, describe, of_study, rows
 from discovery.claims.verdicts import PublishedTerm
 from discovery.errors import ConfigError
@@ -87,7 +87,11 @@ def published_part(
     published: pd.DataFrame, claim: Claim, relation: Relation
 ) -> tuple[list[PublishedTerm], list[float | None]]:
     """The study's values for the terms of ``relation``, and its effects; empty if it has none."""
-    if not claim.published.table or relation.table not in ("actions", "iterations"):
+    if not claim.published.table:
+        return [], []
+    if "statistic" in published.columns:
+        return values_part(published, claim, relation)
+    if relation.table not in ("actions", "iterations"):
         return [], []
     common = of_study({**relation.where, **claim.published.where})
 
@@ -101,12 +105,7 @@ def published_part(
         return [], []
     column = "failure_share" if relation.kind == "share" else "total_s"
     found = [_term(published, {**common, **term}, term, column) for term in terms]
-    values = np.array([_exact(term) for term in found])
-    effects = [float(effect.size(values)) for effect in effects_of(relation, terms)]
-    return (
-        [term for term in found if term is not None],
-        [None if np.isnan(effect) else effect for effect in effects],
-    )
+    return [term for term in found if term is not None], published_effects(found, relation, terms)
 
 
 def _term(published: pd.DataFrame, where: Where, term: Where, column: str) -> PublishedTerm | None:
@@ -125,10 +124,3 @@ def _term(published: pd.DataFrame, where: Where, term: Where, column: str) -> Pu
         figure=str(row["figure"]),
         bound=row["bound"],
     )
-
-
-def _exact(term: PublishedTerm | None) -> float:
-    """The value to compute with: a bar too small to read has none."""
-    if term is None or term.value is None or term.bound == "at most":
-        return np.nan
-    return term.value

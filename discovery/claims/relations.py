@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from discovery.claims.models import (
+    Below,
     Constant,
     FailureShare,
+    Falling,
     Level,
     Order,
     Ratio,
@@ -33,7 +35,8 @@ Levels = Callable[[str], list[Level]]
 class Effect:
     """A size that the relation bounds: ``size`` maps the terms' values to it.
 
-    The last axis of what ``size`` is given are the terms.
+    The last axis of what ``size`` is given are the terms; with ``of_quantiles`` the one before are
+    the quantiles of each, in place of one value.
     """
 
     label: str
@@ -41,6 +44,7 @@ class Effect:
     size: Callable[[Floats], Floats]
     low: float | None
     high: float | None
+    of_quantiles: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ def _slope_terms(relation: Slope, levels: Levels) -> list[Where]:
     if len(found) < needed:
         raise NoDataError(
             f"{len(found)} of the {needed} delays that the relation needs",
+            absent=relation.where,
             few=("one_way_delay_ms", needed),
         )
     return [{"one_way_delay_ms": level} for level in found]
@@ -113,17 +118,46 @@ def _slope_effects(relation: Slope, terms: Sequence[Where]) -> list[Effect]:
     return effects
 
 
-def _constant_terms(relation: Constant, levels: Levels) -> list[Where]:
-    found = levels(relation.factor)
-    if len(found) < 2:
-        raise NoDataError(f"only one level of {relation.factor}", few=(relation.factor, 2))
-    return [{relation.factor: level} for level in found]
-
-
 def _constant_effects(relation: Constant, terms: Sequence[Where]) -> list[Effect]:
     return [
         _quotient(terms, index, 0, 1 - relation.tolerance, 1 + relation.tolerance)
         for index in range(1, len(terms))
+    ]
+
+
+def _factor_terms(relation: Constant | Falling, levels: Levels) -> list[Where]:
+    found = levels(relation.factor)
+    if len(found) < 2:
+        raise NoDataError(
+            f"only one level of {relation.factor}",
+            absent=relation.where,
+            few=(relation.factor, 2),
+        )
+    return [{relation.factor: level} for level in found]
+
+
+def _falling_effects(relation: Falling, terms: Sequence[Where]) -> list[Effect]:
+    return [
+        _quotient(terms, index, index - 1, None, 1 + relation.tolerance)
+        for index in range(1, len(terms))
+    ]
+
+
+def _below_terms(relation: Below, _: Levels) -> list[Where]:
+    return [relation.lower, relation.upper]
+
+
+def _below_effects(relation: Below, terms: Sequence[Where]) -> list[Effect]:
+    lower, upper = (describe(term) for term in terms)
+    return [
+        Effect(
+            label=f"share of quantiles with {lower} below {upper}",
+            unit="",
+            size=lambda values: (values[..., 0] < values[..., 1]).mean(axis=-1),
+            low=relation.low,
+            high=relation.high,
+            of_quantiles=True,
+        )
     ]
 
 
@@ -148,7 +182,9 @@ RELATIONS: dict[str, Kind] = {
     "ratio": Kind(_ratio_terms, _ratio_effects),
     "order": Kind(_order_terms, _order_effects),
     "slope": Kind(_slope_terms, _slope_effects),
-    "constant": Kind(_constant_terms, _constant_effects),
+    "constant": Kind(_factor_terms, _constant_effects),
+    "falling": Kind(_factor_terms, _falling_effects),
+    "below": Kind(_below_terms, _below_effects),
     "within": Kind(_within_terms, _within_effects),
     "share": Kind(_share_terms, _share_effects),
 }

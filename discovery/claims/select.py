@@ -10,22 +10,33 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from discovery.claims.models import Level, RelationModel, Where
+from discovery.claims.models import Level, Relation, RelationModel, Where
 from discovery.experiment.delays import is_uniform
 from discovery.experiment.grids import STUDY
+from discovery.results.derived import DERIVED, PLANE, cells_of
 from discovery.results.schema import SCHEMAS
 
 Floats = npt.NDArray[np.float64]
 Tables = Mapping[str, pd.DataFrame]
 
-FACTORS = ("variation", "backend", "sites", "one_way_delay_ms", "delay", "load", "repetition")
+FACTORS = (
+    "variation",
+    "backend",
+    "sites",
+    "one_way_delay_ms",
+    "delay",
+    "load",
+    "repetition",
+    *PLANE,
+)
 ITERATION = ["cell", "client_site", "scenario", "iteration"]
 
 
 class NoDataError(Exception):
     """What the relation needs was not run.
 
-    ``absent`` are levels that no cell has; ``few`` is a factor with the number of levels needed.
+    ``absent`` are levels that no cell has; with ``few``, a factor and the number of levels of it
+    that are needed, those of the cells that have too few.
     """
 
     def __init__(
@@ -40,9 +51,9 @@ class NoDataError(Exception):
 class Sample:
     """The values of one term.
 
-    ``strata`` holds the values of the iterations that succeeded, one array per cell, so that a
-    resampling keeps the weight of each cell; or one array of a value per cell, where the table has
-    no more. ``n`` counts the iterations that were run and
+    ``strata`` holds the values of the iterations (or calls) that succeeded, one array per cell, so
+    that a resampling keeps the weight of each cell; or one array of a value per cell, where the
+    table has no more. ``n`` counts the iterations (calls, servers) that were run and
     ``failures`` those of them that failed; a cell that broke before its first iteration counts as
     one failed iteration. ``problem`` says why the values decide nothing, if so.
     """
@@ -80,6 +91,11 @@ def describe(where: Where) -> str:
         "client_site": "client on {}",
         "repetition": "repetition {}",
         "variation": "variation {}",
+        "variant": "{}",
+        "workload": "{}",
+        "servers": "{} servers",
+        "zones": "zones {}",
+        "destination": "to {}",
     }
     ordered = [key for key in words if key in where] + [key for key in where if key not in words]
     return ", ".join(words.get(key, "{}").format(_plain(where[key])) for key in ordered)
@@ -103,7 +119,7 @@ def levels(tables: Tables, relation: RelationModel, factor: str) -> list[Level]:
 
     Levels of the delay are those between all sites alike: what a matrix has on average is none.
     """
-    cells = _cells(tables["cells"], of_study(relation.where))
+    cells = _cells(cells_of(tables), of_study(relation.where))
     if factor == "one_way_delay_ms":
         cells = cells[cells["delay"].map(is_uniform)]
     return sorted(cells[factor].unique().tolist())
@@ -116,19 +132,21 @@ def asked_for(tables: Tables, relation: RelationModel) -> bool:
     return cells.empty or any(where["scenario"] in names.split(",") for names in cells["scenarios"])
 
 
-def sample(tables: Tables, relation: RelationModel, term: Where) -> Sample:
+def sample(tables: Tables, relation: Relation, term: Where) -> Sample:
     """The values of a ``term`` of ``relation``; :class:`NoDataError` if no cell was run for it."""
     where = of_study({**relation.where, **term})
-    cells = _cells(tables["cells"], where)
+    cells = _cells(cells_of(tables), where)
     broken = cells.loc[cells["status"] == "failed", "cell"].tolist()
-    iterations = rows(tables["iterations"], where)
+    counted = DERIVED[relation.table].counted if relation.table in DERIVED else "iterations"
+    iterations = rows(tables[counted], where)
+    iterations = iterations[iterations["cell"].isin(cells["cell"])]
     if iterations.empty and not broken:
         absent = {key: value for key, value in where.items() if key not in FACTORS}
-        raise NoDataError(f"no iteration of {describe(absent)}", absent=absent)
+        raise NoDataError(f"no {counted[:-1]} of {describe(absent or where)}", absent=absent)
     empty = set(broken) - set(iterations["cell"])
     failed = int(iterations["error"].notna().sum()) + len(empty)
     n = len(iterations) + len(empty)
-    if relation.table == "iterations" and relation.column == "error":
+    if relation.kind == "share":
         return Sample(where, (), n, failed)
     values = _values(tables, relation, where, iterations)
     if values.empty and not failed:
@@ -138,8 +156,8 @@ def sample(tables: Tables, relation: RelationModel, term: Where) -> Sample:
     problem = None
     if failed > relation.max_failure_share * n:
         problem = (
-            f"{failed} of {n} iterations of {describe(term or where)} failed{_because(cells)}, "
-            "so the times of the others decide nothing"
+            f"{failed} of {n} {counted} of {describe(term or where)} failed{_because(cells)}, "
+            "so the others decide nothing"
         )
     elif len(values) < 2:
         problem = f"{describe(term or where)} has only {len(values)} value, hence no interval"
@@ -148,7 +166,11 @@ def sample(tables: Tables, relation: RelationModel, term: Where) -> Sample:
 
 def _strata(values: pd.Series[float], table: str) -> tuple[Floats, ...]:
     """A stratum per cell; of a table with one value per cell, the cells are the sample."""
-    if set(ITERATION) <= set(SCHEMAS[table].columns):
+    if table in DERIVED:
+        whole = not values.index.duplicated().any()
+    else:
+        whole = not set(ITERATION) <= set(SCHEMAS[table].columns)
+    if not whole:
         groups = [group for _, group in values.groupby(level="cell", sort=True)]
     else:
         groups = [values]
@@ -163,9 +185,12 @@ def of_study(where: Where) -> Where:
 def _cells(cells: pd.DataFrame, where: Where) -> pd.DataFrame:
     """The cells that ``where`` selects; :class:`NoDataError` if there are none."""
     factors = {key: value for key, value in where.items() if key in FACTORS}
+    unknown = {key: value for key, value in factors.items() if key not in cells.columns}
     selected = rows(cells, factors)
-    if selected.empty:
-        absent = {key: value for key, value in factors.items() if not (cells[key] == value).any()}
+    if selected.empty or unknown:
+        absent = unknown or {
+            key: value for key, value in factors.items() if not (cells[key] == value).any()
+        }
         raise NoDataError(f"no cell with {describe(absent or factors)}", absent=absent or factors)
     return selected
 
@@ -174,6 +199,8 @@ def _values(
     tables: Tables, relation: RelationModel, where: Where, iterations: pd.DataFrame
 ) -> pd.Series[float]:
     """The values of the iterations that succeeded, indexed by their cell."""
+    if relation.table in DERIVED:
+        return _derived_values(tables, relation, where, iterations)
     selected = rows(tables[relation.table], where)
     selected = selected[selected["cell"].isin(iterations["cell"])]
     if not set(ITERATION) <= set(selected.columns):
@@ -184,6 +211,21 @@ def _values(
         totals = selected.groupby(ITERATION, observed=True)[relation.column].sum()
         return totals.reset_index().set_index("cell")[relation.column]
     return selected.set_index("cell")[relation.column].dropna().astype(float)
+
+
+def _derived_values(
+    tables: Tables, relation: RelationModel, where: Where, counted: pd.DataFrame
+) -> pd.Series[float]:
+    """The values of a derived table, indexed by their cell, in the order of time where it tells."""
+    derived = DERIVED[relation.table]
+    selected = rows(derived.make(tables), where)
+    selected = selected[selected["cell"].isin(counted["cell"])]
+    if "error" in selected.columns:
+        selected = selected[selected["error"].isna()]
+    if "start" in selected.columns:
+        selected = selected.sort_values("start", kind="stable")
+    values = selected.set_index("cell")[relation.column].dropna().astype(float)
+    return values.groupby(level="cell").sum() if derived.summed else values
 
 
 def _because(cells: pd.DataFrame) -> str:

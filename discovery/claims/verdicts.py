@@ -38,6 +38,9 @@ class Measured(Model):
 class PublishedTerm(Model):
     """The study's value of a term; none where its figure has no bar.
 
+    ``failure_share`` is that of what the value is of, where the study has one; ``figure`` is the
+    number of a figure, or the name of a table or figure.
+
     ``bound`` says how a bar was read: ``exact`` to the reading error, ``about`` (2 or 3 pixels),
     ``at most`` (1 pixel or less), or ``none``.
     """
@@ -46,7 +49,7 @@ class PublishedTerm(Model):
     value: float | None
     unit: str
     error: float | None
-    failure_share: float
+    failure_share: float | None
     bound: Literal["exact", "about", "at most", "none"]
     provenance: str
     figure: str

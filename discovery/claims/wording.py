@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from discovery.claims.models import Level, Relation, Where
+from discovery.claims.models import Relation, Where
 from discovery.claims.select import NoDataError, describe
 from discovery.claims.verdicts import VERDICTS, Judged, Part, Verdict
 from discovery.deploy.backends import BACKENDS, why_not_run
-from discovery.experiment.cells import Cell, unfold
-from discovery.experiment.delays import delay_slug
-from discovery.experiment.models import Experiment
+from discovery.experiment.cells import Cell
+from discovery.experiment.delays import is_uniform
+from discovery.experiment.studies import AnyCell, AnyExperiment, factors, unfold
 from discovery.experiment.tiers import Tier
 
 
@@ -80,7 +80,7 @@ def stated(relation: Relation) -> str:
     return ", ".join([relation.kind, *preferred])
 
 
-def not_run(reason: NoDataError, experiment: Experiment, tier: str) -> str:
+def not_run(reason: NoDataError, experiment: AnyExperiment, tier: str) -> str:
     """What the tier lacks, and why this machine cannot run it or which tiers have it."""
     text = f"tier {tier} has {reason}"
     having: list[Tier] = [
@@ -94,26 +94,21 @@ def not_run(reason: NoDataError, experiment: Experiment, tier: str) -> str:
     return f"{text} ({tiers} {' and '.join(having)} would do)" if having else text
 
 
-def _would_do(cells: Sequence[Cell], reason: NoDataError) -> bool:
+def _would_do(cells: Sequence[AnyCell], reason: NoDataError) -> bool:
     if reason.few is not None:
         factor, needed = reason.few
-        found = {getattr(cell, factor) for cell in cells}
-        return sum(isinstance(level, Level) for level in found) >= needed
+        levels = [factors(cell) for cell in cells if _has(cell, reason.absent or {})]
+        if factor == "one_way_delay_ms":  # the mean of unlike delays is no point of a slope
+            levels = [here for here in levels if is_uniform(str(here["delay"]))]
+        return len({here[factor] for here in levels}) >= needed
     return any(_has(cell, reason.absent or {}) for cell in cells)
 
 
-def _has(cell: Cell, levels: Where) -> bool:
+def _has(cell: AnyCell, levels: Where) -> bool:
+    here = factors(cell)
     return all(
-        value in cell.scenarios if key == "scenario" else _level(cell, key, value) == value
+        isinstance(cell, Cell) and value in cell.scenarios
+        if key == "scenario"
+        else here.get(key, value) == value
         for key, value in levels.items()
     )
-
-
-def _level(cell: Cell, factor: str, otherwise: Level) -> object:
-    """What the tables would have of ``cell`` for a factor; ``otherwise`` if it is no factor."""
-    named = {
-        "variation": cell.differs_in,
-        "delay": delay_slug(cell.one_way_delay_ms),
-        "one_way_delay_ms": cell.mean_one_way_delay_ms,
-    }
-    return named.get(factor, getattr(cell, factor, otherwise))

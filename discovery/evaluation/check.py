@@ -9,8 +9,8 @@ from discovery.claims.load import load_claims
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.variants import VARIANTS
 from discovery.errors import ConfigError
-from discovery.experiment.cells import unfold
 from discovery.experiment.load import load_cells, load_experiment
+from discovery.experiment.studies import unfold
 
 
 def check_everything(experiments: Path, tier: str | None) -> Iterator[str]:

@@ -10,14 +10,15 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from discovery.deploy.backends import BACKENDS, memory_mb
 from discovery.errors import ConfigError
+from discovery.evaluation.needs import lacks, memory_mb, missing_parts, most_fake_nodes, nodes
 from discovery.evaluation.times import Estimate, estimate, measured_times, read_times
 from discovery.experiment.cells import Cell
 from discovery.experiment.load import load_cells, load_parts
+from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.run import Run
+from discovery.experiment.studies import AnyCell
 from discovery.testbed.config import Testbed, load_testbed
-from discovery.testbed.leases import ROLES
 
 _REST = 58  # characters that the other columns of a plan take, with their frame
 _KEPT_FREE_MB = 500  # a margin for Snakemake, Ansible and whatever else runs here
@@ -32,7 +33,7 @@ class PlannedCell:
     ``why_not`` why it cannot run here, if it cannot.
     """
 
-    cell: Cell
+    cell: AnyCell
     part: str
     nodes: int
     memory_mb: int
@@ -95,7 +96,7 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
     here = measured_times(results.glob(f"*/raw/{experiment.resolve().name}/*/cell.json"))
     elsewhere = read_times(experiment / "times.csv")
     raw = results / tier / "raw" / experiment.resolve().name
-    missing = missing_backends(cells)
+    missing = missing_parts(cells)
     there = memory_there_mb() if held.on_this_machine else None
     return Plan(
         experiment=experiment.resolve().name,
@@ -105,14 +106,16 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
             PlannedCell(
                 cell=cell,
                 part=part_of[cell.id],
-                nodes=cell.sites * len(ROLES),
-                memory_mb=_memory_mb(cell, cell.sites),
+                nodes=nodes(cell),
+                memory_mb=memory_mb(cell),
                 estimate=_first(
                     estimate(cell, here, "measured here"),
                     estimate(cell, elsewhere, f"{experiment.name}/times.csv"),
-                ),
+                )
+                if isinstance(cell, Cell)
+                else None,
                 done=done,
-                why_not=None if done else missing.get(cell.backend) or _why_not(cell, there),
+                why_not=None if done else _why_not(cell, there) or lacks(cell, missing),
             )
             for cell in cells
             for done in [(raw / cell.id / "cell.json").is_file()]
@@ -121,19 +124,10 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
     )
 
 
-def missing_backends(cells: Iterable[Cell]) -> dict[str, str]:
-    """The back ends of ``cells`` that this machine cannot deploy, and why; they are not run.
+def check_memory(cells: Iterable[AnyCell], testbed: Testbed, run: Run) -> None:
+    """Refuse a tier with more sites, or fake nodes, than this machine's memory holds.
 
-    Raises :class:`MachineError` if what one of them needs is here and cannot be used.
-    """
-    found = {name: BACKENDS[name].missing() for name in {cell.backend: None for cell in cells}}
-    return {name: why for name, why in found.items() if why is not None}
-
-
-def check_memory(cells: Iterable[Cell], testbed: Testbed, run: Run) -> None:
-    """Refuse a tier with more sites than this machine's memory holds; a :class:`ConfigError`.
-
-    On a testbed elsewhere, this machine only drives nodes.
+    On a testbed elsewhere, this machine only drives nodes. Raises :class:`ConfigError`.
     """
     if not testbed.on_this_machine:
         return
@@ -141,6 +135,7 @@ def check_memory(cells: Iterable[Cell], testbed: Testbed, run: Run) -> None:
     for cell in cells:
         why_not = _why_not(cell, there)
         if why_not is not None:
+            _check_fake_nodes(cell, there, why_not, run)
             fits = [sites for sites in range(2, cell.sites) if not _lacks(cell, sites, there)]
             raise ConfigError(
                 why_not,
@@ -151,6 +146,18 @@ def check_memory(cells: Iterable[Cell], testbed: Testbed, run: Run) -> None:
                 if fits
                 else "another testbed: this machine is too small for one",
             )
+
+
+def _check_fake_nodes(cell: AnyCell, there_mb: int, why_not: str, run: Run) -> None:
+    """Refuse a cell that would fit with fewer fake nodes."""
+    if isinstance(cell, NovaCell) and (most := most_fake_nodes(cell, there_mb)) >= 1:
+        raise ConfigError(
+            f"{cell.sites} sites of so many: {why_not}",
+            file=run.folder / "experiment.yaml",
+            key=f"tiers.{run.tier}.fake_nodes",
+            value=cell.fake_nodes,
+            allowed=f"at most {most} here, or another testbed",
+        )
 
 
 def memory_there_mb() -> int:
@@ -249,21 +256,15 @@ def _first(*estimates: Estimate | None) -> Estimate | None:
     return next(iter([one for one in known if one.exact] or known), None)
 
 
-def _why_not(cell: Cell, there_mb: int | None) -> str | None:
+def _why_not(cell: AnyCell, there_mb: int | None) -> str | None:
     if there_mb is None or not _lacks(cell, cell.sites, there_mb):
         return None
-    need = _memory_mb(cell, cell.sites) / 1000
+    need = memory_mb(cell) / 1000
     return f"needs {need:.1f} GB of memory and {there_mb / 1000:.1f} GB are free"
 
 
-def _lacks(cell: Cell, sites: int, there_mb: int) -> bool:
-    return _memory_mb(cell, sites) > there_mb
-
-
-def _memory_mb(cell: Cell, sites: int) -> int:
-    """What a cell takes on as many ``sites``, if its back end can be had on them."""
-    sites = max(sites, BACKENDS[cell.backend].least_sites)
-    return memory_mb(cell.backend, sites, load=cell.load, processes=cell.keystone.processes)
+def _lacks(cell: AnyCell, sites: int, there_mb: int) -> bool:
+    return memory_mb(cell, sites) > there_mb
 
 
 def _minutes(minutes: float) -> str:

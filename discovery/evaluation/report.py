@@ -17,10 +17,10 @@ import pandas as pd
 from discovery.analysis.style import NAMES
 from discovery.claims.verdicts import VERDICTS
 from discovery.claims.wording import bounds, interval, number
-from discovery.deploy.backends import why_not_run
 from discovery.evaluation.archive import environments
 from discovery.evaluation.claim_rows import claim_row
 from discovery.evaluation.figures import Figure
+from discovery.evaluation.needs import why_not_run
 from discovery.evaluation.outcome import Outcome, read_outcome
 from discovery.evaluation.summaries import (
     failures,
@@ -29,8 +29,8 @@ from discovery.evaluation.summaries import (
     replays,
     wan_accuracy,
 )
-from discovery.experiment.cells import Cell
 from discovery.experiment.load import load_cells, load_experiment
+from discovery.experiment.studies import AnyCell
 from discovery.whole import write_whole
 
 
@@ -78,14 +78,13 @@ def render(experiment_folder: Path, outcome: Outcome) -> str:
     return page + "\n"
 
 
-def _missing_cells(planned: Iterable[Cell], there: set[str]) -> list[tuple[str, str]]:
+def _missing_cells(planned: Iterable[AnyCell], there: set[str]) -> list[tuple[str, str]]:
     """The cells of a tier that have no result, and why."""
-    absent = [cell for cell in planned if cell.id not in there]
-    whys = {name: why_not_run(name) for name in {cell.backend for cell in absent}}
     return [
         (cell.id, f"not run: {why}" if why else "is in the tier but not in the tables")
-        for cell in absent
-        for why in [whys[cell.backend]]
+        for cell in planned
+        if cell.id not in there
+        for why in [why_not_run(cell)]
     ]
 
 

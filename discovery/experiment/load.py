@@ -10,9 +10,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from discovery.errors import ConfigError
-from discovery.experiment.cells import Cell, parts, unfold
 from discovery.experiment.explain import explain
-from discovery.experiment.models import Experiment
+from discovery.experiment.studies import MODELS, AnyCell, AnyExperiment, parts, unfold
 from discovery.experiment.tiers import Tier
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -57,10 +56,11 @@ def validate(model: type[ModelT], document: Any, path: Path) -> ModelT:
         raise explain(error, model, path) from None
 
 
-def load_experiment(folder: Path) -> Experiment:
+def load_experiment(folder: Path) -> AnyExperiment:
     """The experiment declared in ``folder/experiment.yaml``; its id must be the folder's name."""
     path = folder / "experiment.yaml"
-    experiment = validate(Experiment, read_yaml(path), path)
+    document = read_yaml(path)
+    experiment = validate(_model(document, path), document, path)
     if experiment.id != folder.resolve().name:
         raise ConfigError(
             "differs from its folder's name",
@@ -72,17 +72,29 @@ def load_experiment(folder: Path) -> Experiment:
     return experiment
 
 
-def load_cells(folder: Path, tier: str) -> list[Cell]:
+def _model(document: Any, path: Path) -> type[AnyExperiment]:
+    """The model of the experiment's service; any if it names none, for that is what is missing."""
+    service = document.get("service") if isinstance(document, dict) else None
+    if service is None:
+        return MODELS["keystone"]
+    if not isinstance(service, str) or service not in MODELS:
+        raise ConfigError(
+            "unknown service", file=path, key="service", value=service, allowed=MODELS
+        )
+    return MODELS[service]
+
+
+def load_cells(folder: Path, tier: str) -> list[AnyCell]:
     """The cells of ``tier`` in the experiment of ``folder``; a wrong tier is a ConfigError."""
     return unfold(*_load_tier(folder, tier))
 
 
-def load_parts(folder: Path, tier: str) -> dict[str, list[Cell]]:
+def load_parts(folder: Path, tier: str) -> dict[str, list[AnyCell]]:
     """The cells of :func:`load_cells` by the part of the tier that has them."""
     return parts(*_load_tier(folder, tier))
 
 
-def _load_tier(folder: Path, tier: str) -> tuple[Experiment, Tier]:
+def _load_tier(folder: Path, tier: str) -> tuple[AnyExperiment, Tier]:
     experiment = load_experiment(folder)
     known: Tier | None = next((name for name in experiment.tiers if name == tier), None)
     if known is None:
@@ -96,7 +108,7 @@ def _load_tier(folder: Path, tier: str) -> tuple[Experiment, Tier]:
     return experiment, known
 
 
-def load_cell(folder: Path, tier: str, cell_id: str) -> Cell:
+def load_cell(folder: Path, tier: str, cell_id: str) -> AnyCell:
     """One cell by its id; a wrong id is a :class:`ConfigError` that lists the cells there are."""
     cells = {cell.id: cell for cell in load_cells(folder, tier)}
     if cell_id not in cells:

@@ -13,15 +13,16 @@ try:
     RUN = read_run(config, Path("workflow/config/config.yaml"))
     load_claims(RUN.folder)
     if RUN.source == "measure":
-        from discovery.evaluation.plan import check_memory, missing_backends
+        from discovery.evaluation.needs import lacks, missing_parts
+        from discovery.evaluation.plan import check_memory
         from discovery.testbed.config import load_testbed
 
         PLANNED = load_cells(RUN.folder, RUN.tier)
         # What this machine lacks is not run, said by name, and hinders nothing else.
-        MISSING = missing_backends(PLANNED)
-        for backend, why in MISSING.items():
-            print(f"not run: back end {backend}, {why}", file=sys.stderr)
-        CELLS = {cell.id: cell for cell in PLANNED if cell.backend not in MISSING}
+        MISSING = missing_parts(PLANNED)
+        for part, why in MISSING.items():
+            print(f"not run: {part}, {why}", file=sys.stderr)
+        CELLS = {cell.id: cell for cell in PLANNED if not lacks(cell, MISSING)}
         if not CELLS:
             why = "; ".join(MISSING.values())
             raise MachineError(f"no cell of tier {RUN.tier} can run here: {why}")

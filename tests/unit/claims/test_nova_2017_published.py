@@ -49,7 +49,7 @@ def test_what_the_text_says_is_computed_again_from_the_tables():
 
     calls, volume = mono["Table I"], mono["Table III"]
     assert said["mean response time of ROME over one Redis above MySQL"] == above(
-        calls["redis-nova-1"], calls["vanilla"]
+        calls["redis-nova-one"], calls["vanilla"]
     )
     assert said["network volume with replication above that without"] == above(
         volume["redis-nova-4-replicas"], volume["redis-nova-4"]

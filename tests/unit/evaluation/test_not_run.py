@@ -17,7 +17,8 @@ from discovery.errors import MachineError
 from discovery.evaluation import doctor
 from discovery.evaluation import plan as planning
 from discovery.evaluation.check import check_everything
-from discovery.evaluation.plan import missing_backends, plan, render, summary
+from discovery.evaluation.needs import missing_parts
+from discovery.evaluation.plan import plan, render, summary
 from discovery.evaluation.report import _missing_cells
 from discovery.experiment.load import load_cells, load_experiment
 from tests.unit.deploy import tiny_elf
@@ -114,7 +115,7 @@ def test_a_stand_in_that_speaks_nothing_is_refused_and_not_passed_over(
     )
     for refused in (
         lambda: plan(experiment, "smoke", LOCAL, tmp_path / "results"),
-        lambda: missing_backends(load_cells(experiment, "smoke")),
+        lambda: missing_parts(load_cells(experiment, "smoke")),
         lambda: list(check_everything(Path("experiments"), None)),
     ):
         with pytest.raises(MachineError) as caught:

@@ -1,4 +1,4 @@
-"""The JSON Schema that editors check ``experiment.yaml`` with."""
+"""The JSON Schemas that editors check ``experiment.yaml`` with."""
 
 import copy
 import json
@@ -9,25 +9,36 @@ import jsonschema
 import pytest
 
 from discovery.experiment.load import read_yaml
-from discovery.experiment.schema import experiment_schema, main
+from discovery.experiment.schema import FILES, experiment_schema, main
 
-EXPORTED = Path("workflow/schemas/experiment.schema.json")
+SCHEMAS = Path("workflow/schemas")
+EXPORTED = {service: SCHEMAS / name for service, name in FILES.items()}
 EXPERIMENTS = sorted(Path("experiments").glob("*/experiment.yaml"))
 
 
-def test_the_exported_schema_is_that_of_the_model(capsys: pytest.CaptureFixture[str]) -> None:
-    main()
-    assert EXPORTED.read_text(encoding="utf-8") == capsys.readouterr().out, (
-        f"run: python -m discovery.experiment.schema > {EXPORTED}"
+@pytest.mark.parametrize("service", FILES)
+def test_the_exported_schema_is_that_of_the_model(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(service)
+    assert EXPORTED[service].read_text(encoding="utf-8") == capsys.readouterr().out, (
+        f"run: python -m discovery.experiment.schema {service} > {EXPORTED[service]}"
     )
+
+
+def test_there_is_one_for_each_service() -> None:
+    assert {path.name for path in SCHEMAS.glob("*.json")} == set(FILES.values())
+    assert {read_yaml(path)["service"] for path in EXPERIMENTS} == set(FILES)
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=str)
 def test_every_experiment_fits_it_and_names_it_for_editors(path: Path) -> None:
-    jsonschema.Draft202012Validator(experiment_schema()).validate(read_yaml(path))
+    document = read_yaml(path)
+    schema = experiment_schema(document["service"])
+    jsonschema.Draft202012Validator(schema).validate(document)
     first = path.read_text(encoding="utf-8").splitlines()[0]
     named = first.removeprefix("# yaml-language-server: $schema=")
-    assert (path.parent / named).resolve() == EXPORTED.resolve()
+    assert (path.parent / named).resolve() == EXPORTED[document["service"]].resolve()
 
 
 def nodes(schema: Any) -> Any:
@@ -40,15 +51,17 @@ def nodes(schema: Any) -> Any:
             yield from nodes(inside)
 
 
-def test_it_refuses_unknown_keys_in_every_object() -> None:
-    objects = [node for node in nodes(experiment_schema()) if "properties" in node]
+@pytest.mark.parametrize("service", FILES)
+def test_it_refuses_unknown_keys_in_every_object(service: str) -> None:
+    objects = [node for node in nodes(experiment_schema(service)) if "properties" in node]
     assert len(objects) >= 5
     assert all(node["additionalProperties"] is False for node in objects)
 
 
 def test_it_knows_the_names_of_back_ends_and_scenarios() -> None:
-    validator = jsonschema.Draft202012Validator(json.loads(EXPORTED.read_text(encoding="utf-8")))
-    document = read_yaml(EXPERIMENTS[0])
+    schema = json.loads(EXPORTED["keystone"].read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    document = read_yaml(next(path for path in EXPERIMENTS if "keystone" in str(path)))
     for key in ("backends", "scenarios"):
         wrong = copy.deepcopy(document)
         wrong["tiers"]["smoke"][key] = ["nonsense"]

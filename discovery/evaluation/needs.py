@@ -1,0 +1,97 @@
+"""What a cell of either service needs: nodes, memory, and what has to be there to deploy it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from discovery.deploy.backends import BACKENDS
+from discovery.deploy.backends import memory_mb as keystone_memory_mb
+from discovery.deploy.nova.layout import roles_of
+from discovery.deploy.nova.memory import nova_memory_mb
+from discovery.deploy.nova.settings import NovaSettings
+from discovery.deploy.variants import Variant
+from discovery.errors import MachineError
+from discovery.experiment.nova_cells import NovaCell
+from discovery.experiment.studies import AnyCell
+from discovery.testbed.leases import ROLES
+
+NOVA = "service nova"
+# Fifty fake nodes were seen in a nova-compute of 157 MB, no larger than with a single one; so much
+# is allowed for each all the same, since nova-scheduler and placement know of every one.
+_FAKE_NODE_MB = 1
+NOVA_NOT_YET = "this workbench plans cells on Nova, but cannot run them yet"
+
+
+def nodes(cell: AnyCell) -> int:
+    """How many nodes the cell holds."""
+    if isinstance(cell, NovaCell):
+        return sum(map(len, roles_of(variant_of(cell), cell.sites, cell.redis_nodes)))
+    return cell.sites * len(ROLES)
+
+
+def memory_mb(cell: AnyCell, sites: int | None = None) -> int:
+    """MB of all its nodes together, under load; of as many ``sites`` instead, if they are given.
+
+    On fewer sites than its back end can be had on, it is what that one takes on the fewest.
+    """
+    if isinstance(cell, NovaCell):
+        sites = cell.sites if sites is None else sites
+        size = nova_memory_mb(variant_of(cell), sites, settings_of(cell), cell.redis_nodes)
+        return size + sites * cell.fake_nodes * _FAKE_NODE_MB
+    sites = max(cell.sites if sites is None else sites, BACKENDS[cell.backend].least_sites)
+    processes = cell.keystone.processes
+    return keystone_memory_mb(cell.backend, sites, load=cell.load, processes=processes)
+
+
+def most_fake_nodes(cell: NovaCell, there_mb: int) -> int:
+    """The most fake nodes per site with which it fits into ``there_mb``; below 1 if none do."""
+    others = memory_mb(cell) - cell.sites * cell.fake_nodes * _FAKE_NODE_MB
+    return (there_mb - others) // (cell.sites * _FAKE_NODE_MB)
+
+
+def variant_of(cell: NovaCell) -> Variant:
+    """The variant that the cell deploys."""
+    return Variant(cell.variant, cell.variant, cell.backends, cell.replicas)
+
+
+def settings_of(cell: NovaCell) -> NovaSettings:
+    """The sizes of the services that the cell deploys."""
+    return NovaSettings(
+        workers=cell.workers, fake_nodes=cell.fake_nodes, zones=cell.zones == "per-site"
+    )
+
+
+def missing_parts(cells: Iterable[AnyCell]) -> dict[str, str]:
+    """What ``cells`` need and this machine cannot deploy, and why: ``back end cockroachdb``.
+
+    Raises :class:`MachineError` if what one of them needs is here and cannot be used.
+    """
+    found = {}
+    for part in dict.fromkeys(part for cell in cells for part in _parts(cell)):
+        why = NOVA_NOT_YET if part == NOVA else BACKENDS[part.removeprefix(_BACKEND)].missing()
+        if why is not None:
+            found[part] = why
+    return found
+
+
+def lacks(cell: AnyCell, missing: Mapping[str, str]) -> str | None:
+    """Why the cell is not run where the parts ``missing`` are (:func:`missing_parts`)."""
+    return next((missing[part] for part in _parts(cell) if part in missing), None)
+
+
+def why_not_run(cell: AnyCell) -> str | None:
+    """Why the cell was not run here, if it was not; raises nothing."""
+    try:
+        return lacks(cell, missing_parts([cell]))
+    except MachineError as error:
+        return str(error)
+
+
+_BACKEND = "back end "
+
+
+def _parts(cell: AnyCell) -> list[str]:
+    """What has to be deployed for the cell."""
+    if isinstance(cell, NovaCell):
+        return [NOVA, *(f"{_BACKEND}{name}" for name in dict.fromkeys(cell.backends.values()))]
+    return [f"{_BACKEND}{cell.backend}"]

@@ -1,0 +1,101 @@
+"""What a tier on Nova would take; and that its cells say that they cannot be run yet."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from discovery import cli
+from discovery.errors import ConfigError, DeployError
+from discovery.evaluation import plan as planning
+from discovery.evaluation.needs import (
+    NOVA_NOT_YET,
+    memory_mb,
+    most_fake_nodes,
+    nodes,
+    settings_of,
+    variant_of,
+    why_not_run,
+)
+from discovery.evaluation.plan import check_memory, plan, summary
+from discovery.experiment.load import load_cells
+from discovery.experiment.run import Run
+from discovery.testbed.config import load_testbed
+
+NOVA_2017 = Path("experiments/nova-2017")
+LOCAL = Path("experiments/testbeds/local.yaml")
+RUN = Run(experiment="nova-2017", tier="laptop", source="measure", testbed=LOCAL)
+
+
+def test_the_most_fake_nodes_that_fit_do_fit():
+    cell = load_cells(NOVA_2017, "smoke")[0]
+    there = 6000
+    most = most_fake_nodes(cell, there)
+    fits, too_many = (cell.model_copy(update={"fake_nodes": most + more}) for more in (0, 1))
+    assert memory_mb(fits) <= there < memory_mb(too_many)
+
+
+def test_what_a_cell_says_is_what_is_deployed():
+    cells = {cell.id: cell for cell in load_cells(NOVA_2017, "laptop")}
+    zoned = cells["redis-nova-s3-d10-zoned-burst60-f6-w2-r1"]
+    assert settings_of(zoned).zones
+    assert settings_of(zoned).fake_nodes == 6
+    assert variant_of(zoned).stores["mariadb"] == ("keystone", "glance", "neutron")
+    four = cells["redis-nova-4-replicas-s1-d0-burst100-f6-w2-r1"]
+    # Master, controller, compute and client; four Redis masters and a replica of each.
+    assert nodes(four) == 4 + 8
+
+
+@pytest.fixture
+def memory(monkeypatch):
+    monkeypatch.setattr(planning, "memory_there_mb", lambda: 20_000)
+
+
+@pytest.mark.usefixtures("memory")
+def test_the_plan_says_what_cells_need_and_that_they_are_not_run(tmp_path):
+    planned = plan(NOVA_2017, "smoke", LOCAL, tmp_path)
+    assert [one.nodes for one in planned.cells] == [8, 8]
+    assert all(3000 < one.memory_mb < 6000 for one in planned.cells)
+    assert planned.to_run == []
+    assert f"not run: 2 cells: {NOVA_NOT_YET}" in summary(planned)
+
+
+def test_the_plan_says_that_the_memory_is_not_there(tmp_path, monkeypatch):
+    needed = [memory_mb(cell) for cell in load_cells(NOVA_2017, "smoke")]
+    assert needed[0] < needed[1]  # ROME has replicas
+    monkeypatch.setattr(planning, "memory_there_mb", lambda: needed[0])
+    one, other = plan(NOVA_2017, "smoke", LOCAL, tmp_path).cells
+    assert one.why_not == NOVA_NOT_YET
+    assert other.why_not.startswith(f"needs {needed[1] / 1000:.1f} GB of memory and ")
+
+
+@pytest.mark.usefixtures("memory")
+def test_more_fake_nodes_than_memory_are_refused_with_how_many_fit():
+    cells = load_cells(NOVA_2017, "laptop")
+    check_memory(cells, load_testbed(LOCAL), RUN)
+    many = [cell.model_copy(update={"fake_nodes": 30_000}) for cell in cells if cell.sites == 3]
+    with pytest.raises(ConfigError) as caught:
+        check_memory(many, load_testbed(LOCAL), RUN)
+    assert caught.value.key == "tiers.laptop.fake_nodes"
+    fits = int(str(caught.value).rpartition("at most ")[2].split()[0])
+    assert 1_000 < fits < 20_000
+
+
+@pytest.mark.usefixtures("memory")
+def test_more_sites_than_memory_are_refused_with_how_many_fit():
+    (cell,) = (one for one in load_cells(NOVA_2017, "scale") if one.variant == "vanilla")
+    many = cell.model_copy(update={"sites": 40})
+    with pytest.raises(ConfigError, match=r"at most 1[0-9] sites here") as caught:
+        check_memory([many], load_testbed(LOCAL), RUN)
+    assert caught.value.value == 40
+
+
+def test_a_cell_that_is_run_says_that_it_cannot_be_yet(tmp_path):
+    cell = load_cells(NOVA_2017, "smoke")[0]
+    assert why_not_run(cell) == NOVA_NOT_YET
+    arguments = ["--experiment", str(NOVA_2017), "--tier", "smoke", "--cell", cell.id]
+    out = tmp_path / "out"
+    done = CliRunner().invoke(cli.app, ["cell", "run", *arguments, "--out", str(out)])
+    assert isinstance(done.exception, DeployError)
+    assert str(done.exception) == f"{cell.id}: {NOVA_NOT_YET}"
+    assert not out.exists()
