@@ -2,7 +2,7 @@
 
 Intervals hold 95 %. The bootstrap is stratified by cell, percentile, with a fixed seed, so that
 the same tables give the same verdicts. Quantiles, and whatever has very many values, are resampled
-in blocks (:mod:`discovery.claims.blocks`).
+in blocks (:mod:`discovery.analysis.blocks`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from discovery.claims.blocks import blocks
+from discovery.analysis.blocks import blocks
 from discovery.claims.models import Statistic
 from discovery.claims.select import Floats, Sample
 

@@ -55,9 +55,12 @@ def variant_of(cell: NovaCell) -> Variant:
 
 
 def settings_of(cell: NovaCell) -> NovaSettings:
-    """The sizes of the services that the cell deploys."""
+    """The sizes of the services that the cell deploys, and that their calls are recorded."""
     return NovaSettings(
-        workers=cell.workers, fake_nodes=cell.fake_nodes, zones=cell.zones == "per-site"
+        workers=cell.workers,
+        fake_nodes=cell.fake_nodes,
+        zones=cell.zones == "per-site",
+        probe=True,
     )
 
 

@@ -83,7 +83,9 @@ def spread(tables: Tables) -> pd.DataFrame:
     counts["share"] = counts["n"] / counts.groupby("cell")["n"].transform("sum")
     sites = tables["cells"].set_index("cell")["sites"]
     largest = counts.groupby("cell")["share"].transform("max")
-    return counts.assign(unevenness=largest * counts["cell"].map(sites)).drop(columns="n")
+    return counts.assign(unevenness=largest * counts["cell"].map(sites).astype(float)).drop(
+        columns="n"
+    )
 
 
 def _active(tables: Tables) -> pd.DataFrame:

@@ -44,10 +44,10 @@ CELL_COLUMNS: dict[str, pa.Column] = {
     "cell": _text(_NAME),
     "variation": _text(_NAME),
     "backend": _text(pa.Check.isin(list(BACKENDS))),
-    "sites": _count(pa.Check.ge(2)),
+    "sites": _count(pa.Check.ge(1)),
     "one_way_delay_ms": _number(_NON_NEGATIVE),
     "delay": _text(_NAME),
-    "load": _text(pa.Check.isin(["light", "high"])),
+    "load": _text(pa.Check.isin(["light", "high", "burst", "rally"])),
     "repetition": _count(pa.Check.ge(1)),
 }
 
@@ -221,8 +221,25 @@ NOVA_COLUMNS: dict[str, dict[str, pa.Column]] = {
         "mb": _number(_NON_NEGATIVE, nullable=True),
         "packets": _number(_NON_NEGATIVE, nullable=True),
     },
+    "control_planes": {
+        "variant": _text(_NAME),
+        "backends": _text(pa.Check.str_startswith("{")),
+        "replicas": _count(_NON_NEGATIVE),
+        "redis_nodes": _number(_POSITIVE, nullable=True),
+        "zones": _text(pa.Check.isin(["flat", "per-site"])),
+        "workload": _text(pa.Check.isin(["burst", "rally"])),
+        "servers": _count(_POSITIVE),
+        "fake_nodes": _count(_POSITIVE),
+        "workers": _count(_POSITIVE),
+    },
 }
 """The columns, after the cell's, of what is measured in and around Nova (`discovery.results.nova`).
 
+``control_planes`` has a row per cell: what deployed it, and its factors that no other cell has.
+
 They are no part of :data:`TABLES`, which the Keystone study's tiers and archive hold all of.
 """
+
+NOVA_SCHEMAS: dict[str, pa.DataFrameSchema] = {
+    name: _schema(name, columns) for name, columns in NOVA_COLUMNS.items()
+}

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 
 from discovery.errors import ResultError
 from discovery.experiment.grids import STUDY
-from discovery.results.schema import SCHEMA_VERSION, SCHEMAS, TABLES
+from discovery.results.schema import NOVA_SCHEMAS, SCHEMA_VERSION, SCHEMAS, TABLES
 from discovery.whole import whole_file
 
 _VERSION_KEY = b"schema_version"
+_KNOWN = {**SCHEMAS, **NOVA_SCHEMAS}
 
 
 def path_of(folder: Path, name: str) -> Path:
@@ -26,7 +27,7 @@ def path_of(folder: Path, name: str) -> Path:
 
 def checked(name: str, table: pd.DataFrame, source: Path | str) -> pd.DataFrame:
     """``table`` if it follows the schema of ``name``; else a :class:`ResultError` on ``source``."""
-    wanted, found = list(SCHEMAS[name].columns), list(table.columns)
+    wanted, found = list(_KNOWN[name].columns), list(table.columns)
     for column in wanted:
         if column not in found:
             raise ResultError(f"{source}: lacks the column {column}.")
@@ -36,7 +37,7 @@ def checked(name: str, table: pd.DataFrame, source: Path | str) -> pd.DataFrame:
     if found != wanted:
         raise ResultError(f"{source}: its columns are not in the order {', '.join(wanted)}.")
     try:
-        return SCHEMAS[name].validate(table)
+        return _KNOWN[name].validate(table)
     except pandera.errors.SchemaError as error:
         raise ResultError(f"{source}: {_explain(error)}.") from None
 
@@ -79,8 +80,9 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """All tidy tables in ``folder``, by name."""
-    return {name: read_table(folder, name) for name in TABLES}
+    """All tidy tables in ``folder``, by name; those of cells on Nova if there are any."""
+    nova = [name for name in NOVA_SCHEMAS if path_of(folder, name).is_file()]
+    return {name: read_table(folder, name) for name in (*TABLES, *nova)}
 
 
 def study_only(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from discovery.claims.blocks import blocks
+from discovery.analysis.blocks import blocks
 from discovery.claims.judge import judge
 from discovery.claims.load import load_claims
 from discovery.claims.models import Claims

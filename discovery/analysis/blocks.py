@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from discovery.claims.select import Floats
+Floats = npt.NDArray[np.float64]
 
 BLOCKS = 100
 BINS = 2000
