@@ -6,7 +6,8 @@ to run one of the tasks of CONFIG and blocks until that is done; ``load.py repor
 what `rally task report --json` would, for every kept task. Both print one JSON object.
 
 CONFIG is ``{"environment": Rally environment spec, "tasks": {name: {"task": Rally task,
-"keep": whether it enters the report}}}``.
+"keep": whether it enters the report}}}``, and may have ``"options"`` of Rally's group
+``openstack``: how often it looks at what it waits for.
 """
 
 from __future__ import annotations
@@ -32,10 +33,14 @@ class RallyServer:
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
-        from rally import api  # noqa: PLC0415  (only the serving process pays for this import)
+        from rally import api, plugins  # noqa: PLC0415  (only the serving process pays for it)
+        from rally.common import cfg  # noqa: PLC0415
         from rally.env import env_mgr  # noqa: PLC0415
 
         self.api = api.API()
+        plugins.load()  # they bring the options with them
+        for option, value in config.get("options", {}).items():
+            cfg.CONF.set_override(option, value, group="openstack")
         self.tasks = config["tasks"]
         self.kept: list[str] = []
         self.environment = env_mgr.EnvManager.create("discovery", config["environment"])
