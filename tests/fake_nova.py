@@ -32,6 +32,7 @@ class FakeNova:
         self.boot = boot or (lambda _: None)
         self.limit = limit
         self.tokens = tokens
+        self.quota_is_wrong_by = 0
         self.servers = {}
         self.requests = []
         self.seen = set()
@@ -126,7 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/v3/auth/tokens":
             token = uuid.uuid4().hex
             nova.issued[token] = 0
-            return self.answer(201, {"token": {}}, X_Subject_Token=token)
+            project = {"id": "project-1", "name": body["auth"]["scope"]["project"]["name"]}
+            return self.answer(201, {"token": {"project": project}}, X_Subject_Token=token)
         token = self.headers.get("X-Auth-Token")
         with nova.lock:
             nova.issued[token] = nova.issued.get(token, nova.tokens) + 1
@@ -159,7 +161,12 @@ class _Handler(BaseHTTPRequestHandler):
         nova = self.nova
         with nova.lock:
             alive = nova.alive()
-        if path != "/servers":
+        if path.startswith("/os-quota-sets/"):
+            used = len(alive) + nova.quota_is_wrong_by
+            in_use = {"instances": used, "cores": len(alive), "ram": 512 * len(alive)}
+            quotas = {name: {"in_use": count, "limit": -1} for name, count in in_use.items()}
+            return self.answer(200, {"quota_set": quotas})
+        if path not in ("/servers", "/servers/detail"):
             found = [s for s in alive if s["id"] == path.rpartition("/")[2]]
             if not found:
                 return self.answer(404, {"itemNotFound": {"message": "no such server"}})
@@ -179,10 +186,18 @@ class _Handler(BaseHTTPRequestHandler):
         wanted.sort(key=lambda s: s["id"])
         rest = [s for s in wanted if s["id"] > query.get("marker", "")]
         page = rest[: nova.limit]
-        answer = {"servers": [{"id": s["id"], "name": s["name"]} for s in page]}
+        shown = [{"id": s["id"], "name": s["name"]} for s in page]
+        if path.endswith("/detail"):
+            flavor = {"vcpus": 1, "ram": 512}
+            for one, server in zip(shown, page, strict=True):
+                one.update(
+                    status=nova.state(server), tenant_id="project-1", flavor=flavor,
+                    **{"OS-EXT-SRV-ATTR:host": "host-1"},
+                )  # fmt: skip
+        answer = {"servers": shown}
         if len(rest) > len(page):
             more = urllib.parse.urlencode({**query, "marker": page[-1]["id"]})
-            answer["servers_links"] = [{"rel": "next", "href": f"{nova.url}/servers?{more}"}]
+            answer["servers_links"] = [{"rel": "next", "href": f"{nova.url}{path}?{more}"}]
         return self.answer(200, answer)
 
     def delete_server(self, path, query, body):

@@ -75,9 +75,10 @@ class Poll(_Recorded):
 
 
 class Burst(_Recorded):
-    """``burst/<site>.json``: what one client asked for, and saw."""
+    """``burst/<site>.json``: what one client asked for, as which ``project`` (id), and saw."""
 
     schema_version: Literal[1]
     config: dict[str, Any]
+    project: str
     servers: tuple[Server, ...]
     polls: dict[Literal["boot", "delete"], tuple[Poll, ...]]

@@ -3,7 +3,10 @@
 ``burst.py boot CONFIG`` requests all servers at the same moment and watches them until each is
 ACTIVE or has failed, or the deadline is over. ``burst.py delete CONFIG`` deletes those that there
 are and watches until they are gone. Both write CONFIG's ``output`` whole (the second adds to what
-the first wrote) and print a summary as one JSON object.
+the first wrote) and print a summary as one JSON object. ``burst.py survey CONFIG`` writes what the
+API says of all servers of all projects, and of what each project is said to use; its CONFIG has an
+administrator's ``auth``, ``projects`` (ids) that are asked for although they may have no server,
+and of the rest ``keystone``, ``apis``, ``request_timeout_s`` and ``output``.
 
 CONFIG is ``{"keystone": URL, "auth": {"username", "password", "project_name"}, "apis": {site: Nova
 URL}, "servers": how many, "first": number of the first, "prefix": of their names, "image": id,
@@ -103,6 +106,7 @@ class Cloud:
         self.timeout = float(config["request_timeout_s"])
         self._turns = itertools.cycle(sorted(self.apis))
         self._lock = threading.Lock()
+        self.project: str | None = None
         self._token = self._log_in()
 
     def _log_in(self) -> str:
@@ -119,6 +123,7 @@ class Cloud:
         status, said, headers = ask("POST", url, {}, body, self.timeout)
         if status != 201:
             raise SystemExit(f"{url} answered {status}: {message_of(said)}")
+        self.project = said["token"]["project"]["id"]
         return next(value for name, value in headers.items() if name.lower() == "x-subject-token")
 
     def ask(self, site: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -154,10 +159,10 @@ class Cloud:
             time.sleep(PAUSE_S)
         raise AssertionError("tries is at least 1")
 
-    def listed(self, query: dict[str, str]) -> list[dict[str, Any]]:
-        """Servers with our prefix, ids and names only, from the API whose turn it is."""
+    def listed(self, query: dict[str, str], what: str = "servers") -> list[dict[str, Any]]:
+        """Servers that ``query`` selects, from the API whose turn it is, page after page."""
         site = next(self._turns)
-        path = "/servers?" + urllib.parse.urlencode({"name": f"^{self.config['prefix']}-", **query})
+        path = f"/{what}?" + urllib.parse.urlencode(query)
         found: list[dict[str, Any]] = []
         while path:
             status, said = self.ask(site, "GET", path)
@@ -166,7 +171,7 @@ class Cloud:
             found += said["servers"]
             more = {link["rel"]: link["href"] for link in said.get("servers_links", [])}
             _, _, rest = more.get("next", "").partition("?")
-            path = f"/servers?{rest}" if rest else ""
+            path = f"/{what}?{rest}" if rest else ""
         return found
 
 
@@ -197,6 +202,7 @@ class Burst:
         self.config = config
         self.cloud = Cloud(config)
         self.polls: dict[str, list[dict[str, Any]]] = {"boot": [], "delete": []}
+        self._ours = {"name": f"^{config['prefix']}-"}
         sites = sorted(config["apis"])
         self.servers: list[Server] = [
             {
@@ -270,7 +276,7 @@ class Burst:
         if not lost:
             return
         with contextlib.suppress(NoAnswerError):
-            for entry in self.cloud.listed({}):
+            for entry in self.cloud.listed(self._ours):
                 if entry["name"] in lost:
                     lost.pop(entry["name"])["id"] = entry["id"]
             for server in lost.values():
@@ -337,7 +343,7 @@ class Burst:
         while time.time() < deadline:
             began = time.time()
             try:
-                listed, error = self.cloud.listed(query), None
+                listed, error = self.cloud.listed({**self._ours, **query}), None
             except NoAnswerError as lost:
                 listed, error = None, str(lost)
             self.polls[what].append(
@@ -352,8 +358,8 @@ class Burst:
         """The result file, whole."""
         shown = {key: value for key, value in self.config.items() if key != "auth"}
         record = {
-            "schema_version": SCHEMA_VERSION, "config": shown, "servers": self.servers,
-            "polls": self.polls,
+            "schema_version": SCHEMA_VERSION, "config": shown, "project": self.cloud.project,
+            "servers": self.servers, "polls": self.polls,
         }  # fmt: skip
         output = Path(self.config["output"])
         partial = output.with_name(output.name + ".part")
@@ -376,10 +382,39 @@ class Burst:
         }
 
 
+def survey(config: dict[str, Any]) -> dict[str, Any]:
+    """All servers, and what each of their projects is said to use."""
+    cloud = Cloud(config)
+    servers = [
+        {
+            "id": found["id"], "name": found["name"], "status": found["status"],
+            "project": found["tenant_id"], "host": found.get("OS-EXT-SRV-ATTR:host"),
+            "vcpus": found["flavor"]["vcpus"], "memory_mb": found["flavor"]["ram"],
+        }
+        for found in cloud.listed({"all_tenants": "1"}, "servers/detail")
+    ]  # fmt: skip
+    site = min(config["apis"])
+    quotas = {}
+    for project in sorted({*config["projects"], *(server["project"] for server in servers)}):
+        path = f"/os-quota-sets/{project}/detail"
+        status, said = cloud.ask(site, "GET", path)
+        if status != 200:
+            raise SystemExit(f"{site}{path} answered {status}: {message_of(said)}")
+        quotas[project] = {
+            resource: said["quota_set"][resource]["in_use"]
+            for resource in ("instances", "cores", "ram")
+        }
+    return {"servers": servers, "quotas": quotas}
+
+
 def main(arguments: list[str]) -> int:
-    """Entry point: ``boot CONFIG`` | ``delete CONFIG``."""
+    """Entry point: ``boot CONFIG`` | ``delete CONFIG`` | ``survey CONFIG``."""
     verb, config_file = arguments
     config = json.loads(Path(config_file).read_text(encoding="utf-8"))
+    if verb == "survey":
+        text = json.dumps(survey(config)) + "\n"
+        Path(config["output"]).write_text(text, encoding="utf-8")
+        return 0
     threading.stack_size(256 * 1024)  # hundreds of threads, each with one request
     burst = Burst(config)
     if verb == "delete":

@@ -78,8 +78,8 @@ NOTHING = dict.fromkeys(
 def bursts(*servers, site="site-2"):
     poll = {"time": 1.0, "seconds": 0.1, "listed": 3, "error": None}
     record = {
-        "schema_version": 1, "config": {"servers": len(servers)}, "servers": servers,
-        "polls": {"boot": [poll], "delete": []},
+        "schema_version": 1, "config": {"servers": len(servers)}, "project": "p1",
+        "servers": servers, "polls": {"boot": [poll], "delete": []},
     }  # fmt: skip
     return {site: Burst.model_validate(record)}
 

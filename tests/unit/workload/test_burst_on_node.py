@@ -189,3 +189,20 @@ def test_a_keystone_that_refuses_is_named(tmp_path):
     assert done.returncode == 1
     assert "/v2.1/auth/tokens answered 401: who are you?" in done.stderr
     assert not Path(config["output"]).exists()
+
+
+def test_a_survey_has_every_server_and_what_its_project_uses(tmp_path):
+    with FakeNova(boot=failing(error="1"), limit=4) as nova:
+        config = config_of(nova, tmp_path)
+        _, result = run("boot", config, tmp_path)
+        asked = {**config, "projects": [result["project"], "empty"], "output": str(tmp_path / "s")}
+        file = tmp_path / "config.json"
+        file.write_text(json.dumps(asked))
+        subprocess.run([sys.executable, PROGRAM, "survey", file], check=True)
+        assert nova.count("GET", r"servers/detail\?all_tenants=1.*marker=") > 0
+    survey = json.loads((tmp_path / "s").read_text())
+    assert {s["id"] for s in survey["servers"]} == {s["id"] for s in result["servers"]}
+    assert sorted({s["status"] for s in survey["servers"]}) == ["ACTIVE", "ERROR"]
+    assert set(survey["quotas"]) == {"project-1", "empty"}
+    assert survey["quotas"]["project-1"] == {"instances": 9, "cores": 9, "ram": 9 * 512}
+    assert survey["servers"][0]["memory_mb"] == 512
