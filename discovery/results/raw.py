@@ -29,6 +29,7 @@ SYSTEM_COLUMNS = (
     "rx_bytes",
     "tx_bytes",
 )
+UNIT_COLUMNS = ("node", "site", "role", "time", "unit", "cpu_s", "memory_bytes")
 COUNTER_COLUMNS = ("node", "site", "time", "counter", "value")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

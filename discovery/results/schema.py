@@ -211,6 +211,15 @@ NOVA_COLUMNS: dict[str, dict[str, pa.Column]] = {
         "gone_at": _number(_POSITIVE, nullable=True),
         "delete_error": _text(_FAILURE, nullable=True),
     },
+    "units": {
+        "node": _text(_NAME),
+        "site": _text(_SITE),
+        "role": _text(_NODE_ROLE),
+        "unit": _text(pa.Check.str_startswith("discovery-")),
+        "time": _number(_POSITIVE),
+        "cpu_cores": _number(_NON_NEGATIVE, nullable=True),
+        "memory_mb": _number(_NON_NEGATIVE),
+    },
     "traffic": {
         "source": _text(_NODE_ROLE),
         "destination": _text(_NODE_ROLE),

@@ -22,6 +22,24 @@ def system_table(samples: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
+def units_table(samples: pd.DataFrame) -> pd.DataFrame:
+    """A row per systemd unit of ours and second: cores busy, and memory at its end (MB).
+
+    ``samples`` is a raw cell's ``units.parquet``; they are treated as those of a node.
+    """
+    parts = [
+        _node_table(str(node), str(site), str(role), part.sort_values("time")).assign(
+            unit=str(unit)
+        )
+        for (node, site, role, unit), part in samples.assign(rx_bytes=0, tx_bytes=0).groupby(
+            ["node", "site", "role", "unit"]
+        )
+    ]
+    columns = ["node", "site", "role", "unit", "time", "cpu_cores", "memory_mb"]
+    whole = [part for part in parts if len(part)]
+    return pd.concat(whole, ignore_index=True)[columns] if whole else pd.DataFrame(columns=columns)
+
+
 def _node_table(node: str, site: str, role: str, samples: pd.DataFrame) -> pd.DataFrame:
     time = samples["time"].to_numpy(dtype=float)
     seconds = np.arange(np.ceil(time[0]), np.floor(time[-1]) + 1)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from discovery.deploy import Deployment
-from discovery.results.raw import COUNTER_COLUMNS, SYSTEM_COLUMNS
+from discovery.results.raw import COUNTER_COLUMNS, SYSTEM_COLUMNS, UNIT_COLUMNS
 from discovery.testbed import Node
 from discovery.workload import remote
 
@@ -41,19 +41,20 @@ def start(nodes: Sequence[Node], deployment: Deployment) -> None:
 
 
 def collect(nodes: Sequence[Node], folder: Path) -> None:
-    """Stop sampling; write ``system.parquet`` and ``counters.parquet`` into ``folder``."""
+    """Stop sampling; write what was seen of nodes, units and database servers into ``folder``."""
     remote.stop_program(UNIT, nodes)
-    system: list[dict[str, Any]] = []
-    counters: list[dict[str, Any]] = []
+    rows: dict[str, list[dict[str, Any]]] = {"system": [], "unit": [], "counter": []}
     with tempfile.TemporaryDirectory() as temporary:
         files = remote.fetch("samples.jsonl", nodes, Path(temporary))
         for node in nodes:
             for line in files[node.alias].read_text(encoding="utf-8").splitlines():
                 record = json.loads(line)
                 record.update(node=node.alias, site=node.site, role=node.role)
-                (system if record["kind"] == "system" else counters).append(record)
-    for rows, columns, name in (
-        (system, SYSTEM_COLUMNS, "system"),
-        (counters, COUNTER_COLUMNS, "counters"),
+                rows[record["kind"]].append(record)
+    for kind, columns, name in (
+        ("system", SYSTEM_COLUMNS, "system"),
+        ("unit", UNIT_COLUMNS, "units"),
+        ("counter", COUNTER_COLUMNS, "counters"),
     ):
-        pd.DataFrame(rows, columns=[*columns]).to_parquet(folder / f"{name}.parquet", index=False)
+        table = pd.DataFrame(rows[kind], columns=[*columns])
+        table.to_parquet(folder / f"{name}.parquet", index=False)

@@ -8,7 +8,8 @@ names of metrics}, "counts_itself": …}}``.
 
 CPU is summed over the node's own processes, with what their ended children used, so that it is
 right on a real machine and on a container that shares its kernel. Memory is the processes'
-proportional set size (PSS): shared pages are counted once.
+proportional set size (PSS): shared pages are counted once. Both are told of the whole node, and of
+each systemd unit of ours (``discovery-…``).
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ import re
 import sys
 import time
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
+
+UNIT = re.compile(r"/(discovery-[^/\n]+)\.service(?:/|$)", re.MULTILINE)
 
 # A sample of Prometheus' text format: its name, labels if any, its value, a time if any.
 METRIC = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{.*\})? (\S+)(?: \d+)?$")
@@ -37,20 +41,43 @@ def interface_with(address: str) -> str:
     raise SystemExit(f"no interface of this node has the address {address}")
 
 
-def processes() -> tuple[float, int]:
-    """CPU seconds used by the node's processes since they began, and their PSS in bytes."""
-    cpu = 0.0
-    memory = 0
+@dataclass
+class Use:
+    """CPU seconds since its processes began, and their PSS in bytes."""
+
+    cpu_s: float = 0.0
+    memory_bytes: int = 0
+
+    def add(self, cpu_s: float, memory_bytes: int) -> None:
+        """One process more."""
+        self.cpu_s += cpu_s
+        self.memory_bytes += memory_bytes
+
+
+def unit_in(cgroups: str) -> str | None:
+    """The unit of ours that ``/proc/<pid>/cgroup`` names, in whichever hierarchy systemd uses."""
+    found = UNIT.search(cgroups)
+    return found[1] if found else None
+
+
+def processes() -> tuple[Use, dict[str, Use]]:
+    """What the node's processes use, but for this one: all of them, and by unit."""
+    whole = Use()
+    units: dict[str, Use] = {}
     for process in psutil.process_iter():
         if process.pid == os.getpid():
             continue
         try:
             times = process.cpu_times()
-            cpu += times.user + times.system + times.children_user + times.children_system
-            memory += process.memory_full_info().pss
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            cpu = times.user + times.system + times.children_user + times.children_system
+            memory = process.memory_full_info().pss
+            unit = unit_in(Path(f"/proc/{process.pid}/cgroup").read_text(encoding="utf-8"))
+        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
             continue
-    return cpu, memory
+        whole.add(cpu, memory)
+        if unit is not None:
+            units.setdefault(unit, Use()).add(cpu, memory)
+    return whole, units
 
 
 class SqlCounters:
@@ -162,19 +189,20 @@ def main(config_file: str) -> None:
             now = time.time()
             if now >= next_system:
                 next_system = now + config["period_s"]
-                cpu, memory = processes()
+                whole, units = processes()
                 traffic = psutil.net_io_counters(pernic=True)[interface]
                 emit(
                     stream,
                     {
                         "kind": "system",
                         "time": now,
-                        "cpu_s": cpu,
-                        "memory_bytes": memory,
+                        **vars(whole),
                         "rx_bytes": traffic.bytes_recv,
                         "tx_bytes": traffic.bytes_sent,
                     },
                 )
+                for unit, use in units.items():
+                    emit(stream, {"kind": "unit", "time": now, "unit": unit, **vars(use)})
             if counters:
                 asked = time.time()
                 for counter, value in counters.read().items():

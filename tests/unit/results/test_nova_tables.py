@@ -11,6 +11,7 @@ import pytest
 from discovery.results import nova
 from discovery.results.nova_raw import CALLS_COLUMNS, TRAFFIC_COLUMNS, Burst
 from discovery.results.schema import NOVA_COLUMNS
+from discovery.results.system import units_table
 
 
 def valid(name, table):
@@ -135,6 +136,21 @@ def told(node, peer, time, rx, tx, **changes):
     }  # fmt: skip
     assert set(row) == set(TRAFFIC_COLUMNS)
     return row
+
+
+def test_a_units_use_is_told_each_second():
+    raw = pd.DataFrame(
+        {"node": "site-1-control", "site": "site-1", "role": "control", "time": float(second),
+         "unit": unit, "cpu_s": busy * second, "memory_bytes": 50_000_000}
+        for unit, busy in (("discovery-nova-api", 0.5), ("discovery-redis", 0.25))
+        for second in range(100, 104)
+    )  # fmt: skip
+    table = valid("units", units_table(raw))
+    cores = table.groupby("unit")["cpu_cores"].agg(list)
+    assert cores["discovery-nova-api"] == pytest.approx([0.5] * 3)
+    assert cores["discovery-redis"] == pytest.approx([0.25] * 3)
+    assert set(table["memory_mb"]) == {50.0}
+    assert units_table(raw.iloc[:0]).empty
 
 
 A, B = "site-1-control", "site-2-database"
