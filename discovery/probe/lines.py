@@ -54,7 +54,7 @@ class Call:
     ``start`` (s, epoch) and ``duration_s`` of the outermost function, ``module.function`` without
     ``nova.``. ``statements`` were given to SQLAlchemy; ``round_trips`` were waited for, those of
     opening ``connections`` not among them. ``db_errors`` the database raised, also those
-    that Nova tried again after. ``database`` is the last one that was asked, and ``error`` the
+    that Nova tried again after. ``database`` is the first one that was asked, and ``error`` the
     class that the caller got; both may be empty.
     """
 

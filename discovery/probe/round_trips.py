@@ -34,12 +34,12 @@ _NEW = "discovery.probe.new"
 class Driver:
     """A driver that sends each thing by itself, always."""
 
-    def statement(self, connection: Any, sql: str, rows: int) -> int:
+    def statement(self, connection: Connection, sql: str, rows: int) -> int:
         """Of a statement with so many rows of parameters."""
         return rows
 
     def end(self, connection: Any) -> int:
-        """Of COMMIT or ROLLBACK."""
+        """Of COMMIT or ROLLBACK, on a connection of the driver's."""
         return 1
 
     def check(self) -> int:
@@ -50,15 +50,16 @@ class Driver:
 class PyMySql(Driver):
     """Puts the rows of an INSERT into one statement."""
 
-    def statement(self, connection: Any, sql: str, rows: int) -> int:  # noqa: D102
+    def statement(self, connection: Connection, sql: str, rows: int) -> int:  # noqa: D102
         return 1 if sql[:6].upper() == "INSERT" else rows
 
 
 class Psycopg2(Driver):
     """Sends BEGIN by itself, and no COMMIT without it."""
 
-    def statement(self, connection: Any, sql: str, rows: int) -> int:  # noqa: D102
-        return rows + (not connection.autocommit and connection.status == self._READY)
+    def statement(self, connection: Connection, sql: str, rows: int) -> int:  # noqa: D102
+        own: Any = connection.connection.dbapi_connection
+        return rows + (own.status == self._READY and not own.autocommit)
 
     def end(self, connection: Any) -> int:  # noqa: D102
         return int(connection.status != self._READY)
@@ -72,7 +73,7 @@ class Psycopg2(Driver):
 class Rome(Driver):
     """Tells by itself; see `discovery.rome.counters`."""
 
-    def statement(self, connection: Any, sql: str, rows: int) -> int:  # noqa: D102
+    def statement(self, connection: Connection, sql: str, rows: int) -> int:  # noqa: D102
         return 0
 
     def end(self, connection: Any) -> int:  # noqa: D102
@@ -112,10 +113,9 @@ def listen(sink: Callable[[], Sink]) -> None:
         # SQLAlchemy's own batches of an INSERT are ``many``, too, and have one set of parameters.
         rows = len(parameters) if many and isinstance(parameters, list) else 1
         call.statements += 1
-        call.round_trips += driver_of(conn.dialect).statement(
-            conn.connection.dbapi_connection, statement, rows
-        )
-        call.database = conn.engine.url.database or ""
+        call.round_trips += driver_of(conn.dialect).statement(conn, statement, rows)
+        if not call.database:
+            call.database = conn.engine.url.database or ""
 
     def end(conn: Connection) -> None:
         call = current()

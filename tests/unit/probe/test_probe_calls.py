@@ -204,12 +204,20 @@ def test_statements_of_no_call_are_strays(sink, engine):
 
 
 class Status:
-    """A connection as psycopg2 has them."""
+    """A connection as psycopg2 has them, and SQLAlchemy around it."""
 
     autocommit = False
 
     def __init__(self, status):
         self.status = status
+
+    @property
+    def connection(self):
+        return self
+
+    @property
+    def dbapi_connection(self):
+        return self
 
 
 def test_psycopg2_sends_begin_by_itself_and_commits_only_a_transaction():
