@@ -127,14 +127,23 @@ def _draw(
             )
             panel.set_xlim(-0.5, len(levels) - 0.5)
             panel.tick_params(axis="x", length=0)
-            panel.set_title(
-                note_of(ours, wanted), loc="right", fontsize=_SMALL, color=GREY
-            ).set_in_layout(False)
+            _note(panel, note_of(ours, wanted))
         panels.name_axes(axis, "completion time (s)")
         _explain(panels.unused[0], rows, backends, notes)
         for unused in panels.unused[1:]:
             unused.remove()
     return panels.figure
+
+
+def _note(panel: Axes, words: str) -> None:
+    """Beside the panel's title, or in its free corner where there is more to say."""
+    if "\n" not in words:
+        title = panel.set_title(words, loc="right", fontsize=_SMALL, color=GREY)
+        title.set_in_layout(False)
+    else:
+        panel.text(
+            0.02, 0.97, words, transform=panel.transAxes, va="top", fontsize=_SMALL, color=GREY
+        )
 
 
 def _limits(panel: Axes, rows: pd.DataFrame) -> float:
@@ -247,14 +256,15 @@ def _instances(rows: pd.DataFrame, wanted: int | None) -> str:
         return "not run here"
     if wanted is None:
         return ""
-    sizes = rows.groupby("backend", sort=False)["sites"].first()
-    if sizes.nunique() == 1:
-        return f"here: {sizes.iloc[0]:.0f} sites"
+    sizes = rows[rows["origin"] == HERE].groupby("backend", sort=False)["sites"].first()
     parts = [
-        f"{size:.0f} sites ({', '.join(NAMES[name] for name in part.index)})"
+        f"{size:.0f} sites"
+        + (f" ({', '.join(NAMES[name] for name in part.index)})" if sizes.nunique() > 1 else "")
         for size, part in sizes.groupby(sizes)
     ]
-    return "here: " + "; ".join(parts)
+    moved = rows.loc[rows["origin"] == RALLY_BESIDE, "sites"].unique()
+    parts += [f"{size:.0f} sites (Rally on its node)" for size in moved if {size} != {*sizes}]
+    return "here: " + "\n".join(parts)
 
 
 def _explain(

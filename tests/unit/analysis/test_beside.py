@@ -151,7 +151,7 @@ def test_it_says_at_how_many_sites_ours_are(published):
     assert words.count("not run here") == 6  # the other scenarios
     mixed = [*same, *(group("galera", sites=9, delay=at) for at in delays)]
     words = texts(beside_figure(beside(pd.DataFrame(mixed), published, LIGHT), LIGHT))
-    assert "here: 3 sites (MariaDB); 9 sites (Galera)" in words
+    assert "here: 3 sites (MariaDB)\n9 sites (Galera)" in words
 
 
 def test_any_hole_in_our_data_leaves_a_figure(gappy, published):
