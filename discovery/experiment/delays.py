@@ -146,15 +146,30 @@ def misfit(delay: Delay, sites: int) -> tuple[str, str] | None:
     return None
 
 
-def isolated(delay: Delay, sites: int) -> tuple[int, float] | None:
-    """The first site that nobody reaches in time, from 0, and the round trip (ms) to its nearest.
+def isolated(matrix: Matrix) -> tuple[list[int], float] | None:
+    """Sites (from 0) that nobody else reaches in time, and the shortest round trip (ms) to them.
 
-    Such a site is cut off: a fault, and no delay. Two sites may be that far apart if each has
-    another one that is nearer. ``None`` if there is no such site.
+    Two sites may be far apart if others join them. Of several parts of the sites that are not
+    joined it is the smallest; ``None`` if all are.
     """
-    matrix, size = delay_matrix(delay, sites), range(sites)
-    for site in size:
-        nearest = min(matrix[site][other] + matrix[other][site] for other in size if other != site)
-        if nearest >= ISOLATING_RTT_MS:
-            return site, nearest
-    return None
+
+    def rtt_ms(one: int, other: int) -> float:
+        return matrix[one][other] + matrix[other][one]
+
+    left, parts = set(range(len(matrix))), []
+    while left:
+        part = fresh = {min(left)}
+        while fresh:
+            fresh = {
+                other
+                for other in left - part
+                if any(rtt_ms(one, other) < ISOLATING_RTT_MS for one in fresh)
+            }
+            part = part | fresh
+        left -= part
+        parts.append(part)
+    if len(parts) == 1:
+        return None
+    smallest = min(parts, key=len)
+    others = set(range(len(matrix))) - smallest
+    return sorted(smallest), min(rtt_ms(one, other) for one in smallest for other in others)

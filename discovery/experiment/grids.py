@@ -19,6 +19,7 @@ from discovery.experiment.delays import (
     Delay,
     DelayGroups,
     DelayMatrix,
+    delay_matrix,
     delay_slug,
     isolated,
     misfit,
@@ -89,13 +90,9 @@ def name(levels: Levels, variation: str = STUDY) -> str:
 def check(grid: Grid) -> None:
     """Refuse a grid of which some cell cannot be, or would be there twice."""
     for one in (
-        _levels_differ,
-        _sites_suffice,
-        _delays_fit,
-        _no_site_is_isolated,
-        _placements_fit,
+        _levels_differ, _sites_suffice, _delays_fit, _no_site_is_isolated, _placements_fit,
         _times_suffice,
-    ):
+    ):  # fmt: skip
         one(grid)
 
 
@@ -171,30 +168,34 @@ def _delays_fit(grid: Grid) -> None:
 
 
 def _no_site_is_isolated(grid: Grid) -> None:
-    """Told with the grid that names the delay, for others take it from there."""
-    if "one_way_delay_ms" not in grid.named:
-        return
+    """A site that nobody reaches in time is cut off: a fault, and no delay."""
     for number, delay in enumerate(grid.one_way_delay_ms):
         for sites in grid.sites:
-            found = isolated(delay, sites)
+            found = isolated(delay_matrix(delay, sites))
             if found is None:
                 continue
-            site, rtt_ms = found
-            key = (*grid.place, "one_way_delay_ms", number)
-            if isinstance(delay, DelayMatrix | DelayGroups):
-                matrix = isinstance(delay, DelayMatrix)
-                raise refuse(
-                    f"isolates site-{site + 1}: the round trip to the nearest other site would"
-                    f" take {rtt_ms:g} ms",
-                    key=(*key, "matrix", site) if matrix else key,
-                    allowed=f"one of less than {ISOLATING_RTT_MS:g} ms",
-                )
-            raise refuse(
-                f"isolates every site: a round trip would take {rtt_ms:g} ms",
-                key=key,
-                value=delay,
-                allowed=f"a number < {ISOLATING_RTT_MS / 2:g}",
+            cut_off, nearest_ms = found
+            names = ", ".join(f"site-{site + 1}" for site in cut_off)
+            message = (
+                f"isolates {names} of {sites} sites: the shortest round trip to another one would"
+                f" take {nearest_ms:g} ms"
             )
+            allowed = f"one of less than {ISOLATING_RTT_MS:g} ms"
+            if "one_way_delay_ms" not in grid.named:
+                inherited = f"the tier's delay {delay_slug(delay)} {message}"
+                raise refuse(inherited, key=grid.place, allowed=allowed)
+            rest, shown = _where_isolating(delay, cut_off[0])
+            key = (*grid.place, "one_way_delay_ms", number, *rest)
+            raise refuse(message, key=key, value=shown, allowed=allowed)
+
+
+def _where_isolating(delay: Delay, site: int) -> tuple[Location, float | None]:
+    """What of a delay isolates a site (from 0), and what stands there."""
+    if isinstance(delay, DelayMatrix):
+        return ("matrix", site), None
+    if isinstance(delay, DelayGroups):
+        return ("between_ms",), delay.between_ms
+    return (), delay
 
 
 def _placements_fit(grid: Grid) -> None:

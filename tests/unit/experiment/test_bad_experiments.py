@@ -211,14 +211,21 @@ def matrix(*rows: list[float | None]) -> dict[str, object]:
         (
             (*DELAYS, 1),
             matrix([0, 10, 2500], [10, 0, 2500], [500, 500, 0]),
-            "tiers.smoke.one_way_delay_ms[1].matrix[2]: isolates site-3: the round trip to the "
-            "nearest other site would take 3000 ms; allowed: one of less than 3000 ms",
+            "tiers.smoke.one_way_delay_ms[1].matrix[2]: isolates site-3 of 3 sites: the shortest "
+            "round trip to another one would take 3000 ms; allowed: one of less than 3000 ms",
         ),
         (
             (*DELAYS, 1),
             1500.0,
-            "tiers.smoke.one_way_delay_ms[1] = 1500.0: isolates every site: a round trip would "
-            "take 3000 ms; allowed: a number < 1500",
+            "tiers.smoke.one_way_delay_ms[1] = 1500.0: isolates site-1 of 3 sites: the shortest "
+            "round trip to another one would take 3000 ms; allowed: one of less than 3000 ms",
+        ),
+        (
+            (*DELAYS, 1),
+            {"name": "far", "groups": 2, "within_ms": 1.0, "between_ms": 5000.0},
+            "tiers.smoke.one_way_delay_ms[1].between_ms = 5000.0: isolates site-3 of 3 sites: the "
+            "shortest round trip to another one would take 10000 ms; allowed: one of less than "
+            "3000 ms",
         ),
         (
             (*DELAYS, 1),
