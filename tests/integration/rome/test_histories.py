@@ -48,7 +48,6 @@ def test_promises_are_kept_by_clients_of_all_kinds(
 ) -> None:
     @settings(
         max_examples=4,
-        deadline=None,
         derandomize=True,
         database=None,
         phases=[Phase.generate],  # no shrinking: two runs of one profile differ

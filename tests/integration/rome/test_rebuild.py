@@ -83,7 +83,7 @@ def apply(engines, step):
                 run(other, work[::-1])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(overlapping)
 def test_log_and_hashes_agree(server, steps):
     database = f"rebuild{next(_names)}"

@@ -25,7 +25,7 @@ def test_a_slot_is_the_one_that_redis_says():
     }
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.integers(3, 45), st.lists(st.text("abc_", min_size=1, max_size=8), max_size=5, unique=True)
 )

@@ -33,7 +33,7 @@ def levels(of: st.SearchStrategy[object]) -> st.SearchStrategy[list[object]]:
 
 
 # How fast examples are made and judged is the machine's affair.
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+unhurried = settings(suppress_health_check=[HealthCheck.too_slow])
 DELAYS = st.integers(0, 400).map(lambda quarter: quarter / 4)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.histories.checkers import Promises, check
@@ -93,13 +93,11 @@ def found_in(database: Database, **promises: bool) -> list[str]:
     return [str(violation) for violation in check(made, Promises(**promises))]
 
 
-@settings(deadline=None)
 @given(TRANSACTIONS, st.data())
 def test_snapshot_isolation_passes(plans: list[list[tuple[str, str]]], data: st.DataObject) -> None:
     assert found_in(play("writes", plans, data)) == []
 
 
-@settings(deadline=None)
 @given(TRANSACTIONS, st.data())
 def test_certified_reads_are_serializable(
     plans: list[list[tuple[str, str]]], data: st.DataObject
@@ -107,7 +105,6 @@ def test_certified_reads_are_serializable(
     assert found_in(play("reads", plans, data), serializable=True) == []
 
 
-@settings(deadline=None)
 @given(TRANSACTIONS, st.data())
 def test_without_certification_every_overwrite_is_found(
     plans: list[list[tuple[str, str]]], data: st.DataObject

@@ -9,7 +9,7 @@ import wsgiref.validate
 import pytest
 import sqlalchemy as sa
 from faulty_database import database
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.replay.backoff import Backoff
@@ -107,7 +107,6 @@ FAULTS = ["conflict", "lost", "lost after", "broken after", "unknown after", "re
     faults=st.dictionaries(st.integers(0, 24), st.sampled_from(FAULTS), max_size=6),
     autocommit=st.booleans(),
 )
-@settings(deadline=None)
 def test_never_twice(transactions, statements, catches, faults, autocommit):
     options = {"isolation_level": "AUTOCOMMIT"} if autocommit else {}
     with database(**options) as db:

@@ -118,7 +118,7 @@ def two_commits(base, first_work, second_work):
     return pages, *found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(bases, works, works)
 def test_no_conflict_is_missed(base, first_work, second_work):
     commits = two_commits(base, first_work, second_work)
@@ -165,7 +165,7 @@ def touched(before, after, certificate):
     return found - {("of", None), ("name", ""), ("child of", None), ("size", None)}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(bases, works, works)
 @example(
     [("INSERT INTO label VALUES (?, ?, ?)", ("b", 1, None))],

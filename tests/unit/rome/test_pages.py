@@ -112,7 +112,7 @@ def contents(database):
     return database.execute("SELECT id, length(body) FROM t ORDER BY id").fetchall()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(transactions)
 def test_sqlite_on_pages(work):
     """Two connections take turns on published versions, as transactions of a process do."""

@@ -35,7 +35,7 @@ def _keys(held: list[Held]) -> set[tuple[str, str, str]]:
 
 
 @given(EVENTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nothing_released_is_held_and_nothing_else_is_lost(events):
     with TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder) / "ledger.jsonl")
@@ -45,7 +45,7 @@ def test_nothing_released_is_held_and_nothing_else_is_lost(events):
 
 
 @given(EVENTS, EVENTS, st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_prefix_is_read_and_written_on(events, more, anywhere):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.jsonl"

@@ -279,9 +279,7 @@ def test_gone_for_a_while_at_every_point(request, name, transactions):
         st.tuples(st.sampled_from(["request", "answer", "half"]), st.integers(0, 40)), max_size=5
     ),
 )
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_lost_again_and_again(setting, transactions, faults):
     setting.ask(faults, transactions=transactions)
 
