@@ -1,4 +1,4 @@
-"""The paper has the chapter on Nova where its run is of Nova, and only there."""
+"""The paper has the chapter on Nova where its run is of Nova, and else that on Keystone."""
 
 import shutil
 import subprocess
@@ -37,3 +37,4 @@ def test_the_chapter_is_there_or_not(tmp_path, numbers, there):
     )
     assert done.returncode == 0, done.stdout[-2000:]
     assert ("(./nova.tex" in done.stdout) == there
+    assert ("(./results.tex" in done.stdout) != there

@@ -38,18 +38,27 @@ CHROMIUM = [
 ]
 
 
+# Those that the paper's text speaks of.
+NAMED = (
+    *(f"figure-{number}" for number in (19, 21, 23, 25)), "placement", "model-s3", "both-ways",
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """A results folder as the workflow leaves it, with a cell that broke and two figures."""
+    """A results folder as the workflow leaves it, with a cell that broke and some figures."""
     folder = tmp_path_factory.mktemp("results") / "laptop"
     raw = write_study(folder / "raw", scenarios=SCENARIOS, broken=["galera-s3-d150-high-r1"])
     tidy(raw, folder / "tidy" / "keystone-2018")
     verdicts = judge_folder(KEYSTONE_2018, folder / "tidy" / "keystone-2018")
     write_verdicts(verdicts, folder / "claims.json")
-    for name in ("completion-time-s3-light", "wan"):
+    for name in ("completion-time-s3-light", "wan", *NAMED):
         figure = Figure(figsize=(7.0, 3.0))
         figure.subplots().plot([0, 1], [0, 1])
         save(figure, folder, name)
+    (folder / "tables").mkdir()
+    for name in ("both-ways.tex", "round-trips-s3-light.tex"):
+        (folder / "tables" / name).write_text("\\begin{tabular}{l}1\\end{tabular}\n")
     return folder
 
 

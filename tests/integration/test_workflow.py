@@ -335,7 +335,7 @@ def test_bad_input_is_one_sentence_before_anything_runs(
 def test_a_tier_that_does_not_exist_is_one_sentence(fresh: Checkout, tier: str) -> None:
     said = fresh.run("--config", f"tier={tier}", code=2)
     assert "tier = " in said.splitlines()[-1]
-    assert said.splitlines()[-1].endswith("; allowed: smoke, laptop or full")
+    assert said.splitlines()[-1].endswith("; allowed: smoke, laptop, full or scale")
 
 
 def test_a_dry_run_names_every_cell_and_runs_none(fresh: Checkout) -> None:

@@ -106,7 +106,8 @@ def main():
                     function
                     for name, module in modules.items()
                     for function in layer.functions(module)
-                    if "discovery" in str(getattr(module, function).__wrapped__.__code__)
+                    if "discovery/probe"
+                    in getattr(module, function).__wrapped__.__code__.co_filename
                 ],
                 "not_calls": sorted(
                     name for name in layer.NOT_CALLS if not hasattr(modules[layer.MODULES[0]], name)
