@@ -16,7 +16,7 @@ import os
 from keystone.common import sql  # type: ignore[import-not-found]
 from keystone.common.rbac_enforcer.enforcer import RBACEnforcer  # type: ignore[import-not-found]
 from keystone.wsgi.api import application  # type: ignore[import-not-found]
-from oslo_db.exception import DBError  # type: ignore[import-not-found]
+from oslo_db.exception import DBError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
