@@ -16,6 +16,9 @@ from typing import Any
 
 TIMEOUT_S = 60
 POLL_S = 0.2
+# A scheduler is told of a new host or zone by a message, and may not have it yet.
+TOLD_WITHIN_S = 30.0
+NO_HOST = "ERROR: No valid host"
 
 
 def call(method: str, url: str, token: str, body: Any = None) -> tuple[Any, Any]:
@@ -84,6 +87,19 @@ def await_gone(url: str, token: str, seconds: float) -> str:
     return f"still there after {seconds:.0f} s"
 
 
+def boot(question: dict[str, Any], token: str, server: dict[str, Any]) -> tuple[str, str]:
+    """The URL and the status of a server; once more where the scheduler knows no host yet."""
+    deadline = time.monotonic() + TOLD_WITHIN_S
+    while True:
+        _, made = call("POST", question["nova"] + "/servers", token, {"server": server})
+        url = f"{question['nova']}/servers/{made['server']['id']}"
+        status = await_status(url, token, question["seconds"])
+        if not status.startswith(NO_HOST) or time.monotonic() > deadline:
+            return url, status
+        call("DELETE", url, token)
+        time.sleep(1.0)
+
+
 def main(question: dict[str, Any]) -> None:
     """Ask, and print what failed."""
     site, seconds, asked = question["site"], question["seconds"], "issue a token"
@@ -98,9 +114,7 @@ def main(question: dict[str, Any]) -> None:
         }
         if question["zone"]:
             server["availability_zone"] = question["zone"]
-        _, made = call("POST", question["nova"] + "/servers", token, {"server": server})
-        url = f"{question['nova']}/servers/{made['server']['id']}"
-        status = await_status(url, token, seconds)
+        url, status = boot(question, token, server)
         if status != "ACTIVE":
             failures.append((site, asked, status or "it is gone"))
         asked = "delete a server"
