@@ -10,10 +10,13 @@ made it, over the services that are in it, and over the driver where that is our
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
+import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 SERVICES = ("keystone",)
 
+_UNFINISHED = ".bootstrap-"
 _DEPLOY = playbook.ANSIBLE / "deploy"
 
 
@@ -79,28 +83,59 @@ def bootstrap(
     log: Path,
     services: Sequence[str] = SERVICES,
 ) -> None:
-    """Make ``source``'s ``dump`` of ``services`` on ``node``: an empty server, tables, users."""
-    dump.folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".bootstrap-", dir=dump.folder.parent))
+    """Make ``source``'s ``dump`` of ``services`` on ``node``: an empty server, tables, users.
+
+    Who comes while another makes one waits, and then has nothing to do if it was the same.
+    """
+    dumps = dump.folder.parent
+    dumps.mkdir(parents=True, exist_ok=True)
+    with _alone_in(dumps):
+        if dump.exists():
+            return
+        for killed in dumps.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(killed)
+        work = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=dumps))
+        try:
+            _make(work, source, node, settings, log, services)
+            work.rename(dump.folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold ``folder``'s lock, which the kernel drops when its holder dies, however it dies."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        playbook.run(
-            _DEPLOY / "bootstrap.yml",
-            {"nodes": [node.host]},
-            {
-                "backend_role": source.role,
-                "services": list(services),
-                "addresses": {node.alias: node.address},
-                "keystone_databases": {node.alias: _local_url(source, "keystone")},
-                "bootstrap_databases": {name: _local_url(source, name) for name in services},
-                **identities(settings, services),
-                **drivers.variables(source.url),
-                "dump_folder": str(work),
-            },
-            log,
-        )
-        work.rename(dump.folder)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _make(
+    work: Path,
+    source: Backend,
+    node: Node,
+    settings: KeystoneSettings,
+    log: Path,
+    services: Sequence[str],
+) -> None:
+    playbook.run(
+        _DEPLOY / "bootstrap.yml",
+        {"nodes": [node.host]},
+        {
+            "backend_role": source.role,
+            "services": list(services),
+            "addresses": {node.alias: node.address},
+            "keystone_databases": {node.alias: _local_url(source, "keystone")},
+            "bootstrap_databases": {name: _local_url(source, name) for name in services},
+            **identities(settings, services),
+            **drivers.variables(source.url),
+            "dump_folder": str(work),
+        },
+        log,
+    )
 
 
 def keys_in(folder: Path) -> str:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from discovery.deploy import drivers, playbook, slots
+from discovery.deploy import drivers, slots
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.cockroach import cluster, zones
 from discovery.deploy.deployment import Deployment
 from discovery.deploy.dumps import SERVICES, bootstrap, dump_of, identities, keys_in
-from discovery.deploy.image import INSTALL, LOCKS, image_folder, image_hash
+from discovery.deploy.image import image_folder, image_hash
+from discovery.deploy.prepare import Phase, prepare
 
 if TYPE_CHECKING:
     from discovery.experiment.models import DatabaseSettings, KeystoneSettings
     from discovery.testbed import Lease
-
-Phase = Callable[[str], AbstractContextManager[None]]
 
 
 def deploy(
@@ -48,22 +45,7 @@ def deploy(
         replays=settings.replay is not None,
     )
     server = _server_variables(deployment, database, placement)
-    with phase("deploy:prepare"):
-        answers = deployment.run("prepare", deployment.nodes)
-        marked = {answer.host: answer.payload["stdout"].strip() for answer in answers}
-    bare = [node for node in held.nodes if marked[node.alias] != deployment.image]
-    if bare:
-        with phase("deploy:install"):
-            playbook.run(
-                INSTALL,
-                {"all": [node.host for node in bare]},
-                {
-                    "locks": str(LOCKS),
-                    "image_hash": deployment.image,
-                    "index_environment": {"DEBIAN_FRONTEND": "noninteractive"},
-                },
-                log,
-            )
+    prepare(deployment.nodes, deployment.image, deployment.log, phase)
     dump = dump_of(deployment.backend, settings)
     if dump is not None:
         server["database_dump"] = str(dump.databases)

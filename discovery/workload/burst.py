@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from discovery.deploy.credentials import Credentials
-from discovery.errors import TestbedError
 from discovery.testbed import Node
 from discovery.workload import remote
 
@@ -123,12 +121,4 @@ class Burst:
 
     def _run(self, verb: str) -> dict[str, dict[str, Any]]:
         command = f"cd {remote.WORK_FOLDER} && {PYTHON} {PROGRAM.name} {verb} {CONFIG}"
-        summaries: dict[str, dict[str, Any]] = {}
-        for alias, answer in remote.run(command, self.nodes, check=False).items():
-            try:
-                summaries[alias] = json.loads(answer.stdout)
-            except json.JSONDecodeError:
-                raise TestbedError(
-                    f"{alias}: the burst's {verb} gave up: {answer.stderr.strip()[-500:]}"
-                ) from None
-        return summaries
+        return remote.ask(command, self.nodes, f"the burst's {verb} gave up")

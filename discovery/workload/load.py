@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
@@ -106,12 +105,4 @@ class Clients:
 
     def _ask(self, verb: str, argument: str) -> dict[str, dict[str, Any]]:
         command = f"cd {remote.WORK_FOLDER} && {PYTHON} {PROGRAM.name} {verb} {argument}"
-        answers: dict[str, dict[str, Any]] = {}
-        for alias, answer in remote.run(command, self.nodes, check=False).items():
-            try:
-                answers[alias] = json.loads(answer.stdout)
-            except json.JSONDecodeError:
-                raise TestbedError(
-                    f"{alias}: Rally's process is gone: {answer.stderr.strip()[-500:]}"
-                ) from None
-        return answers
+        return remote.ask(command, self.nodes, "Rally's process is gone")

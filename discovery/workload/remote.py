@@ -37,6 +37,20 @@ def run(command: str, nodes: Sequence[Node], *, check: bool = True) -> dict[str,
     return {node.alias: _answer(command, node.alias, results, check) for node in nodes}
 
 
+def ask(command: str, nodes: Sequence[Node], lost: str) -> dict[str, dict[str, Any]]:
+    """The JSON object that ``command`` prints on each of ``nodes``, by the nodes' aliases.
+
+    A node that prints none is a :class:`TestbedError` that says what was ``lost``, and why.
+    """
+    answers: dict[str, dict[str, Any]] = {}
+    for alias, answer in run(command, nodes, check=False).items():
+        try:
+            answers[alias] = json.loads(answer.stdout)
+        except json.JSONDecodeError:
+            raise TestbedError(f"{alias}: {lost}: {answer.stderr.strip()[-500:]}") from None
+    return answers
+
+
 def _answer(command: str, alias: str, results: en.Results, check: bool) -> Answer:
     found = results.filter(host=alias)
     if not found or found[-1].status == "UNREACHABLE":

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from discovery.deploy import drivers, playbook, slots
+from discovery.deploy import drivers, slots
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.credentials import SERVICE_USERS
 from discovery.deploy.dumps import Dump, bootstrap, dump_of
-from discovery.deploy.image import INSTALL, LOCKS, image_folder, image_hash
+from discovery.deploy.image import image_folder, image_hash
 from discovery.deploy.nova.deployment import FLAVORS, IMAGE, NovaDeployment
 from discovery.deploy.nova.layout import CLUSTER, homes, servers_of
 from discovery.deploy.nova.settings import NovaSettings
+from discovery.deploy.prepare import Phase, prepare
 from discovery.deploy.variants import NOVA_SERVICES, Variant
 from discovery.errors import DeployError
 
 if TYPE_CHECKING:
     from discovery.experiment.models import DatabaseSettings, KeystoneSettings
     from discovery.testbed import Lease
-
-Phase = Callable[[str], AbstractContextManager[None]]
 
 # How long a service may take to come up: twenty times what one takes on an idle core.
 UP_S = 300
@@ -52,7 +49,9 @@ def deploy_nova(
     deployment = NovaDeployment(
         variant, tuple(held.nodes), image_hash(), log, settings, redis_nodes
     )
-    _prepare(deployment, phase)
+    prepare(deployment.nodes, deployment.image, deployment.log, phase)
+    with phase("deploy:messages"):
+        deployment.run("messages", [deployment.master], addresses=_addresses(deployment))
     dumps = {backend: _dump(deployment, backend, keystone, phase) for backend in variant.stores}
     with phase("deploy:database"):
         for backend, dump in dumps.items():
@@ -68,27 +67,6 @@ def deploy_nova(
 
 def _addresses(deployment: NovaDeployment) -> dict[str, str]:
     return {node.alias: node.address for node in deployment.nodes}
-
-
-def _prepare(deployment: NovaDeployment, phase: Phase) -> None:
-    with phase("deploy:prepare"):
-        answers = deployment.run("prepare", deployment.nodes)
-        marked = {answer.host: answer.payload["stdout"].strip() for answer in answers}
-    bare = [node for node in deployment.nodes if marked[node.alias] != deployment.image]
-    if bare:
-        with phase("deploy:install"):
-            playbook.run(
-                INSTALL,
-                {"all": [node.host for node in bare]},
-                {
-                    "locks": str(LOCKS),
-                    "image_hash": deployment.image,
-                    "index_environment": {"DEBIAN_FRONTEND": "noninteractive"},
-                },
-                deployment.log,
-            )
-    with phase("deploy:messages"):
-        deployment.run("messages", [deployment.master], addresses=_addresses(deployment))
 
 
 def _dump(
