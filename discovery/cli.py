@@ -111,19 +111,23 @@ def cell_run(
     testbed: TestbedOption = LOCAL,
 ) -> None:
     """Lease, deploy, shape, load, collect, release: one cell, written whole or not at all."""
-    from discovery.evaluation.needs import NOVA_NOT_YET
+    from discovery.evaluation.needs import NOT_YET
     from discovery.evaluation.plan import plan as make_plan
     from discovery.evaluation.plan import progress
     from discovery.experiment.load import load_cell
     from discovery.experiment.nova_cells import NovaCell
     from discovery.testbed import load_testbed
     from discovery.workload.cell import run_cell
+    from discovery.workload.nova_cell import run_nova_cell
 
     chosen = load_cell(experiment, tier, cell)
-    if isinstance(chosen, NovaCell):
-        raise DeployError(f"{cell}: {NOVA_NOT_YET}")
+    if isinstance(chosen, NovaCell) and chosen.workload == "rally":
+        raise DeployError(f"{cell}: {NOT_YET}")
     typer.echo(progress(make_plan(experiment, tier, testbed, Path("results")), cell))
-    run_cell(chosen, load_testbed(testbed), out, _tell(cell))
+    if isinstance(chosen, NovaCell):
+        run_nova_cell(chosen, load_testbed(testbed), out, _tell(cell))
+    else:
+        run_cell(chosen, load_testbed(testbed), out, _tell(cell))
 
 
 @app.command()

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from discovery.errors import ArchiveError, ResultError
 from discovery.experiment.base import Model
-from discovery.results.schema import SCHEMA_VERSION, TABLES
+from discovery.results.schema import NOVA_SCHEMAS, SCHEMA_VERSION, tables_of
 from discovery.results.tables import path_of, read_table, read_tables
 from discovery.whole import sha256, whole_file, whole_folder
 
@@ -79,7 +79,7 @@ def write_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:
             "archive is of one; give the folder of one run"
         )
     with whole_folder(archive_folder) as folder:
-        for name in TABLES:
+        for name in tables:
             # Level 19 halves the size; writing it takes a second, once in the life of an archive.
             arrow = pq.read_table(path_of(tidy_folder, name))
             pq.write_table(arrow, path_of(folder, name), compression="zstd", compression_level=19)
@@ -92,7 +92,8 @@ def write_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:
 def read_archive(archive_folder: Path) -> tuple[Manifest, dict[str, pd.DataFrame]]:
     """The manifest and the tables of an archive, every checksum verified."""
     manifest = read_manifest(archive_folder)
-    for name in TABLES:
+    names = _names(manifest)
+    for name in names:
         path = path_of(archive_folder, name)
         if name not in manifest.tables or not path.is_file():
             raise ArchiveError(
@@ -105,7 +106,7 @@ def read_archive(archive_folder: Path) -> tuple[Manifest, dict[str, pd.DataFrame
                 "take the archive anew from where it was published"
             )
     try:
-        return manifest, {name: read_table(archive_folder, name) for name in TABLES}
+        return manifest, {name: read_table(archive_folder, name) for name in names}
     except ResultError as error:
         raise ArchiveError(f"{error} (in the archive {archive_folder})") from None
 
@@ -148,8 +149,8 @@ def read_manifest(archive_folder: Path) -> Manifest:
 
 def unpack_archive(archive_folder: Path, tidy_folder: Path) -> Manifest:
     """Verify an archive and lay its tables out as a tidy folder."""
-    manifest, _ = read_archive(archive_folder)
-    for name in TABLES:
+    manifest, tables = read_archive(archive_folder)
+    for name in tables:
         with whole_file(path_of(tidy_folder, name)) as partial:
             shutil.copyfile(path_of(archive_folder, name), partial)
     return manifest
@@ -179,6 +180,12 @@ def _manifest(tables: dict[str, pd.DataFrame], folder: Path) -> Manifest:
                 bytes=path_of(folder, name).stat().st_size,
                 rows=len(tables[name]),
             )
-            for name in TABLES
+            for name in tables
         },
     )
+
+
+def _names(manifest: Manifest) -> tuple[str, ...]:
+    """The tables that the archive must have: all of them, if it has any that only Nova's have."""
+    on_nova = any(name in NOVA_SCHEMAS for name in manifest.tables)
+    return tables_of("nova" if on_nova else "keystone")

@@ -7,25 +7,20 @@ from collections.abc import Iterable, Mapping
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.backends import memory_mb as keystone_memory_mb
 from discovery.deploy.nova.layout import roles_of
-from discovery.deploy.nova.memory import nova_memory_mb
-from discovery.deploy.nova.settings import NovaSettings
-from discovery.deploy.variants import Variant
+from discovery.deploy.nova.memory import FAKE_NODE_MB, nova_memory_mb
 from discovery.errors import MachineError
 from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.studies import AnyCell
 from discovery.testbed.leases import ROLES
 
-NOVA = "service nova"
-# Fifty fake nodes were seen in a nova-compute of 157 MB, no larger than with a single one; so much
-# is allowed for each all the same, since nova-scheduler and placement know of every one.
-_FAKE_NODE_MB = 1
-NOVA_NOT_YET = "this workbench plans cells on Nova, but cannot run them yet"
+RALLY_ON_NOVA = "Rally on Nova"
+NOT_YET = "this workbench plans cells that Rally loads on Nova, but cannot run them yet"
 
 
 def nodes(cell: AnyCell) -> int:
     """How many nodes the cell holds."""
     if isinstance(cell, NovaCell):
-        return sum(map(len, roles_of(variant_of(cell), cell.sites, cell.redis_nodes)))
+        return sum(map(len, roles_of(cell.deployed, cell.sites, cell.redis_nodes)))
     return cell.sites * len(ROLES)
 
 
@@ -36,8 +31,7 @@ def memory_mb(cell: AnyCell, sites: int | None = None) -> int:
     """
     if isinstance(cell, NovaCell):
         sites = cell.sites if sites is None else sites
-        size = nova_memory_mb(variant_of(cell), sites, settings_of(cell), cell.redis_nodes)
-        return size + sites * cell.fake_nodes * _FAKE_NODE_MB
+        return nova_memory_mb(cell.deployed, sites, cell.settings, cell.redis_nodes)
     sites = max(cell.sites if sites is None else sites, BACKENDS[cell.backend].least_sites)
     processes = cell.keystone.processes
     return keystone_memory_mb(cell.backend, sites, load=cell.load, processes=processes)
@@ -45,23 +39,8 @@ def memory_mb(cell: AnyCell, sites: int | None = None) -> int:
 
 def most_fake_nodes(cell: NovaCell, there_mb: int) -> int:
     """The most fake nodes per site with which it fits into ``there_mb``; below 1 if none do."""
-    others = memory_mb(cell) - cell.sites * cell.fake_nodes * _FAKE_NODE_MB
-    return (there_mb - others) // (cell.sites * _FAKE_NODE_MB)
-
-
-def variant_of(cell: NovaCell) -> Variant:
-    """The variant that the cell deploys."""
-    return Variant(cell.variant, cell.variant, cell.backends, cell.replicas)
-
-
-def settings_of(cell: NovaCell) -> NovaSettings:
-    """The sizes of the services that the cell deploys, and that their calls are recorded."""
-    return NovaSettings(
-        workers=cell.workers,
-        fake_nodes=cell.fake_nodes,
-        zones=cell.zones == "per-site",
-        probe=True,
-    )
+    others = memory_mb(cell) - cell.sites * cell.fake_nodes * FAKE_NODE_MB
+    return (there_mb - others) // (cell.sites * FAKE_NODE_MB)
 
 
 def missing_parts(cells: Iterable[AnyCell]) -> dict[str, str]:
@@ -71,7 +50,8 @@ def missing_parts(cells: Iterable[AnyCell]) -> dict[str, str]:
     """
     found = {}
     for part in dict.fromkeys(part for cell in cells for part in _parts(cell)):
-        why = NOVA_NOT_YET if part == NOVA else BACKENDS[part.removeprefix(_BACKEND)].missing()
+        rally = part == RALLY_ON_NOVA
+        why = NOT_YET if rally else BACKENDS[part.removeprefix(_BACKEND)].missing()
         if why is not None:
             found[part] = why
     return found
@@ -96,5 +76,6 @@ _BACKEND = "back end "
 def _parts(cell: AnyCell) -> list[str]:
     """What has to be deployed for the cell."""
     if isinstance(cell, NovaCell):
-        return [NOVA, *(f"{_BACKEND}{name}" for name in dict.fromkeys(cell.backends.values()))]
+        rally = [RALLY_ON_NOVA] if cell.workload == "rally" else []
+        return [*rally, *(f"{_BACKEND}{name}" for name in dict.fromkeys(cell.backends.values()))]
     return [f"{_BACKEND}{cell.backend}"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from discovery.deploy.nova.settings import NovaSettings
+from discovery.deploy.variants import Variant
 from discovery.experiment.base import Model
 from discovery.experiment.delays import Matrix, delay_matrix, delay_slug
 from discovery.experiment.grids import STUDY
@@ -51,6 +53,21 @@ class NovaCell(Model):
     def backend(self) -> str:
         """The back end of Nova's own database, that of its cell."""
         return self.backends["nova_cell1"]
+
+    @property
+    def deployed(self) -> Variant:
+        """The variant that it deploys."""
+        return Variant(self.variant, self.variant, self.backends, self.replicas)
+
+    @property
+    def settings(self) -> NovaSettings:
+        """The sizes of the services that it deploys, and that their calls are recorded."""
+        return NovaSettings(
+            workers=self.workers,
+            fake_nodes=self.fake_nodes,
+            zones=self.zones == "per-site",
+            probe=True,
+        )
 
     @property
     def differs_in(self) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from discovery.experiment.cells import Cell
+from discovery.experiment.studies import AnyCell
 
 RAW_SCHEMA_VERSION = 1
 
@@ -63,7 +63,7 @@ class Manifest(_Recorded):
     """``cell.json``: what was run, how it ended, and the SHA-256 of every file beside it."""
 
     schema_version: Literal[1]
-    cell: Cell
+    cell: AnyCell
     cell_id: str
     status: Literal["ok", "failed"]
     failure: Failure | None

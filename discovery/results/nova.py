@@ -1,10 +1,11 @@
-"""What is measured in and around Nova: raw → the tables ``calls``, ``servers`` and ``traffic``.
+"""What is measured in and around Nova: raw → the tables ``calls``, ``servers``, ``traffic`` ….
 
 The cell's own columns are not in them; whoever writes the tables puts them in front.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +13,48 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from discovery.experiment.nova_cells import NovaCell
 from discovery.results.nova_raw import Burst
+from discovery.results.raw import RawCell
+from discovery.results.system import units_table
 
 _SITE = re.compile(r"site-[1-9][0-9]*(?=-|$)")
 _MB = 1e6
 _PAIR = ["node", "site", "role", "peer", "peer_site", "peer_role"]
+
+
+def nova_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
+    """The tables that a cell on Nova has beside the others; none of any other cell.
+
+    Calls and traffic are those of the burst, from its first request to its last server's end: what
+    the services do before, after, and while servers are deleted is not the study's.
+    """
+    what, raw = cell.manifest.cell, cell.nova
+    if raw is None or not isinstance(what, NovaCell):
+        return {}
+    window = burst_window(raw.bursts)
+    nothing = pd.DataFrame()
+    return {
+        "calls": nothing if window is None else calls_table(raw.calls, window),
+        "servers": servers_table(raw.bursts),
+        "units": units_table(raw.units),
+        "traffic": nothing if window is None else traffic_table(raw.traffic, window),
+        "control_planes": pd.DataFrame(
+            [
+                {
+                    "variant": what.variant,
+                    "backends": json.dumps(what.backends, sort_keys=True),
+                    "replicas": what.replicas,
+                    "redis_nodes": what.redis_nodes,
+                    "zones": what.zones,
+                    "workload": what.workload,
+                    "servers": what.servers,
+                    "fake_nodes": what.fake_nodes,
+                    "workers": what.workers,
+                }
+            ]
+        ),
+    }
 
 
 def calls_table(calls: pd.DataFrame, window: tuple[float, float] | None = None) -> pd.DataFrame:

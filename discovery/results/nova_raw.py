@@ -10,8 +10,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 CALLS = "calls.parquet"
@@ -82,3 +84,17 @@ class Burst(_Recorded):
     project: str
     servers: tuple[Server, ...]
     polls: dict[Literal["boot", "delete"], tuple[Poll, ...]]
+
+
+@dataclass(frozen=True)
+class NovaRaw:
+    """What a cell on Nova has beside the others; empty only where it failed before there was any.
+
+    ``bursts`` are by the site of their client.
+    """
+
+    calls: pd.DataFrame
+    processes: pd.DataFrame
+    traffic: pd.DataFrame
+    units: pd.DataFrame
+    bursts: dict[str, Burst]

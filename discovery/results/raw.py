@@ -13,7 +13,10 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from discovery.errors import ResultError
+from discovery.experiment.nova_cells import NovaCell
+from discovery.results import nova_raw
 from discovery.results.manifest import RAW_SCHEMA_VERSION, Manifest, Replays, Wan
+from discovery.results.nova_raw import Burst, NovaRaw
 from discovery.results.rally import Workload, read_report
 from discovery.whole import sha256
 
@@ -31,6 +34,10 @@ SYSTEM_COLUMNS = (
 )
 UNIT_COLUMNS = ("node", "site", "role", "time", "unit", "cpu_s", "memory_bytes")
 COUNTER_COLUMNS = ("node", "site", "time", "counter", "value")
+UNITS = "units.parquet"
+
+_ALWAYS = ("wan.json", "system.parquet", "counters.parquet")
+_ON_NOVA = (nova_raw.CALLS, nova_raw.PROCESSES, nova_raw.TRAFFIC, UNITS)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -41,7 +48,8 @@ class RawCell:
 
     ``rally`` has the workloads of every client site. ``replays`` is ``None`` where the Keystones
     replayed no requests. ``wan`` is ``None`` and the rest empty only
-    in a failed cell, which may have broken before there was anything to record.
+    in a failed cell, which may have broken before there was anything to record. ``nova`` is there
+    of a cell on Nova, which has no ``rally``.
     """
 
     folder: Path
@@ -51,6 +59,7 @@ class RawCell:
     system: pd.DataFrame
     counters: pd.DataFrame
     replays: Replays | None = None
+    nova: NovaRaw | None = None
 
 
 def read_cell(folder: Path) -> RawCell:
@@ -64,27 +73,40 @@ def read_cell(folder: Path) -> RawCell:
     for name, digest in manifest.files.items():
         _verify(folder, name, digest)
     listed = set(manifest.files)
+    on_nova = isinstance(manifest.cell, NovaCell)
+    load, what = (nova_raw.BURST, "burst") if on_nova else ("rally", "Rally report")
     reports = sorted(
-        name for name in listed if name.startswith("rally/") and name.endswith(".json")
+        name for name in listed if name.startswith(f"{load}/") and name.endswith(".json")
     )
     if manifest.status == "ok":
-        for name in ("wan.json", "system.parquet", "counters.parquet"):
+        for name in (*_ALWAYS, *(_ON_NOVA if on_nova else ())):
             if name not in listed:
                 raise ResultError(
                     f"{folder / MANIFEST}: the cell is ok but lists no {name}; run it again."
                 )
         if not reports:
             raise ResultError(
-                f"{folder / MANIFEST}: the cell is ok but lists no Rally report; run it again."
+                f"{folder / MANIFEST}: the cell is ok but lists no {what}; run it again."
             )
     return RawCell(
         folder=folder,
         manifest=manifest,
         wan=_read_json(folder / "wan.json", Wan) if "wan.json" in listed else None,
-        rally={Path(name).stem: read_report(folder / name) for name in reports},
+        rally={} if on_nova else {Path(name).stem: read_report(folder / name) for name in reports},
         system=_read_parquet(folder, "system.parquet", SYSTEM_COLUMNS, listed),
         counters=_read_parquet(folder, "counters.parquet", COUNTER_COLUMNS, listed),
         replays=_read_json(folder / "replays.json", Replays) if "replays.json" in listed else None,
+        nova=_read_nova(folder, listed, reports) if on_nova else None,
+    )
+
+
+def _read_nova(folder: Path, listed: set[str], bursts: list[str]) -> NovaRaw:
+    return NovaRaw(
+        calls=_read_parquet(folder, nova_raw.CALLS, nova_raw.CALLS_COLUMNS, listed),
+        processes=_read_parquet(folder, nova_raw.PROCESSES, nova_raw.PROCESSES_COLUMNS, listed),
+        traffic=_read_parquet(folder, nova_raw.TRAFFIC, nova_raw.TRAFFIC_COLUMNS, listed),
+        units=_read_parquet(folder, UNITS, UNIT_COLUMNS, listed),
+        bursts={Path(name).stem: _read_json(folder / name, Burst) for name in bursts},
     )
 
 

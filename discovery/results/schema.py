@@ -252,3 +252,8 @@ They are no part of :data:`TABLES`, which the Keystone study's tiers and archive
 NOVA_SCHEMAS: dict[str, pa.DataFrameSchema] = {
     name: _schema(name, columns) for name, columns in NOVA_COLUMNS.items()
 }
+
+
+def tables_of(service: str) -> tuple[str, ...]:
+    """The names of the tables of a study of ``service``, ``keystone`` or ``nova``."""
+    return (*TABLES, *NOVA_SCHEMAS) if service == "nova" else TABLES

@@ -11,11 +11,14 @@ from typing import Any
 import pandas as pd
 
 from discovery.errors import ResultError
+from discovery.experiment.cells import Cell
 from discovery.experiment.delays import delay_slug
 from discovery.experiment.grids import STUDY
+from discovery.experiment.nova_cells import NovaCell
+from discovery.results.nova import nova_tables
 from discovery.results.queries import queries_rows
 from discovery.results.raw import RawCell, read_cell
-from discovery.results.schema import SCHEMAS, TABLES
+from discovery.results.schema import NOVA_SCHEMAS, SCHEMAS, tables_of
 from discovery.results.system import system_table
 from discovery.results.tables import write_table
 
@@ -40,16 +43,31 @@ def tidy_tables(cells: Iterable[RawCell]) -> dict[str, pd.DataFrame]:
             raise ResultError(
                 f"{cell.folder}: holds the same cell as {before.folder}; give each cell once."
             )
-    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
+    service = "nova" if any(cell.nova is not None for cell in ordered) else "keystone"
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in tables_of(service)}
     for cell in ordered:
         factors = _factors(cell)
         for name, part in _cell_tables(cell).items():
             parts[name].append(part.assign(**factors))
-    return {name: _typed(name, parts[name]) for name in TABLES}
+    return {name: _typed(name, part) for name, part in parts.items()}
 
 
 def _order(cell: RawCell) -> tuple[Any, ...]:
     what = cell.manifest.cell
+    if isinstance(what, NovaCell):
+        return (
+            what.experiment,
+            what.tier,
+            what.variant,
+            what.sites,
+            what.one_way_delay_ms,
+            what.zones,
+            what.workload,
+            what.servers,
+            what.fake_nodes,
+            what.workers,
+            what.repetition,
+        )
     return (
         what.experiment,
         what.tier,
@@ -76,7 +94,7 @@ def _factors(cell: RawCell) -> Row:
         "sites": what.sites,
         "one_way_delay_ms": what.mean_one_way_delay_ms,
         "delay": delay_slug(what.one_way_delay_ms),
-        "load": what.load,
+        "load": what.workload if isinstance(what, NovaCell) else what.load,
         "repetition": what.repetition,
     }
 
@@ -92,6 +110,7 @@ def _cell_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
         "phases": pd.DataFrame([phase.model_dump() for phase in cell.manifest.phases]),
         "queries": pd.DataFrame(queries_rows(cell)),
         "replays": pd.DataFrame(_replay_rows(cell)),
+        **nova_tables(cell),
     }
 
 
@@ -100,20 +119,29 @@ def _cell_row(cell: RawCell) -> Row:
     what, failure = manifest.cell, manifest.failure
     environment = manifest.environment.model_dump()
     packages = json.dumps(environment.pop("packages"), sort_keys=True)
+    loaded: Row
+    if isinstance(what, NovaCell):
+        loaded = {"scenarios": what.workload, "times": what.servers, "concurrency": what.servers}
+        rally_on = Cell.model_fields["rally_on"].default
+    else:
+        loaded = {
+            "scenarios": ",".join(what.scenarios),
+            "times": what.times,
+            "concurrency": what.concurrency,
+        }
+        rally_on = what.rally_on
     return {
         "status": manifest.status,
         "failure_class": failure.failure_class if failure else None,
         "failure": f"{failure.phase}: {failure.message}" if failure else None,
         "started": manifest.started.isoformat(),
-        "scenarios": ",".join(what.scenarios),
-        "times": what.times,
-        "concurrency": what.concurrency,
+        **loaded,
         **{
             f"keystone_{key}": value
             for key, value in what.keystone.model_dump(exclude={"replay"}).items()
         },
         "wsrep_sync_wait": what.database.wsrep_sync_wait,
-        "rally_on": what.rally_on,
+        "rally_on": rally_on,
         **environment,
         "packages": packages,
     }
@@ -185,7 +213,7 @@ def _replay_rows(cell: RawCell) -> list[Row]:
 
 def _typed(name: str, parts: list[pd.DataFrame]) -> pd.DataFrame:
     """The parts as one table with the schema's columns and types, also when there is no row."""
-    columns = SCHEMAS[name].columns
+    columns = {**SCHEMAS, **NOVA_SCHEMAS}[name].columns
     whole = [part.astype(object) for part in parts if len(part)]
     table = pd.concat(whole, ignore_index=True) if whole else pd.DataFrame(columns=list(columns))
     if set(table.columns) != set(columns):

@@ -111,6 +111,12 @@ class Burst:
         """Delete what was booted; each client's summary by alias."""
         return self._run("delete")
 
+    def records(self) -> list[dict[str, Any]]:
+        """Each client's record as it is now: what it asked for, and what it saw."""
+        with tempfile.TemporaryDirectory() as temporary:
+            files = remote.fetch(_OUTPUT, self.nodes, Path(temporary))
+            return [json.loads(file.read_text(encoding="utf-8")) for file in files.values()]
+
     def report(self, folder: Path) -> None:
         """Fetch each client's record as ``folder/burst/<site>.json``."""
         (folder / FOLDER).mkdir()

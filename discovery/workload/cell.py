@@ -82,7 +82,7 @@ def _load(
     failure: dict[str, str] | None = None
     with clock("prepare"):
         clients.start()
-        probes.start(held.nodes, deployment)
+        probes.start(held.nodes, deployment.query_counters, deployment.database_nodes)
     with clock("shape"):
         held.wan.shape(cell.delays, cell.wan)
     phase = "warm-up"

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from discovery import __version__
-from discovery.experiment.cells import Cell
+from discovery.experiment.studies import AnyCell
 from discovery.results.manifest import RAW_SCHEMA_VERSION
 from discovery.whole import sha256
 from discovery.workload.phases import Phase
@@ -41,7 +41,7 @@ def environment(provider: str, wan: str, image: str, packages: dict[str, str]) -
 
 def write_manifest(
     folder: Path,
-    cell: Cell,
+    cell: AnyCell,
     *,
     started: datetime,
     phases: Sequence[Phase],

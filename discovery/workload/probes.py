@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from discovery.deploy import Deployment
 from discovery.results.raw import COUNTER_COLUMNS, SYSTEM_COLUMNS, UNIT_COLUMNS
 from discovery.testbed import Node
 from discovery.workload import remote
@@ -21,21 +20,25 @@ SYSTEM_PERIOD_S = 1.0
 COUNTER_PERIOD_S = 0.1
 
 
-def start(nodes: Sequence[Node], deployment: Deployment) -> None:
-    """Start sampling on ``nodes``; database nodes' counters too."""
-    counters = {**deployment.query_counters, "period_s": COUNTER_PERIOD_S}
-    servers = {node.alias for node in deployment.database_nodes}
+def start(nodes: Sequence[Node], counters: Mapping[str, Any], servers: Sequence[Node]) -> None:
+    """Start sampling on ``nodes``; on ``servers`` their database's ``counters``, too.
+
+    ``counters`` is how they are read; see :class:`discovery.deploy.backends.Backend`.
+    """
+    read = {**counters, "period_s": COUNTER_PERIOD_S}
+    asked = {node.alias for node in servers}
     configs = {
         node.alias: {
             "output": f"{remote.WORK_FOLDER}/samples.jsonl",
             "interface_address": node.address,
             "period_s": SYSTEM_PERIOD_S,
-            "counters": counters if node.alias in servers else None,
+            "counters": read if node.alias in asked else None,
         }
         for node in nodes
     }
-    for role, python in (("control", "/opt/openstack"), ("client", "/opt/rally")):
-        chosen = [node for node in nodes if node.role == role]
+    clients = [node for node in nodes if node.role == "client"]
+    others = [node for node in nodes if node.role != "client"]
+    for python, chosen in (("/opt/openstack", others), ("/opt/rally", clients)):
         command = f"{python}/bin/python {{program}} {{config}}"
         remote.start_program(PROGRAM, command, UNIT, configs, chosen)
 

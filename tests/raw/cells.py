@@ -21,11 +21,25 @@ import pandas as pd
 
 from discovery.experiment.cells import Cell
 from discovery.experiment.models import KeystoneSettings, WanSettings
+from discovery.experiment.studies import AnyCell
 from discovery.workload.manifest import write_manifest
 from discovery.workload.phases import Phase
 from discovery.workload.scenarios import SCENARIOS
 
 BEGAN = 1795369000.0
+ENVIRONMENT: dict[str, Any] = {
+    "workbench": "0.1.0",
+    "commit": "0" * 40,
+    "dirty": False,
+    "image": "c0ffee",
+    "provider": "local",
+    "wan": "forwarder",
+    "kernel": "6.1.0",
+    "cpu": "a processor for tests",
+    "cores": 2,
+    "memory_mb": 24000,
+    "packages": {"keystone": "30.0.0", "rally": "5.1.1"},
+}
 
 # Top-level actions of each scenario with (queries, commits) of the model.
 ACTIONS: dict[str, list[tuple[str, int, int]]] = {
@@ -148,7 +162,7 @@ def write_cell(
     windows: list[tuple[str, float, float, int]] = []
     if not fails:
         begin, windows = _write_reports(folder, cell, chance, begin, failure_share)
-    _write_wan(folder, cell, chance)
+    write_wan(folder, cell, chance)
     _write_system(folder, cell, chance, begin, windows)
     _write_counters(folder, cell, begin, windows)
     if replays is not None:
@@ -164,19 +178,7 @@ def write_cell(
             if fails
             else None
         ),
-        environment={
-            "workbench": "0.1.0",
-            "commit": "0" * 40,
-            "dirty": False,
-            "image": "c0ffee",
-            "provider": "local",
-            "wan": "forwarder",
-            "kernel": "6.1.0",
-            "cpu": "a processor for tests",
-            "cores": 2,
-            "memory_mb": 24000,
-            "packages": {"keystone": "30.0.0", "rally": "5.1.1"},
-        },
+        environment=dict(ENVIRONMENT),
     )
     return folder
 
@@ -356,7 +358,8 @@ def _task(cell: Cell, scenario: str, data: list[Any], start: float, load_s: floa
     }
 
 
-def _write_wan(folder: Path, cell: Cell, chance: random.Random) -> None:
+def write_wan(folder: Path, cell: AnyCell, chance: random.Random) -> None:
+    """What was measured of the WAN, each round trip a little longer than asked for."""
     measurements = []
     for when, at in (("unshaped", 8.0), ("shaped", 25.0), ("after-load", 200.0)):
         pairs = []

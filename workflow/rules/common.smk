@@ -5,13 +5,14 @@ from pathlib import Path
 from discovery.claims.load import load_claims
 from discovery.errors import DiscoveryError, MachineError
 from discovery.evaluation.archive import read_manifest
-from discovery.experiment.load import load_cells
+from discovery.experiment.load import load_cells, load_experiment
 from discovery.experiment.run import read_run
-from discovery.results.schema import TABLES
+from discovery.results.schema import tables_of
 
 try:
     RUN = read_run(config, Path("workflow/config/config.yaml"))
     load_claims(RUN.folder)
+    TABLES = tables_of(load_experiment(RUN.folder).service)
     if RUN.source == "measure":
         from discovery.evaluation.needs import lacks, missing_parts
         from discovery.evaluation.plan import check_memory

@@ -1,4 +1,4 @@
-"""What a tier on Nova would take; and that its cells say that they cannot be run yet."""
+"""What a tier on Nova takes; and that cells which Rally loads say that they cannot be run yet."""
 
 from pathlib import Path
 
@@ -9,12 +9,10 @@ from discovery import cli
 from discovery.errors import ConfigError, DeployError
 from discovery.evaluation import plan as planning
 from discovery.evaluation.needs import (
-    NOVA_NOT_YET,
+    NOT_YET,
     memory_mb,
     most_fake_nodes,
     nodes,
-    settings_of,
-    variant_of,
     why_not_run,
 )
 from discovery.evaluation.plan import check_memory, plan, summary
@@ -38,9 +36,9 @@ def test_the_most_fake_nodes_that_fit_do_fit():
 def test_what_a_cell_says_is_what_is_deployed():
     cells = {cell.id: cell for cell in load_cells(NOVA_2017, "laptop")}
     zoned = cells["redis-nova-s3-d10-zoned-burst60-f6-w2-r1"]
-    assert settings_of(zoned).zones
-    assert settings_of(zoned).fake_nodes == 6
-    assert variant_of(zoned).stores["mariadb"] == ("keystone", "glance", "neutron")
+    assert zoned.settings.zones
+    assert zoned.settings.fake_nodes == 6
+    assert zoned.deployed.stores["mariadb"] == ("keystone", "glance", "neutron")
     four = cells["redis-nova-4-replicas-s1-d0-burst100-f6-w2-r1"]
     # Master, controller, compute and client; four Redis masters and a replica of each.
     assert nodes(four) == 4 + 8
@@ -52,12 +50,17 @@ def memory(monkeypatch):
 
 
 @pytest.mark.usefixtures("memory")
-def test_the_plan_says_what_cells_need_and_that_they_are_not_run(tmp_path):
+def test_the_plan_says_what_cells_need(tmp_path):
     planned = plan(NOVA_2017, "smoke", LOCAL, tmp_path)
     assert [one.nodes for one in planned.cells] == [8, 8]
     assert all(3000 < one.memory_mb < 6000 for one in planned.cells)
-    assert planned.to_run == []
-    assert f"not run: 2 cells: {NOVA_NOT_YET}" in summary(planned)
+    assert planned.to_run == list(planned.cells)
+
+
+@pytest.mark.usefixtures("memory")
+def test_the_plan_says_which_cells_are_not_run(tmp_path):
+    planned = plan(NOVA_2017, "full", LOCAL, tmp_path)
+    assert f"not run: 36 cells: {NOT_YET}" in summary(planned)
 
 
 def test_the_plan_says_that_the_memory_is_not_there(tmp_path, monkeypatch):
@@ -65,7 +68,7 @@ def test_the_plan_says_that_the_memory_is_not_there(tmp_path, monkeypatch):
     assert needed[0] < needed[1]  # ROME has replicas
     monkeypatch.setattr(planning, "memory_there_mb", lambda: needed[0])
     one, other = plan(NOVA_2017, "smoke", LOCAL, tmp_path).cells
-    assert one.why_not == NOVA_NOT_YET
+    assert one.why_not is None
     assert other.why_not.startswith(f"needs {needed[1] / 1000:.1f} GB of memory and ")
 
 
@@ -90,12 +93,12 @@ def test_more_sites_than_memory_are_refused_with_how_many_fit():
     assert caught.value.value == 40
 
 
-def test_a_cell_that_is_run_says_that_it_cannot_be_yet(tmp_path):
-    cell = load_cells(NOVA_2017, "smoke")[0]
-    assert why_not_run(cell) == NOVA_NOT_YET
-    arguments = ["--experiment", str(NOVA_2017), "--tier", "smoke", "--cell", cell.id]
+def test_a_cell_that_rally_loads_says_that_it_cannot_be_run_yet(tmp_path):
+    cell = next(one for one in load_cells(NOVA_2017, "full") if one.workload == "rally")
+    assert why_not_run(cell) == NOT_YET
+    arguments = ["--experiment", str(NOVA_2017), "--tier", "full", "--cell", cell.id]
     out = tmp_path / "out"
     done = CliRunner().invoke(cli.app, ["cell", "run", *arguments, "--out", str(out)])
     assert isinstance(done.exception, DeployError)
-    assert str(done.exception) == f"{cell.id}: {NOVA_NOT_YET}"
+    assert str(done.exception) == f"{cell.id}: {NOT_YET}"
     assert not out.exists()
