@@ -1,4 +1,4 @@
-"""What judging a claim yields, as written to ``results/<tier>/claims.json``."""
+"""What judging a claim yields, as written to ``results/<experiment>/<tier>/claims.json``."""
 
 from __future__ import annotations
 

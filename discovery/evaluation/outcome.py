@@ -16,7 +16,7 @@ from discovery.results.tables import read_tables, study_only
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of one tier left behind in ``folder`` (``results/<tier>``).
+    """What a run of one tier left behind in ``folder`` (``results/<experiment>/<tier>``).
 
     ``tables`` have all of its cells, ``study`` those of the study's own.
     """
@@ -35,7 +35,7 @@ class Outcome:
 def read_outcome(folder: Path) -> Outcome:
     """The results in ``folder``; a :class:`~discovery.errors.ResultError` if they do not fit."""
     verdicts = read_verdicts(folder / "claims.json")
-    tables = read_tables(folder / "tidy" / verdicts.experiment)
+    tables = read_tables(folder / "tidy")
     tiers = tables["cells"]["tier"].unique().tolist()
     if tiers != [verdicts.tier]:
         raise ResultError(

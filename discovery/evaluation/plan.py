@@ -93,9 +93,9 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
         cell.id: part for part, inside in load_parts(experiment, tier).items() for cell in inside
     }
     held = load_testbed(testbed)
-    here = measured_times(results.glob(f"*/raw/{experiment.resolve().name}/*/cell.json"))
+    here = measured_times(results.glob(f"{experiment.resolve().name}/*/raw/*/cell.json"))
     elsewhere = read_times(experiment / "times.csv")
-    raw = results / tier / "raw" / experiment.resolve().name
+    raw = results / experiment.resolve().name / tier / "raw"
     missing = missing_parts(cells)
     there = memory_there_mb() if held.on_this_machine else None
     return Plan(

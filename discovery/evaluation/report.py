@@ -35,7 +35,7 @@ from discovery.whole import write_whole
 
 
 def write_report(experiment_folder: Path, results: Path, out: Path) -> None:
-    """Write the page on the tier in ``results`` (``results/<tier>``) to ``out``."""
+    """Write the page on the tier in ``results`` (``results/<experiment>/<tier>``) to ``out``."""
     outcome = read_outcome(results)
     page = render(experiment_folder, outcome)
     write_whole(out, page)

@@ -1,6 +1,6 @@
 """How long cells took: read from earlier runs, kept as a table, and used to foresee others.
 
-``python -m discovery.evaluation.times results/laptop/raw/keystone-2018`` prints the table of the
+``python -m discovery.evaluation.times results/keystone-2018/laptop/raw`` prints the table of the
 cells measured there; an experiment keeps one as ``times.csv``, for machines that have no runs yet.
 """
 

@@ -40,8 +40,11 @@ class Run(Model):
 
     @property
     def name(self) -> str:
-        """The folder of this run under ``results/``: its tier's, or ``archive``."""
-        return self.tier if self.source == "measure" else "archive"
+        """The folder of this run under ``results/``: the experiment's, and in it the tier's.
+
+        What is made from an archive is in one called ``archive``.
+        """
+        return f"{self.experiment}/{self.tier if self.source == 'measure' else 'archive'}"
 
 
 def read_run(document: dict[str, Any], path: Path) -> Run:

@@ -37,7 +37,7 @@ def reproduce(checkout: Path, log: Path) -> subprocess.Popen[bytes]:
 
 def whole_cells(checkout: Path) -> dict[str, float]:
     """The cells whose results are there, and when each was written."""
-    raw = checkout / "results" / "smoke" / "raw" / "keystone-2018"
+    raw = checkout / "results" / "keystone-2018" / "smoke" / "raw"
     return {path.parent.name: path.stat().st_mtime for path in raw.glob("*/cell.json")}
 
 
@@ -82,7 +82,7 @@ def test_nothing_is_held_afterwards(finished):
 
 
 def test_every_back_end_was_really_measured(checkout, finished):
-    for manifest in (checkout / "results/smoke/raw/keystone-2018").glob("*/cell.json"):
+    for manifest in (checkout / "results/keystone-2018/smoke/raw").glob("*/cell.json"):
         cell = json.loads(manifest.read_text())
         assert cell["status"] == "ok", cell["failure"]
         wan = json.loads((manifest.parent / "wan.json").read_text())
@@ -90,7 +90,7 @@ def test_every_back_end_was_really_measured(checkout, finished):
 
 
 def test_the_verdicts_the_paper_and_the_page_are_there(checkout, finished):
-    results = checkout / "results/smoke"
+    results = checkout / "results/keystone-2018/smoke"
     verdicts = json.loads((results / "claims.json").read_text())
     assert {claim["verdict"] for claim in verdicts["claims"]} <= {
         "supported",
@@ -100,7 +100,7 @@ def test_the_verdicts_the_paper_and_the_page_are_there(checkout, finished):
     }
     assert (results / "paper.pdf").read_bytes().startswith(b"%PDF-")
     assert "<html" in (results / "report/index.html").read_text()
-    assert "report: results/smoke/report/index.html" in finished
+    assert "report: results/keystone-2018/smoke/report/index.html" in finished
 
 
 def test_a_run_without_a_change_does_nothing(checkout, finished):

@@ -20,6 +20,8 @@ def run(*command: str, env: dict[str, str] | None = None) -> subprocess.Complete
     [
         (["--teir", "smoke"], "does not know --teir; allowed: --tier smoke|laptop|full|scale"),
         (["--tier"], "--tier needs a value; allowed: smoke, laptop, full, scale"),
+        (["--experiment"], "--experiment needs a value"),
+        (["--experiment=none"], "no experiment none; allowed: keystone-2018 nova-2017"),
     ],
 )
 def test_an_unknown_option_is_one_sentence(arguments, said):

@@ -169,7 +169,7 @@ def test_the_first_run_measures_every_cell_once_and_makes_everything(
     checkout, calls = first_run
     assert calls[: len(CELLS)] == [f"cell run {cell}" for cell in IN_ORDER]
     assert set(calls[len(CELLS) :]) == {"tidy", "papermill", "claims", "paper", "report"}
-    results = checkout.folder / "results" / "smoke"
+    results = checkout.folder / "results" / "keystone-2018" / "smoke"
     for name in ("claims.json", "paper.pdf", "report/index.html", "notebooks/completion.ipynb"):
         assert (results / name).is_file()
     assert [path.stem for path in (results / "notebooks").iterdir()] == ["completion"]
@@ -239,7 +239,7 @@ def test_an_edited_title_measures_no_cell(finished: Checkout) -> None:
 
 
 def test_a_cell_that_is_gone_is_measured_again_alone(finished: Checkout) -> None:
-    shutil.rmtree(finished.folder / "results" / "smoke" / "raw" / "keystone-2018" / UNLUCKY)
+    shutil.rmtree(finished.folder / "results" / "keystone-2018" / "smoke" / "raw" / UNLUCKY)
     finished.run()
     assert finished.cells() == [UNLUCKY]
 
@@ -430,8 +430,8 @@ def test_from_the_archive_nothing_is_measured_and_the_measuring_half_is_not_read
     calls = fresh.calls()
     assert calls[0] == "archive unpack"
     assert sorted(calls[1:]) == ["claims", "paper", "papermill", "report"]
-    assert (fresh.folder / "results" / "archive" / "paper.pdf").is_file()
-    assert not (fresh.folder / "results" / "smoke").exists()
+    assert (fresh.folder / "results" / "keystone-2018" / "archive" / "paper.pdf").is_file()
+    assert not (fresh.folder / "results" / "keystone-2018" / "smoke").exists()
 
 
 def test_an_archive_of_another_version_is_one_sentence(fresh: Checkout) -> None:

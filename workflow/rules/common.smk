@@ -35,10 +35,10 @@ except DiscoveryError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)
 
-# A tier has a results folder of its own, and so has the archive.
+# A tier of an experiment has a results folder of its own, and so has its archive.
 RESULTS = f"results/{RUN.name}"
-RAW = f"{RESULTS}/raw/{RUN.experiment}"
-TIDY = f"{RESULTS}/tidy/{RUN.experiment}"
+RAW = f"{RESULTS}/raw"
+TIDY = f"{RESULTS}/tidy"
 LOGS = f"{RESULTS}/logs"
 
 # Each experiment has notebooks of its own.

@@ -58,7 +58,7 @@ tiers:
 
 def write_cell(results: Path, cell: Cell, *, testbed_s: float, loaded_s: float) -> Path:
     """A ``cell.json`` of ``cell`` below ``results`` with the phases an earlier run took."""
-    folder = results / cell.tier / "raw" / cell.experiment / cell.id
+    folder = results / cell.experiment / cell.tier / "raw" / cell.id
     folder.mkdir(parents=True)
     phases = [
         {"phase": "lease", "start": 0.0, "seconds": testbed_s / 4},
@@ -114,7 +114,7 @@ def test_times_come_from_cells_measured_here_and_done_cells_are_not_counted(
 ) -> None:
     for number, cell in enumerate(load_cells(experiment, "smoke")):
         write_cell(results, cell, testbed_s=40, loaded_s=20 + number)
-    shutil.rmtree(results / "smoke" / "raw" / "keystone-2018" / "galera-s3-d0-light-r1")
+    shutil.rmtree(results / "keystone-2018" / "smoke" / "raw" / "galera-s3-d0-light-r1")
     planned = plan(experiment, "smoke", LOCAL, results)
     galera = next(one for one in planned.to_run)
     assert [one.cell.id for one in planned.to_run] == ["galera-s3-d0-light-r1"]
@@ -250,7 +250,7 @@ def test_progress_says_which_cell_of_how_many_and_the_time_left(
     for cell in cells:
         write_cell(results, cell, testbed_s=60, loaded_s=60)
     for cell in cells[2:]:
-        shutil.rmtree(results / "smoke" / "raw" / "keystone-2018" / cell.id)
+        shutil.rmtree(results / "keystone-2018" / "smoke" / "raw" / cell.id)
     planned = plan(experiment, "smoke", LOCAL, results)
     this = cells[2].id
     assert progress(planned, this).startswith(f"cell 3 of 6: {this}")
@@ -405,7 +405,7 @@ def test_the_module_prints_the_table_of_a_run(
 ) -> None:
     cell = load_cell(experiment, "smoke", "galera-s3-d25-light-r1")
     write_cell(results, cell, testbed_s=30, loaded_s=10)
-    main([str(results / "smoke" / "raw" / "keystone-2018")])
+    main([str(results / "keystone-2018" / "smoke" / "raw")])
     assert capsys.readouterr().out.splitlines()[1] == "study,galera,3,25.0,light,20,5,30.0,10.0,1"
     with pytest.raises(ResultError, match=r"no cell\.json below"):
         main([str(results / "none")])

@@ -18,12 +18,12 @@ def asked(**changes: object) -> dict[str, Any]:
 
 def test_the_configuration_as_it_is_measures_smoke_here() -> None:
     run = read_run(asked(), CONFIG)
-    assert (run.name, run.folder) == ("smoke", Path("experiments/keystone-2018"))
+    assert (run.name, run.folder) == ("keystone-2018/smoke", Path("experiments/keystone-2018"))
     assert run.testbed.is_file()
 
 
 def test_a_run_from_the_archive_has_a_results_folder_of_its_own() -> None:
-    assert read_run(asked(source="archive", tier="laptop"), CONFIG).name == "archive"
+    assert read_run(asked(source="archive", tier="laptop"), CONFIG).name == "keystone-2018/archive"
 
 
 @pytest.mark.parametrize(
