@@ -60,7 +60,9 @@ ExperimentOption = Annotated[Path, typer.Option(help="Folder of the experiment."
 TierOption = Annotated[str, typer.Option(help="smoke, laptop, full or scale.")]
 TestbedOption = Annotated[Path, typer.Option(help="Testbed file.")]
 UrlArgument = Annotated[str, typer.Argument(help="Such as rome://127.0.0.1:6379/nova.")]
-ResultsOption = Annotated[Path, typer.Option(help="A tier's results, such as results/keystone-2018/smoke.")]
+ResultsOption = Annotated[
+    Path, typer.Option(help="A tier's results, such as results/keystone-2018/smoke.")
+]
 
 ROME_ERROR = 9
 KEYSTONE_2018 = Path("experiments/keystone-2018")

@@ -26,7 +26,7 @@ TIMEOUT_S = 300
 
 
 def build_paper(results: Path, out: Path, sources: Path = Path("paper")) -> None:
-    """Write the paper on the tier in ``results`` (``results/<experiment>/<tier>``) to ``out``, a PDF.
+    """Write the paper on what is in ``results`` (``results/<experiment>/<tier>``) to ``out``, PDF.
 
     What was generated, and LaTeX's log, stay in ``results/paper``. Without LaTeX this is a
     :class:`~discovery.errors.MachineError`, and a mistake in the text a

@@ -22,6 +22,7 @@ from discovery.experiment.tiers import Tier
 
 Zones = Literal["flat", "per-site"]
 Workload = Literal["burst", "rally"]
+Fault = Literal["none", "kill-redis-master"]
 
 FACTORS = (
     "sites",
@@ -29,6 +30,7 @@ FACTORS = (
     "zones",
     "workload",
     "servers",
+    "fault",
     "fake_nodes",
     "workers",
     "variants",
@@ -65,8 +67,10 @@ class NovaGrid(Model):
     ``variants``: which back end holds which service. ``zones``: all hosts in one (``flat``), or a
     host aggregate and availability zone ``per-site``. ``workload``: ``servers`` asked for at once
     and spread over the sites' APIs (``burst``), or one after the other by Rally (``rally``).
-    ``fake_nodes``: hypervisors of the fake driver in each site's nova-compute. ``workers``:
-    processes of each site's nova-api and placement, and of its nova-conductor.
+    ``fault``: what is broken while they boot; ``kill-redis-master`` ends the server that has Nova's
+    cell, and one of its replicas takes over. ``fake_nodes``: hypervisors of the fake driver in each
+    site's nova-compute. ``workers``: processes of each site's nova-api and placement, and of its
+    nova-conductor.
     """
 
     variants: tuple[str, ...] = Field(min_length=1)
@@ -75,6 +79,7 @@ class NovaGrid(Model):
     zones: tuple[Zones, ...] = Field(default=("flat",), min_length=1)
     workload: tuple[Workload, ...] = Field(default=("burst",), min_length=1)
     servers: tuple[Annotated[Count, Field(ge=1, le=100_000)], ...] = Field(min_length=1)
+    fault: tuple[Fault, ...] = Field(default=("none",), min_length=1)
     fake_nodes: tuple[Annotated[Count, Field(ge=0, le=100_000)], ...] = Field(min_length=1)
     workers: tuple[Annotated[Count, Field(ge=1, le=64)], ...] = Field(min_length=1)
     repetitions: Count = Field(ge=1, le=100)
@@ -159,6 +164,7 @@ class NovaExperiment(Model):
                             allowed=[*NOVA_VARIANTS, *self.variants],
                         )
                     self._check_sites(name, grid, place)
+                    self._check_fault(name, grid, (*place[:3], "fault"))
         return self
 
     @model_validator(mode="after")
@@ -192,6 +198,16 @@ class NovaExperiment(Model):
                         value=name,
                         allowed=f"this one on {least} sites or more",
                     )
+
+    def _check_fault(self, name: str, grid: NovaGrid, place: tuple[int | str, ...]) -> None:
+        """A master without a replica takes its databases with it."""
+        if "kill-redis-master" in grid.fault and not self.variant(name).replicas:
+            raise refuse(
+                f"ends a server of {name} that no replica stands in for",
+                key=place,
+                value="kill-redis-master",
+                allowed="variants with replicas, such as redis-nova-replicas",
+            )
 
     def variant(self, name: str) -> Variant:
         """The variant called ``name``, of the experiment's own or of the registry."""

@@ -8,7 +8,7 @@ from discovery.experiment.base import Model
 from discovery.experiment.delays import Matrix, delay_matrix, delay_slug
 from discovery.experiment.grids import STUDY
 from discovery.experiment.models import DatabaseSettings, KeystoneSettings, WanSettings
-from discovery.experiment.nova import NovaExperiment, NovaGrid, Workload, Zones
+from discovery.experiment.nova import Fault, NovaExperiment, NovaGrid, Workload, Zones
 from discovery.experiment.tiers import Tier
 
 
@@ -30,6 +30,7 @@ class NovaCell(Model):
     zones: Zones
     workload: Workload
     servers: int
+    fault: Fault = "none"
     fake_nodes: int
     workers: int
     repetition: int
@@ -41,12 +42,15 @@ class NovaCell(Model):
     def id(self) -> str:
         """Unique in its experiment and tier, and a file name.
 
-        ``redis-nova-s3-d10-burst60-f20-w2-r1``; with a zone per site ``…-d10-zoned-burst60-…``.
+        ``redis-nova-s3-d10-burst60-f20-w2-r1``; with a zone per site ``…-d10-zoned-burst60-…``, and
+        a fault stands behind the workload.
         """
         zoned = "-zoned" if self.zones == "per-site" else ""
+        fault = "" if self.fault == "none" else f"-{self.fault}"
         return (
             f"{self.variant}-s{self.sites}-d{delay_slug(self.one_way_delay_ms)}{zoned}"
-            f"-{self.workload}{self.servers}-f{self.fake_nodes}-w{self.workers}-r{self.repetition}"
+            f"-{self.workload}{self.servers}{fault}"
+            f"-f{self.fake_nodes}-w{self.workers}-r{self.repetition}"
         )
 
     @property
@@ -112,6 +116,7 @@ def _cells(experiment: NovaExperiment, tier: Tier, grid: NovaGrid) -> list[NovaC
             zones=zones,
             workload=workload,
             servers=servers,
+            fault=fault,
             fake_nodes=fake_nodes,
             workers=workers,
             repetition=repetition,
@@ -120,5 +125,15 @@ def _cells(experiment: NovaExperiment, tier: Tier, grid: NovaGrid) -> list[NovaC
             wan=experiment.wan,
         )
         for repetition in range(1, grid.repetitions + 1)
-        for sites, delay, zones, workload, servers, fake_nodes, workers, name in grid.levels()
+        for (
+            sites,
+            delay,
+            zones,
+            workload,
+            servers,
+            fault,
+            fake_nodes,
+            workers,
+            name,
+        ) in grid.levels()
     ]

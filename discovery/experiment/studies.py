@@ -50,6 +50,6 @@ def factors(cell: AnyCell) -> dict[str, Level]:
         "repetition": cell.repetition,
     }
     if isinstance(cell, NovaCell):
-        names = ("variant", "zones", "workload", "servers", "fake_nodes", "workers")
+        names = ("variant", "zones", "workload", "servers", "fault", "fake_nodes", "workers")
         return {**found, **{name: getattr(cell, name) for name in names}}
     return {**found, "load": cell.load}

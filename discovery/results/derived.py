@@ -1,8 +1,8 @@
 """Tables that are computed from the tidy ones and never written: what claims on Nova are about.
 
 ``control_planes`` has a row per cell on Nova with what the others do not have: its variant, zones,
-workload, servers, fake nodes and workers. The others that these are made from are described in
-:mod:`discovery.results.nova`.
+workload, servers, fault, fake nodes and workers. The others that these are made from are described
+in :mod:`discovery.results.nova`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from discovery.results.schema import NOVA_COLUMNS
 
 Tables = Mapping[str, pd.DataFrame]
 
-PLANE = ("variant", "zones", "workload", "servers", "fake_nodes", "workers")
+PLANE = ("variant", "zones", "workload", "servers", "fault", "fake_nodes", "workers")
 """The factors of a cell on Nova that others do not have."""
 
 

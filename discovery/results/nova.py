@@ -49,6 +49,7 @@ def nova_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
                     "zones": what.zones,
                     "workload": what.workload,
                     "servers": what.servers,
+                    "fault": what.fault,
                     "fake_nodes": what.fake_nodes,
                     "workers": what.workers,
                 }

@@ -238,6 +238,7 @@ NOVA_COLUMNS: dict[str, dict[str, pa.Column]] = {
         "zones": _text(pa.Check.isin(["flat", "per-site"])),
         "workload": _text(pa.Check.isin(["burst", "rally"])),
         "servers": _count(_POSITIVE),
+        "fault": _text(_NAME),
         "fake_nodes": _count(_POSITIVE),
         "workers": _count(_POSITIVE),
     },

@@ -64,6 +64,7 @@ def _order(cell: RawCell) -> tuple[Any, ...]:
             what.zones,
             what.workload,
             what.servers,
+            what.fault,
             what.fake_nodes,
             what.workers,
             what.repetition,

@@ -16,7 +16,7 @@ from discovery.errors import DeployError, MeasuredFailure, TestbedError
 from discovery.experiment.nova_cells import NovaCell
 from discovery.testbed import Lease, Testbed, lease
 from discovery.whole import whole_folder
-from discovery.workload import calls, consistency, probes, remote, traffic
+from discovery.workload import calls, consistency, faults, probes, remote, traffic
 from discovery.workload.burst import Burst, Plan
 from discovery.workload.manifest import environment, write_manifest
 from discovery.workload.phases import PhaseClock
@@ -93,6 +93,7 @@ def _load(
     phase = "boot"
     try:
         with clock(phase):
+            faults.write(faults.arm(cell.fault, deployment), folder)
             _tell(tell, "booted", burst.boot())
         phase = "look"
         with clock(phase):
