@@ -70,7 +70,7 @@ def test_the_units_of_a_node_are_its_services_and_its_servers():
 def test_memory_grows_with_sites_workers_and_servers():
     settings = NovaSettings()
     vanilla, redis = NOVA_VARIANTS["vanilla"], NOVA_VARIANTS["redis-nova"]
-    assert nova_memory_mb(vanilla, 1, settings) == 700 + 750 + 180 + 210 + 25 + 200
+    assert nova_memory_mb(vanilla, 1, settings) == 700 + 750 + 180 + 1 + 210 + 25 + 200
     assert nova_memory_mb(vanilla, 3, settings) > nova_memory_mb(vanilla, 2, settings)
     assert nova_memory_mb(redis, 3, settings) > nova_memory_mb(vanilla, 3, settings)
     assert nova_memory_mb(redis, 3, NovaSettings(workers=2)) > nova_memory_mb(redis, 3, settings)

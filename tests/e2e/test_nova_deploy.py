@@ -1,0 +1,171 @@
+"""A Nova over two local sites, on MariaDB and on a Redis Cluster, is what it says it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from discovery.deploy.nova import (
+    NovaDeployment,
+    NovaSettings,
+    deploy_nova,
+    nova_memory_mb,
+    roles_of,
+)
+from discovery.deploy.variants import NOVA_VARIANTS
+from discovery.errors import DeployError
+from discovery.experiment.models import DatabaseSettings, KeystoneSettings
+from discovery.testbed import Lease, Node, lease, load_testbed
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
+
+KEYSTONE = KeystoneSettings(cache="memcached", bcrypt_rounds=4, processes=2, threads=2)
+REDIS = NOVA_VARIANTS["redis-nova"]
+
+# Every file of the wheels, against the checksum that it was delivered with.
+UNTOUCHED = """
+import base64, csv, hashlib, importlib.metadata
+for name in ("nova", "openstack-placement", "keystone", "glance", "neutron"):
+    wheel = importlib.metadata.distribution(name)
+    checked = 0
+    for path in wheel.files:
+        if path.hash and "__pycache__" not in str(path) and not str(path).startswith(".."):
+            digest = hashlib.new(path.hash.mode, path.locate().read_bytes()).digest()
+            assert base64.urlsafe_b64encode(digest).decode().rstrip("=") == path.hash.value, path
+            checked += 1
+    print(name, checked)
+"""
+
+
+class Clock:
+    """Keeps what each phase took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+
+
+@pytest.fixture
+def held(local_file: Path, own_home: Path, node_image: Path) -> Iterator[Lease]:
+    """Two sites with nodes for a Redis Cluster, in a state folder that shares image and dumps."""
+    (own_home / "images").symlink_to(node_image.parents[1])
+    testbed, roles = load_testbed(local_file), roles_of(REDIS, 2)
+    with lease(testbed, sites=2, purpose="nova deploy test", roles=roles) as nodes:
+        yield nodes
+
+
+def on(node: Node, command: str, text: str = "") -> str:
+    key = ["ssh", "-i", str(node.host.keyfile), "-o", "StrictHostKeyChecking=no"]
+    options = ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+    done = subprocess.run(
+        [*key, *options, f"root@{node.host.address}", command],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def sql(deployment: NovaDeployment, statement: str) -> list[str]:
+    ask = "mariadb --no-defaults --socket /run/discovery-mariadb/mariadb.sock -N"
+    return on(deployment.of("database")[0], ask, statement).split()
+
+
+def databases_in(node: Node) -> set[str]:
+    """The databases of ROME that a Redis holds."""
+    ask = "redis-cli --user openstack --pass openstack --no-auth-warning"
+    return {key.split("{")[1].split("}")[0] for key in on(node, f"{ask} --scan").split()}
+
+
+def zones_of(deployment: NovaDeployment) -> set[str]:
+    """The availability zones of the computes, as the second site's API tells them."""
+    question = {
+        "keystone": deployment.keystone_url,
+        "url": deployment.nova_urls["site-2"] + "/os-availability-zone",
+    }
+    program = f"""
+import json, urllib.request
+question = json.loads({json.dumps(json.dumps(question))})
+default = {{"id": "default"}}
+user = {{"name": "admin", "domain": default, "password": {deployment.admin.password!r}}}
+body = {{"auth": {{"identity": {{"methods": ["password"], "password": {{"user": user}}}},
+         "scope": {{"project": {{"name": "admin", "domain": default}}}}}}}}
+asked = urllib.request.Request(question["keystone"] + "/auth/tokens", method="POST",
+    data=json.dumps(body).encode(), headers={{"Content-Type": "application/json"}})
+token = urllib.request.urlopen(asked, timeout=60).headers["X-Subject-Token"]
+asked = urllib.request.Request(question["url"], headers={{"X-Auth-Token": token}})
+found = json.load(urllib.request.urlopen(asked, timeout=60))["availabilityZoneInfo"]
+print(*(zone["zoneName"] for zone in found))
+"""
+    return set(on(deployment.of("control")[1], "python3 -", program).split())
+
+
+def test_a_nova_over_two_sites_on_mariadb_and_then_on_redis(held, tmp_path):
+    flat = Clock()
+    vanilla = NOVA_VARIANTS["vanilla"]
+    first = deploy_nova(held, vanilla, KEYSTONE, DatabaseSettings(), NovaSettings(), flat)
+    first.check_health()
+    print("vanilla", {name: round(seconds, 1) for name, seconds in flat.seconds.items()})
+    assert "deploy:install" not in flat.seconds
+    assert sorted(sql(first, "SELECT host FROM nova_cell1.compute_nodes")) == [
+        "site-1-compute",
+        "site-2-compute",
+    ]
+    # Both sites' servers were booted, and are gone: from Nova and from Placement.
+    gone = "SELECT count(*) FROM nova_cell1.instances WHERE deleted"
+    assert sql(first, f"{gone} <> 0; {gone} = 0") == ["2", "0"]
+    assert sql(first, "SELECT count(*) FROM placement.allocations") == ["0"]
+    assert zones_of(first) == {"nova"}
+
+    zoned = Clock()
+    settings = NovaSettings(zones=True)
+    second = deploy_nova(held, REDIS, KEYSTONE, DatabaseSettings(), settings, zoned)
+    second.check_health()
+    print("redis-nova", {name: round(seconds, 1) for name, seconds in zoned.seconds.items()})
+    redis = [node.alias for node in second.servers("rome-cluster")]
+    assert redis == ["site-1-database", "site-2-database"]
+    one, two = (databases_in(node) for node in second.servers("rome-cluster"))
+    assert (one, two) == ({"nova_cell1", "placement"}, {"nova_api", "nova_cell0"})
+    assert sql(second, "SELECT count(*) FROM nova_cell1.compute_nodes") == ["0"]
+    assert zones_of(second) == {"site-1", "site-2"}
+
+    for node in (second.master, second.of("control")[1]):
+        checked = on(node, "/opt/openstack/bin/python -", UNTOUCHED).split()
+        assert all(int(number) > 100 for number in checked[1::2])
+
+    versions = second.versions()
+    assert versions["nova"] == "34.0.0"
+    assert versions["rabbitmq-server"].startswith("3.10")
+    second.logs(tmp_path)
+    assert "nova-scheduler" in (tmp_path / "site-2-control.log").read_text()
+
+    used = sum(
+        int(line)
+        for node in held.nodes
+        for line in on(node, "cat /proc/[0-9]*/smaps_rollup | awk '/^Pss:/{print $2}'").split()
+    )
+    print(f"{used / 1024:.0f} MB on all nodes, unloaded")
+    assert used / 1024 < nova_memory_mb(REDIS, 2, settings)
+
+    # A unit that is down is named, with its last words and where there are more.
+    on(second.of("control")[1], "systemctl stop discovery-nova-scheduler")
+    with pytest.raises(DeployError) as raised:
+        second.await_units(20)
+    message = str(raised.value)
+    assert "site-2-control: discovery-nova-scheduler is not up after 20 s: it is" in message
+    assert "inactive" in message
+    assert "journalctl -u discovery-nova-scheduler' --on site-2-control" in message
+    assert "\n" not in message
