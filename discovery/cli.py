@@ -16,7 +16,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from discovery.errors import DeployError, DiscoveryError, MachineError
+from discovery.errors import DiscoveryError, MachineError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -113,7 +113,6 @@ def cell_run(
     testbed: TestbedOption = LOCAL,
 ) -> None:
     """Lease, deploy, shape, load, collect, release: one cell, written whole or not at all."""
-    from discovery.evaluation.needs import NOT_YET
     from discovery.evaluation.plan import plan as make_plan
     from discovery.evaluation.plan import progress
     from discovery.experiment.load import load_cell
@@ -123,8 +122,6 @@ def cell_run(
     from discovery.workload.nova_cell import run_nova_cell
 
     chosen = load_cell(experiment, tier, cell)
-    if isinstance(chosen, NovaCell) and chosen.workload == "rally":
-        raise DeployError(f"{cell}: {NOT_YET}")
     typer.echo(progress(make_plan(experiment, tier, testbed, Path("results")), cell))
     if isinstance(chosen, NovaCell):
         run_nova_cell(chosen, load_testbed(testbed), out, _tell(cell))

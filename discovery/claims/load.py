@@ -27,6 +27,7 @@ from discovery.experiment.models import Experiment
 from discovery.experiment.studies import AnyExperiment, factors, unfold
 from discovery.results.derived import DERIVED
 from discovery.results.schema import CELL_COLUMNS, SCHEMAS
+from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 from discovery.workload.scenarios import SCENARIOS
 
 
@@ -125,7 +126,7 @@ def _known_levels(experiment: AnyExperiment) -> dict[str, list[Level]]:
             for name, level in factors(cell).items():
                 found.setdefault(name, set()).add(level)
     known: dict[str, list[Level]] = {name: sorted(found[name], key=_by_kind) for name in found}
-    known |= {"backend": [*BACKENDS], "scenario": [*SCENARIOS]}
+    known |= {"backend": [*BACKENDS], "scenario": [*SCENARIOS, *NOVA_SCENARIOS]}
     if isinstance(experiment, Experiment):
         known["variation"] = [STUDY, *experiment.variations, *zones.PLACEMENTS]
     return known

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from discovery.analysis.style import NAMES
 from discovery.claims.verdicts import Verdicts
+from discovery.evaluation.captions import Section
 from discovery.evaluation.claim_rows import claim_row
-from discovery.evaluation.figures import Figure, Section
+from discovery.evaluation.figures import Figure
 from discovery.evaluation.outcome import Outcome
 from discovery.evaluation.summaries import phase_seconds, queries_per_iteration, wan_accuracy
 

@@ -13,9 +13,6 @@ from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.studies import AnyCell
 from discovery.testbed.leases import ROLES
 
-RALLY_ON_NOVA = "Rally on Nova"
-NOT_YET = "this workbench plans cells that Rally loads on Nova, but cannot run them yet"
-
 
 def nodes(cell: AnyCell) -> int:
     """How many nodes the cell holds."""
@@ -50,8 +47,7 @@ def missing_parts(cells: Iterable[AnyCell]) -> dict[str, str]:
     """
     found = {}
     for part in dict.fromkeys(part for cell in cells for part in _parts(cell)):
-        rally = part == RALLY_ON_NOVA
-        why = NOT_YET if rally else BACKENDS[part.removeprefix(_BACKEND)].missing()
+        why = BACKENDS[part.removeprefix(_BACKEND)].missing()
         if why is not None:
             found[part] = why
     return found
@@ -76,6 +72,5 @@ _BACKEND = "back end "
 def _parts(cell: AnyCell) -> list[str]:
     """What has to be deployed for the cell."""
     if isinstance(cell, NovaCell):
-        rally = [RALLY_ON_NOVA] if cell.workload == "rally" else []
-        return [*rally, *(f"{_BACKEND}{name}" for name in dict.fromkeys(cell.backends.values()))]
+        return [f"{_BACKEND}{name}" for name in dict.fromkeys(cell.backends.values())]
     return [f"{_BACKEND}{cell.backend}"]

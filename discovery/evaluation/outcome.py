@@ -10,6 +10,7 @@ import pandas as pd
 
 from discovery.claims.verdicts import Verdicts, read_verdicts
 from discovery.errors import ResultError
+from discovery.evaluation.captions import CAPTIONS, Captions
 from discovery.evaluation.figures import Figure, figures_in
 from discovery.results.tables import read_tables, study_only
 
@@ -27,6 +28,11 @@ class Outcome:
     figures: tuple[Figure, ...]
 
     @property
+    def captions(self) -> Captions:
+        """What its figures and tables show."""
+        return _captions(self.tables)
+
+    @property
     def study(self) -> Mapping[str, pd.DataFrame]:
         """The tables without the cells in which something is varied."""
         return study_only(self.tables)
@@ -42,4 +48,10 @@ def read_outcome(folder: Path) -> Outcome:
             f"{folder}: claims.json judges tier {verdicts.tier}, but the tidy tables are of "
             f"{', '.join(tiers) or 'no tier'}; judge the claims again"
         )
-    return Outcome(folder, verdicts, tables, figures_in(folder / "figures"))
+    return Outcome(
+        folder, verdicts, tables, figures_in(folder / "figures", _captions(tables).figures)
+    )
+
+
+def _captions(tables: Mapping[str, pd.DataFrame]) -> Captions:
+    return CAPTIONS["nova" if "control_planes" in tables else "keystone"]

@@ -57,13 +57,14 @@ def build_paper(results: Path, out: Path, sources: Path = Path("paper")) -> None
 def write_generated(outcome: Outcome, folder: Path) -> list[Path]:
     """Write the generated LaTeX of ``outcome`` into ``folder``; the files written."""
     folder.mkdir(parents=True, exist_ok=True)
+    made, captions = outcome.folder / "tables", outcome.captions.tables
     texts = {
         "numbers": latex.macros({**numbers(outcome), **findings(outcome)}),
         "figures-testbed": latex.figure_blocks(outcome.figures, "testbed"),
         "figures-results": latex.figure_blocks(outcome.figures, "results"),
         "figures-appendix": latex.figure_blocks(outcome.figures, "appendix"),
-        "tables-results": latex.table_blocks(tables_in(outcome.folder / "tables", "results")),
-        "tables-appendix": latex.table_blocks(tables_in(outcome.folder / "tables", "appendix")),
+        "tables-results": latex.table_blocks(tables_in(made, "results", captions)),
+        "tables-appendix": latex.table_blocks(tables_in(made, "appendix", captions)),
         "table-judged": latex.judged_table(outcome.verdicts),
         "table-not-run": latex.not_run_table(outcome.verdicts),
         "table-wan": latex.wan_table(outcome),

@@ -66,7 +66,8 @@ class NovaGrid(Model):
 
     ``variants``: which back end holds which service. ``zones``: all hosts in one (``flat``), or a
     host aggregate and availability zone ``per-site``. ``workload``: ``servers`` asked for at once
-    and spread over the sites' APIs (``burst``), or one after the other by Rally (``rally``).
+    and spread over the sites' APIs (``burst``), or so many iterations of each of Rally's scenarios,
+    one after the other and from one site (``rally``).
     ``fault``: what is broken while they boot; ``kill-redis-master`` ends the server that has Nova's
     cell, and one of its replicas takes over. ``fake_nodes``: hypervisors of the fake driver in each
     site's nova-compute. ``workers``: processes of each site's nova-api and placement, and of its
@@ -111,6 +112,13 @@ class NovaGrid(Model):
                 )
         if 1 in self.sites:
             self._check_alone()
+        if "rally" in self.workload and self.fault != ("none",):
+            raise refuse(
+                "breaks something while a burst boots servers, and this grid has Rally's",
+                key=("fault",),
+                value=next(fault for fault in self.fault if fault != "none"),
+                allowed="none, or a grid with the workload burst alone",
+            )
         return self
 
     def _check_alone(self) -> None:

@@ -75,8 +75,10 @@ class NovaCell(Model):
 
     @property
     def differs_in(self) -> str:
-        """No cell varies anything: what is compared are variants."""
-        return STUDY
+        """What it has that the study's bursts have not: Rally for a load, or a fault."""
+        if self.workload == "rally":
+            return self.workload
+        return STUDY if self.fault == "none" else self.fault
 
     @property
     def delays(self) -> Matrix:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from discovery.experiment.nova_cells import NovaCell
-from discovery.results.nova_raw import Burst
+from discovery.results.nova_raw import Burst, Consistency
 from discovery.results.raw import RawCell
 from discovery.results.system import units_table
 
@@ -26,19 +26,22 @@ _PAIR = ["node", "site", "role", "peer", "peer_site", "peer_role"]
 def nova_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
     """The tables that a cell on Nova has beside the others; none of any other cell.
 
-    Calls and traffic are those of the burst, from its first request to its last server's end: what
-    the services do before, after, and while servers are deleted is not the study's.
+    Calls and traffic are those of the load: of a burst, from its first request to its last server's
+    end, since what the services do while servers are deleted is not the study's; of Rally, from its
+    first iteration to the end of its last.
     """
     what, raw = cell.manifest.cell, cell.nova
     if raw is None or not isinstance(what, NovaCell):
         return {}
-    window = burst_window(raw.bursts)
+    window = burst_window(raw.bursts) or _rally_window(cell)
     nothing = pd.DataFrame()
     return {
         "calls": nothing if window is None else calls_table(raw.calls, window),
         "servers": servers_table(raw.bursts),
         "units": units_table(raw.units),
         "traffic": nothing if window is None else traffic_table(raw.traffic, window),
+        **_consistency_tables(raw.consistency),
+        "faults": pd.DataFrame([fault.model_dump() for fault in raw.faults]),
         "control_planes": pd.DataFrame(
             [
                 {
@@ -55,6 +58,16 @@ def nova_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
                 }
             ]
         ),
+    }
+
+
+def _consistency_tables(found: Consistency | None) -> dict[str, pd.DataFrame]:
+    """How many servers each of those knew that know of servers, and what did not agree."""
+    if found is None:
+        return {"known": pd.DataFrame(), "findings": pd.DataFrame()}
+    return {
+        "known": pd.DataFrame([{"by": by, "servers": n} for by, n in found.counts.items()]),
+        "findings": pd.DataFrame([finding.model_dump() for finding in found.findings]),
     }
 
 
@@ -115,6 +128,16 @@ def burst_window(bursts: Mapping[str, Burst]) -> tuple[float, float] | None:
     starts = [server.request_start for server in servers if server.request_start is not None]
     ends = [server.ended for server in servers if server.ended is not None]
     return (min(starts), max(ends)) if starts and ends else None
+
+
+def _rally_window(cell: RawCell) -> tuple[float, float] | None:
+    loads = [
+        (one.start, one.start + one.load_s)
+        for reported in cell.rally.values()
+        for one in reported
+        if one.start is not None
+    ]
+    return (min(start for start, _ in loads), max(end for _, end in loads)) if loads else None
 
 
 def traffic_table(samples: pd.DataFrame, window: tuple[float, float]) -> pd.DataFrame:

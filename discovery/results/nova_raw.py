@@ -5,6 +5,8 @@
 ``processes.parquet`` a row per process of Nova's: its calls, and what the probe could not keep
 ``burst/<site>.json`` the servers that a site's client asked for (``workload/on_node/burst.py``)
 ``traffic.parquet`` what each node has exchanged with each other, cumulative
+``consistency.json`` what all that know of servers know of them, once a burst was booted
+``faults.json``     what was broken on purpose, and when; only there if something was
 ================== ===========================================================================
 """
 
@@ -20,6 +22,8 @@ CALLS = "calls.parquet"
 PROCESSES = "processes.parquet"
 TRAFFIC = "traffic.parquet"
 BURST = "burst"
+CONSISTENCY = "consistency.json"
+FAULTS = "faults.json"
 
 _WHO = ("node", "site", "process", "pid")
 CALLS_COLUMNS = (
@@ -86,11 +90,44 @@ class Burst(_Recorded):
     polls: dict[Literal["boot", "delete"], tuple[Poll, ...]]
 
 
+class Finding(_Recorded):
+    """Something that a quiet Nova must not have, of ``what``: a server or project."""
+
+    kind: str
+    what: str
+    detail: str
+
+
+class Consistency(_Recorded):
+    """``consistency.json``: how many servers each that knows of them has, and what disagrees."""
+
+    schema_version: Literal[1]
+    counts: dict[str, int]
+    findings: tuple[Finding, ...]
+
+
+class Fault(_Recorded):
+    """What was broken, on which node, at ``time`` (s, epoch)."""
+
+    fault: str
+    node: str
+    site: str
+    time: float
+
+
+class Faults(_Recorded):
+    """``faults.json``."""
+
+    schema_version: Literal[1]
+    faults: tuple[Fault, ...]
+
+
 @dataclass(frozen=True)
 class NovaRaw:
     """What a cell on Nova has beside the others; empty only where it failed before there was any.
 
-    ``bursts`` are by the site of their client.
+    ``bursts`` are by the site of their client; there are none, and no ``consistency``, where Rally
+    was the load.
     """
 
     calls: pd.DataFrame
@@ -98,3 +135,5 @@ class NovaRaw:
     traffic: pd.DataFrame
     units: pd.DataFrame
     bursts: dict[str, Burst]
+    consistency: Consistency | None = None
+    faults: tuple[Fault, ...] = ()

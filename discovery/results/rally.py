@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from discovery.errors import ResultError
+from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 from discovery.workload.scenarios import SCENARIOS
 
-_BY_PLUGIN = {scenario.rally: scenario.name for scenario in SCENARIOS.values()}
+_BY_PLUGIN = {
+    **{scenario.rally: scenario.name for scenario in SCENARIOS.values()},
+    **{scenario.rally: scenario.name for scenario in NOVA_SCENARIOS.values()},
+}
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class RawCell:
     ``rally`` has the workloads of every client site. ``replays`` is ``None`` where the Keystones
     replayed no requests. ``wan`` is ``None`` and the rest empty only
     in a failed cell, which may have broken before there was anything to record. ``nova`` is there
-    of a cell on Nova, which has no ``rally``.
+    of a cell on Nova, which has no ``rally`` if its load was a burst.
     """
 
     folder: Path
@@ -74,7 +74,8 @@ def read_cell(folder: Path) -> RawCell:
         _verify(folder, name, digest)
     listed = set(manifest.files)
     on_nova = isinstance(manifest.cell, NovaCell)
-    load, what = (nova_raw.BURST, "burst") if on_nova else ("rally", "Rally report")
+    burst = isinstance(manifest.cell, NovaCell) and manifest.cell.workload == "burst"
+    load, what = (nova_raw.BURST, "burst") if burst else ("rally", "Rally report")
     reports = sorted(
         name for name in listed if name.startswith(f"{load}/") and name.endswith(".json")
     )
@@ -92,11 +93,11 @@ def read_cell(folder: Path) -> RawCell:
         folder=folder,
         manifest=manifest,
         wan=_read_json(folder / "wan.json", Wan) if "wan.json" in listed else None,
-        rally={} if on_nova else {Path(name).stem: read_report(folder / name) for name in reports},
+        rally={} if burst else {Path(name).stem: read_report(folder / name) for name in reports},
         system=_read_parquet(folder, "system.parquet", SYSTEM_COLUMNS, listed),
         counters=_read_parquet(folder, "counters.parquet", COUNTER_COLUMNS, listed),
         replays=_read_json(folder / "replays.json", Replays) if "replays.json" in listed else None,
-        nova=_read_nova(folder, listed, reports) if on_nova else None,
+        nova=_read_nova(folder, listed, reports if burst else []) if on_nova else None,
     )
 
 
@@ -107,6 +108,16 @@ def _read_nova(folder: Path, listed: set[str], bursts: list[str]) -> NovaRaw:
         traffic=_read_parquet(folder, nova_raw.TRAFFIC, nova_raw.TRAFFIC_COLUMNS, listed),
         units=_read_parquet(folder, UNITS, UNIT_COLUMNS, listed),
         bursts={Path(name).stem: _read_json(folder / name, Burst) for name in bursts},
+        consistency=(
+            _read_json(folder / nova_raw.CONSISTENCY, nova_raw.Consistency)
+            if nova_raw.CONSISTENCY in listed
+            else None
+        ),
+        faults=(
+            _read_json(folder / nova_raw.FAULTS, nova_raw.Faults).faults
+            if nova_raw.FAULTS in listed
+            else ()
+        ),
     )
 
 

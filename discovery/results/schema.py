@@ -12,6 +12,7 @@ import pandera.pandas as pa
 
 from discovery.deploy.backends import BACKENDS
 from discovery.experiment.tiers import Tier
+from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 from discovery.workload.scenarios import SCENARIOS
 
 SCHEMA_VERSION = 2
@@ -35,7 +36,7 @@ def _count(*checks: pa.Check) -> pa.Column:
 
 
 def _scenario() -> pa.Column:
-    return _text(pa.Check.isin(list(SCENARIOS)))
+    return _text(pa.Check.isin([*SCENARIOS, *NOVA_SCENARIOS]))
 
 
 CELL_COLUMNS: dict[str, pa.Column] = {
@@ -230,6 +231,21 @@ NOVA_COLUMNS: dict[str, dict[str, pa.Column]] = {
         "mb": _number(_NON_NEGATIVE, nullable=True),
         "packets": _number(_NON_NEGATIVE, nullable=True),
     },
+    "known": {
+        "by": _text(_NAME),
+        "servers": _count(_NON_NEGATIVE),
+    },
+    "findings": {
+        "kind": _text(_NAME),
+        "what": _text(_NAME),
+        "detail": _text(),
+    },
+    "faults": {
+        "fault": _text(_NAME),
+        "node": _text(_NAME),
+        "site": _text(_SITE),
+        "time": _number(_POSITIVE),
+    },
     "control_planes": {
         "variant": _text(_NAME),
         "backends": _text(pa.Check.str_startswith("{")),
@@ -246,6 +262,8 @@ NOVA_COLUMNS: dict[str, dict[str, pa.Column]] = {
 """The columns, after the cell's, of what is measured in and around Nova (`discovery.results.nova`).
 
 ``control_planes`` has a row per cell: what deployed it, and its factors that no other cell has.
+``known`` are the servers that the API, each database, Placement and the quotas knew when all were
+booted, and ``findings`` what did not agree; ``faults`` what was broken on purpose.
 
 They are no part of :data:`TABLES`, which the Keystone study's tiers and archive hold all of.
 """

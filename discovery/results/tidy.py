@@ -21,6 +21,7 @@ from discovery.results.raw import RawCell, read_cell
 from discovery.results.schema import NOVA_SCHEMAS, SCHEMAS, tables_of
 from discovery.results.system import system_table
 from discovery.results.tables import write_table
+from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 
 Row = dict[str, Any]
 
@@ -122,7 +123,12 @@ def _cell_row(cell: RawCell) -> Row:
     packages = json.dumps(environment.pop("packages"), sort_keys=True)
     loaded: Row
     if isinstance(what, NovaCell):
-        loaded = {"scenarios": what.workload, "times": what.servers, "concurrency": what.servers}
+        rally = what.workload == "rally"
+        loaded = {
+            "scenarios": ",".join(NOVA_SCENARIOS) if rally else what.workload,
+            "times": what.servers,
+            "concurrency": 1 if rally else what.servers,
+        }
         rally_on = Cell.model_fields["rally_on"].default
     else:
         loaded = {

@@ -15,7 +15,7 @@ from discovery.experiment.cells import Cell
 from discovery.testbed import Lease, Testbed, lease
 from discovery.whole import whole_folder
 from discovery.workload import probes, remote, replays
-from discovery.workload.load import Clients
+from discovery.workload.clients import keystone_clients
 from discovery.workload.manifest import environment, write_manifest
 from discovery.workload.phases import PhaseClock
 
@@ -78,7 +78,7 @@ def _load(
     cell: Cell, held: Lease, deployment: Deployment, folder: Path, clock: PhaseClock, tell: Tell
 ) -> dict[str, str] | None:
     """Shape the WAN, warm up, load, and collect; what broke of the system under test, if any."""
-    clients = Clients(cell, held.nodes, deployment)
+    clients = keystone_clients(cell, held.nodes, deployment)
     failure: dict[str, str] | None = None
     with clock("prepare"):
         clients.start()

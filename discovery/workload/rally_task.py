@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from discovery.deploy.credentials import REGION
 from discovery.experiment.cells import Cell
 from discovery.workload.scenarios import SCENARIOS
 
@@ -50,15 +51,17 @@ def tasks(cell: Cell) -> dict[str, Any]:
     return named
 
 
-def environment(url: str, admin: dict[str, str], users: list[dict[str, str]]) -> Any:
-    """Rally's description of the cloud behind the Keystone at ``url``.
+def environment(
+    url: str, admin: dict[str, str], users: list[dict[str, str]], region: str = REGION
+) -> Any:
+    """Rally's description of the cloud behind the Keystone at ``url``, as ``region`` has it.
 
     The users exist already, so that no scenario's time or query count holds their creation.
     """
     return {
         "existing@openstack": {
             "auth_url": url,
-            "region_name": "RegionOne",
+            "region_name": region,
             "endpoint_type": "public",
             "admin": admin,
             "users": users,

@@ -25,6 +25,10 @@ STUDIES = {
         for variant in ("vanilla", "vanilla-again", "redis-nova")
         for sites, delay in ((1, 0.0), (3, 10.0), (4, 50.0))
         for number in (1, 2)
+    ]
+    + [
+        (cell(variant, 3, 10.0, servers=20), {"rest": [0.2, 0.3, 0.25]})
+        for variant in ("vanilla", "redis-nova")
     ],
     "one-cell-without-a-server": [(cell("vanilla", 2), {"calls": [0.1], "failed": 10})],
 }
@@ -62,4 +66,4 @@ def test_a_notebook_is_stored_without_output(name):
 
 
 def test_the_notebooks_are_there():
-    assert NAMES == ["bursts", "calls", "network"]
+    assert NAMES == ["bursts", "calls", "network", "rest"]

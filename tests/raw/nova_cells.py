@@ -14,6 +14,7 @@ from discovery.experiment.load import load_cells
 from discovery.experiment.nova_cells import NovaCell
 from discovery.results.nova_raw import CALLS, CALLS_COLUMNS, PROCESSES, TRAFFIC, TRAFFIC_COLUMNS
 from discovery.workload.manifest import write_manifest
+from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 from discovery.workload.phases import Phase
 from tests.raw.cells import BEGAN, ENVIRONMENT, write_wan
 
@@ -33,7 +34,10 @@ def write_nova_cell(parent: Path, cell: NovaCell, *, fails: bool = False) -> Pat
     folder = parent / cell.id
     folder.mkdir(parents=True)
     if not fails:
-        _write_burst(folder, cell)
+        if cell.workload == "burst":
+            _write_burst(folder, cell)
+        else:
+            _write_rally(folder, cell)
         _write_tables(folder)
         write_wan(folder, cell, random.Random(cell.id))
     broken = {"class": "measured", "phase": "boot", "message": "nova-api is gone"}
@@ -59,6 +63,41 @@ def _write_burst(folder: Path, cell: NovaCell) -> None:
         "polls": {"boot": [], "delete": []},
     }
     (folder / "burst" / f"site-{cell.sites}.json").write_text(json.dumps(record))
+
+    known = dict.fromkeys(("servers", "nova_cell1", "mappings", "consumers"), cell.servers)
+    finding = {"kind": "quota", "what": "p", "detail": "is said to use 9 instances"}
+    consistency = {"schema_version": 1, "counts": known, "findings": [finding]}
+    (folder / "consistency.json").write_text(json.dumps(consistency))
+    if cell.fault != "none":
+        fault = {"fault": cell.fault, "node": "site-1-database", "site": "site-1", "time": BOOT + 2}
+        (folder / "faults.json").write_text(json.dumps({"schema_version": 1, "faults": [fault]}))
+
+
+def _write_rally(folder: Path, cell: NovaCell) -> None:
+    """A report with the first scenario alone, in the form of Rally 5.1's."""
+    (folder / "rally").mkdir()
+    actions = {"name": "nova.boot_server", "children": []}
+    data = [
+        {
+            "timestamp": BOOT + number, "duration": 0.8, "idle_duration": 0.0, "error": [],
+            "atomic_actions": [
+                {**actions, "started_at": BOOT + number, "finished_at": BOOT + number + 0.8}
+            ],
+        }
+        for number in range(3)
+    ]  # fmt: skip
+    workload = {
+        "scenario": {next(iter(NOVA_SCENARIOS.values())).rally: {}},
+        "data": data,
+        "total_iteration_count": len(data),
+        "start_time": BOOT,
+        "load_duration": 3.0,
+    }
+    report = {
+        "info": {"format_version": "1.2", "rally_version": "5.1.1"},
+        "tasks": [{"subtasks": [{"workloads": [workload]}]}],
+    }
+    (folder / "rally" / f"site-{cell.sites}.json").write_text(json.dumps(report))
 
 
 def _server(number: int, sites: int) -> dict[str, Any]:

@@ -32,9 +32,10 @@ def tables(cells):
 
     Measured are ``calls`` (durations in s, in their order), ``completion_s`` of the burst,
     ``volume_mb`` from every kind of node to every other, ``failed`` servers, and ``hosts``, the
-    sites that the servers are on (else each is on the site that was asked).
+    sites that the servers are on (else each is on the site that was asked). A cell with ``rest``,
+    durations (s) of listing servers (NaN: one that failed), was loaded by Rally.
     """
-    names = ("cells", "control_planes", "calls", "servers", "traffic", "wan")
+    names = ("cells", "control_planes", "calls", "servers", "traffic", "wan", "iterations")
     found = {name: [] for name in names}
     for levels, measured in cells:
         key = {name: levels[name] for name in ("cell", "sites", "one_way_delay_ms", "repetition")}
@@ -42,7 +43,7 @@ def tables(cells):
             **key,
             "experiment": "nova-2017",
             "tier": "laptop",
-            "variation": "study",
+            "variation": "rally" if "rest" in measured else "study",
             "backend": "mariadb",
             "delay": f"{levels['one_way_delay_ms']:g}",
         }
@@ -68,6 +69,9 @@ def tables(cells):
                 }
             )
         found["wan"] += _wan(factors, levels)
+        if "rest" in measured:
+            found["iterations"] += _iterations(factors, measured["rest"])
+            continue
         found["servers"] += _servers(factors, levels, measured)
         for source in KINDS:
             for destination in KINDS:
@@ -92,6 +96,17 @@ def _servers(factors, levels, measured):
             "active_at": None if failed else 1e9 + last * (number + 1) / count,
             "host_site": None if failed else hosts[number % len(hosts)],
             "error": "error" if failed else None,
+        }
+
+
+def _iterations(factors, durations):
+    for number, duration in enumerate(durations, 1):
+        yield {
+            **factors,
+            "scenario": "list-servers",
+            "iteration": number,
+            "duration_s": 60.0 if math.isnan(duration) else duration,
+            "error": "TimeoutException: gone" if math.isnan(duration) else None,
         }
 
 

@@ -2,8 +2,11 @@
 
 import pytest
 
-from discovery.evaluation.figures import CAPTIONS, figures_in, tables_in
+from discovery.evaluation.captions import CAPTIONS
+from discovery.evaluation.figures import figures_in, tables_in
 from discovery.evaluation.latex import escape, figure_blocks, macros, table_blocks
+
+KEYSTONE = CAPTIONS["keystone"]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +37,7 @@ def folder(tmp_path):
 
 
 def test_figures_come_in_the_order_of_the_list_and_strangers_last(folder):
-    found = [figure for figure in figures_in(folder) if figure.png is not None]
+    found = [figure for figure in figures_in(folder, KEYSTONE.figures) if figure.png is not None]
     assert [figure.title for figure in found] == [
         "The study's statistic and ours",
         "Distribution of completion times, 3 sites, light load",
@@ -45,17 +48,19 @@ def test_figures_come_in_the_order_of_the_list_and_strangers_last(folder):
 
 
 def test_a_figure_that_was_not_made_is_known_by_its_title(folder):
-    missing = {figure.title for figure in figures_in(folder) if figure.png is None}
+    missing = {
+        figure.title for figure in figures_in(folder, KEYSTONE.figures) if figure.png is None
+    }
     made = {
         "The study's statistic and ours",
         "Distribution of completion times",
         "Accuracy of the WAN",
     }
-    assert missing == {caption.title for caption in CAPTIONS if not caption.optional} - made
+    assert missing == {caption.title for caption in KEYSTONE.figures if not caption.optional} - made
 
 
 def test_the_paper_has_the_figures_of_a_section(folder):
-    figures = figures_in(folder)
+    figures = figures_in(folder, KEYSTONE.figures)
     text = figure_blocks(figures, "results")
     assert text.count("\\begin{figure*}") == 1
     assert "figures/both-ways.pdf" in text
@@ -65,13 +70,13 @@ def test_the_paper_has_the_figures_of_a_section(folder):
 
 
 def test_a_section_without_figures_says_so(tmp_path):
-    assert "No figure was made" in figure_blocks(figures_in(tmp_path), "results")
+    assert "No figure was made" in figure_blocks(figures_in(tmp_path, KEYSTONE.figures), "results")
 
 
 def test_the_notebooks_tables_are_floats(tmp_path):
     (tmp_path / "completion-time-s3-light.tex").write_text("\\begin{tabular}{l}x\\end{tabular}\n")
     (tmp_path / "phases.tex").write_text("in the text already")
-    text = table_blocks(tables_in(tmp_path, "appendix"))
+    text = table_blocks(tables_in(tmp_path, "appendix", KEYSTONE.tables))
     assert "Completion time, 3 sites, light load." in text
     assert "\\begin{tabular}{l}x\\end{tabular}" in text
     assert "already" not in text

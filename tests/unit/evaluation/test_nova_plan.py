@@ -1,21 +1,13 @@
-"""What a tier on Nova takes; and that cells which Rally loads say that they cannot be run yet."""
+"""What a tier on Nova takes, and what of it cannot be had here."""
 
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from discovery import cli
-from discovery.errors import ConfigError, DeployError
+from discovery.errors import ConfigError
 from discovery.evaluation import plan as planning
-from discovery.evaluation.needs import (
-    NOT_YET,
-    memory_mb,
-    most_fake_nodes,
-    nodes,
-    why_not_run,
-)
-from discovery.evaluation.plan import check_memory, plan, summary
+from discovery.evaluation.needs import memory_mb, most_fake_nodes, nodes
+from discovery.evaluation.plan import check_memory, plan
 from discovery.experiment.load import load_cells
 from discovery.experiment.run import Run
 from discovery.testbed.config import load_testbed
@@ -57,12 +49,6 @@ def test_the_plan_says_what_cells_need(tmp_path):
     assert planned.to_run == list(planned.cells)
 
 
-@pytest.mark.usefixtures("memory")
-def test_the_plan_says_which_cells_are_not_run(tmp_path):
-    planned = plan(NOVA_2017, "full", LOCAL, tmp_path)
-    assert f"not run: 36 cells: {NOT_YET}" in summary(planned)
-
-
 def test_the_plan_says_that_the_memory_is_not_there(tmp_path, monkeypatch):
     needed = [memory_mb(cell) for cell in load_cells(NOVA_2017, "smoke")]
     assert needed[0] < needed[1]  # ROME has replicas
@@ -91,14 +77,3 @@ def test_more_sites_than_memory_are_refused_with_how_many_fit():
     with pytest.raises(ConfigError, match=r"at most 1[0-9] sites here") as caught:
         check_memory([many], load_testbed(LOCAL), RUN)
     assert caught.value.value == 40
-
-
-def test_a_cell_that_rally_loads_says_that_it_cannot_be_run_yet(tmp_path):
-    cell = next(one for one in load_cells(NOVA_2017, "full") if one.workload == "rally")
-    assert why_not_run(cell) == NOT_YET
-    arguments = ["--experiment", str(NOVA_2017), "--tier", "full", "--cell", cell.id]
-    out = tmp_path / "out"
-    done = CliRunner().invoke(cli.app, ["cell", "run", *arguments, "--out", str(out)])
-    assert isinstance(done.exception, DeployError)
-    assert str(done.exception) == f"{cell.id}: {NOT_YET}"
-    assert not out.exists()

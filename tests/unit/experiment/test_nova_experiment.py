@@ -157,6 +157,18 @@ def test_a_cell_knows_all_that_decides_how_it_is_run():
             "no replica stands in for",
             "redis-nova-replicas",
         ),
+        (
+            ("tiers", "smoke", "wide"),
+            {
+                **GRID,
+                "variants": ["redis-nova-replicas"],
+                "workload": ["burst", "rally"],
+                "fault": ["kill-redis-master"],
+            },
+            "tiers.smoke.wide.fault",
+            "while a burst boots servers",
+            "the workload burst alone",
+        ),
         (("fake_nodes",), 6, "fake_nodes", "unknown key", "tiers"),
     ],
 )

@@ -6,11 +6,12 @@ import pytest
 
 from discovery.errors import ResultError
 from discovery.evaluation.archive import read_archive, unpack_archive, write_archive
+from discovery.experiment.load import load_cells
 from discovery.results.raw import read_cell
 from discovery.results.schema import NOVA_SCHEMAS, TABLES, tables_of
 from discovery.results.tables import read_tables
 from discovery.results.tidy import tidy
-from tests.raw.nova_cells import make_nova_cell, write_nova_cell
+from tests.raw.nova_cells import BOOT, STUDY, make_nova_cell, write_nova_cell
 
 CELLS = [make_nova_cell(0), make_nova_cell(1)]
 
@@ -43,6 +44,32 @@ def test_all_tables_are_written_and_none_but_the_burst_counts(folders, tmp_path)
     assert sent["mb"].tolist() == [6.0, 6.0]
     assert set(tables["units"]["unit"]) == {"discovery-nova-api"}
     assert tables["iterations"].empty
+    # What each knew, what did not agree, and what was broken on purpose.
+    assert set(tables["known"]["by"]) == {"servers", "nova_cell1", "mappings", "consumers"}
+    assert tables["findings"]["kind"].tolist() == ["quota", "quota"]
+    assert tables["faults"].empty
+
+
+def test_a_fault_is_a_row_with_its_time(tmp_path):
+    cell = next(one for one in load_cells(STUDY, "scale") if one.fault != "none")
+    tidy([write_nova_cell(tmp_path / "raw", cell)], tmp_path / "tidy")
+    faults = read_tables(tmp_path / "tidy")["faults"]
+    assert faults["fault"].tolist() == ["kill-redis-master"]
+    assert faults["time"].tolist() == [BOOT + 2]
+
+
+def test_a_cell_that_rally_loaded_has_iterations_and_the_calls_made_in_them(tmp_path):
+    cell = next(one for one in load_cells(STUDY, "full") if one.workload == "rally")
+    folder = write_nova_cell(tmp_path / "raw", cell)
+    assert read_cell(folder).nova.bursts == {}
+    tidy([folder], tmp_path / "tidy")
+    tables = read_tables(tmp_path / "tidy")
+    assert tables["iterations"]["scenario"].tolist() == ["boot-and-list-server"] * 3
+    assert tables["iterations"]["load"].tolist() == ["rally"] * 3
+    assert tables["cells"]["concurrency"].tolist() == [1]
+    assert len(tables["calls"]) == 2
+    assert tables["servers"].empty
+    assert tables["findings"].empty
 
 
 def test_a_cell_that_broke_is_a_row_without_servers(folders, tmp_path):
