@@ -212,6 +212,13 @@ _NOVA = (
         section="results",
     ),
     Caption(
+        "services",
+        "What services take",
+        "Processor time for each server asked for, over all nodes, and the most memory that one "
+        "of the units held, while a burst boots.",
+        wide=True,
+    ),
+    Caption(
         "rest",
         "REST requests of a remote client",
         "Mean time of an iteration of Rally's scenarios with its 95 % interval, from a client far "

@@ -66,4 +66,4 @@ def test_a_notebook_is_stored_without_output(name):
 
 
 def test_the_notebooks_are_there():
-    assert NAMES == ["bursts", "calls", "network", "rest"]
+    assert NAMES == ["bursts", "calls", "network", "rest", "services"]

@@ -35,7 +35,7 @@ def tables(cells):
     sites that the servers are on (else each is on the site that was asked). A cell with ``rest``,
     durations (s) of listing servers (NaN: one that failed), was loaded by Rally.
     """
-    names = ("cells", "control_planes", "calls", "servers", "traffic", "wan", "iterations")
+    names = ("cells", "control_planes", "calls", "servers", "traffic", "wan", "iterations", "units")
     found = {name: [] for name in names}
     for levels, measured in cells:
         key = {name: levels[name] for name in ("cell", "sites", "one_way_delay_ms", "repetition")}
@@ -73,6 +73,7 @@ def tables(cells):
             found["iterations"] += _iterations(factors, measured["rest"])
             continue
         found["servers"] += _servers(factors, levels, measured)
+        found["units"] += _units(factors, measured)
         for source in KINDS:
             for destination in KINDS:
                 mb = measured.get("volume_mb", 0.0)
@@ -94,9 +95,23 @@ def _servers(factors, levels, measured):
             "asked_on": asked,
             "asked_at": 1e9 + number / 1000,
             "active_at": None if failed else 1e9 + last * (number + 1) / count,
+            "ended_at": 1e9 + last * (number + 1) / count,
             "host_site": None if failed else hosts[number % len(hosts)],
             "error": "error" if failed else None,
         }
+
+
+def _units(factors, measured):
+    """A service that is half busy and one that sleeps, from before the burst until after it."""
+    for second in range(-2, int(measured.get("completion_s", 10.0)) + 3):
+        for unit, busy in (("discovery-nova-api", 0.5), ("discovery-rabbitmq", 0.0)):
+            yield {
+                **factors,
+                "unit": unit,
+                "time": 1e9 + second,
+                "cpu_cores": busy,
+                "memory_mb": 100.0 + second,
+            }
 
 
 def _iterations(factors, durations):
@@ -133,6 +148,7 @@ DEFAULTS = {
     "rally_on": "client-node",
     "packages": "{}",
     "node": "site-1-control",
+    "role": "control",
     "asked_on": "site-1",
 }
 
