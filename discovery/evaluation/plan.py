@@ -13,7 +13,6 @@ from rich.table import Table
 from discovery.errors import ConfigError
 from discovery.evaluation.needs import lacks, memory_mb, missing_parts, most_fake_nodes, nodes
 from discovery.evaluation.times import Estimate, estimate, measured_times, read_times
-from discovery.experiment.cells import Cell
 from discovery.experiment.load import load_cells, load_parts
 from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.run import Run
@@ -111,9 +110,7 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
                 estimate=_first(
                     estimate(cell, here, "measured here"),
                     estimate(cell, elsewhere, f"{experiment.name}/times.csv"),
-                )
-                if isinstance(cell, Cell)
-                else None,
+                ),
                 done=done,
                 why_not=None if done else _why_not(cell, there) or lacks(cell, missing),
             )

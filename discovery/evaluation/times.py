@@ -16,13 +16,16 @@ from pathlib import Path
 from statistics import median
 from typing import TextIO
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from discovery.errors import ConfigError, ResultError
-from discovery.experiment.cells import Cell
+from discovery.experiment.nova_cells import NovaCell
+from discovery.experiment.studies import AnyCell
+from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 
 # Those that grow with the work and the delay; the others are the price of having a testbed.
-_LOADED = {"warm-up", "load"}
+_LOADED = {"warm-up", "load", "boot", "look", "delete"}
+_CELL: TypeAdapter[AnyCell] = TypeAdapter(AnyCell)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,10 @@ class Time:
     ``delay_ms`` is one way, a matrix's mean. ``iterations`` is what each client was asked for, over
     all scenarios; ``concurrency`` how many of them at once. ``loaded_s`` is the warm-up and load,
     ``testbed_s`` all the rest: lease, deployment, shaping, health, collection, release.
+
+    Of a cell on Nova, ``backend`` is its variant, ``load`` its workload and ``iterations`` the
+    servers of its burst, which are taken for one after the other: the processors are what it
+    waits for.
     """
 
     variation: str
@@ -68,8 +75,20 @@ class Estimate:
     exact: bool
 
 
-def kind(cell: Cell) -> Time:
+def kind(cell: AnyCell) -> Time:
     """A cell as a row without times; its ``kind`` is that of the cells like it."""
+    if isinstance(cell, NovaCell):
+        return Time(
+            cell.differs_in,
+            cell.variant,
+            cell.sites,
+            cell.one_way_delay_ms,
+            cell.workload,
+            cell.servers if cell.workload == "burst" else cell.servers * len(NOVA_SCENARIOS),
+            concurrency=1,
+            testbed_s=0.0,
+            loaded_s=0.0,
+        )
     iterations = len(cell.scenarios) * cell.times
     return Time(
         cell.variation,
@@ -93,7 +112,7 @@ def measured_times(manifests: Iterable[Path]) -> list[Time]:
     for path in manifests:
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
-            row = kind(Cell.model_validate(manifest["cell"]))
+            row = kind(_CELL.validate_python(manifest["cell"]))
             phases = [phase for phase in manifest["phases"] if ":" not in phase["phase"]]
             loaded = sum(phase["seconds"] for phase in phases if phase["phase"] in _LOADED)
             whole = sum(phase["seconds"] for phase in phases)
@@ -154,7 +173,7 @@ def write_times(times: Iterable[Time], stream: TextIO) -> None:
     writer.writerows(astuple(row) for row in sorted(times, key=lambda row: row.kind))
 
 
-def estimate(cell: Cell, times: Iterable[Time], where: str) -> Estimate | None:
+def estimate(cell: AnyCell, times: Iterable[Time], where: str) -> Estimate | None:
     """How long ``cell`` will take, judging by ``times`` (which come from ``where``).
 
     The same kind of cell is taken as it is. Otherwise the nearest cell of the same back end and

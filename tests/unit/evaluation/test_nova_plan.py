@@ -8,9 +8,11 @@ from discovery.errors import ConfigError
 from discovery.evaluation import plan as planning
 from discovery.evaluation.needs import memory_mb, most_fake_nodes, nodes
 from discovery.evaluation.plan import check_memory, plan
+from discovery.evaluation.times import Estimate, estimate, measured_times
 from discovery.experiment.load import load_cells
 from discovery.experiment.run import Run
 from discovery.testbed.config import load_testbed
+from tests.raw.nova_cells import write_nova_cell
 
 NOVA_2017 = Path("experiments/nova-2017")
 LOCAL = Path("experiments/testbeds/local.yaml")
@@ -77,3 +79,19 @@ def test_more_sites_than_memory_are_refused_with_how_many_fit():
     with pytest.raises(ConfigError, match=r"at most 1[0-9] sites here") as caught:
         check_memory([many], load_testbed(LOCAL), RUN)
     assert caught.value.value == 40
+
+
+@pytest.mark.usefixtures("memory")
+def test_a_bursts_time_is_known_from_one_like_it_and_grows_with_its_servers(tmp_path):
+    cell = load_cells(NOVA_2017, "smoke")[0]
+    raw = tmp_path / "nova-2017" / "smoke" / "raw"
+    folder = write_nova_cell(raw, cell)  # 2 s to lease, 10 s to boot
+    assert plan(NOVA_2017, "smoke", LOCAL, tmp_path).cells[0].done
+    (known,) = measured_times([folder / "cell.json"])
+    assert (known.backend, known.load, known.seconds) == (cell.variant, "burst", 12.0)
+    twice = cell.model_copy(update={"servers": 2 * cell.servers})
+    foreseen = estimate(twice, [known], "here")
+    assert foreseen == Estimate(22.0, "here, scaled from 2 sites at 10 ms", exact=False)
+    assert estimate(cell, [known], "here") == Estimate(12.0, "here", exact=True)
+    other = cell.model_copy(update={"variant": "redis-nova"})
+    assert estimate(other, [known], "here") is None
