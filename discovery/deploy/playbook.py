@@ -29,6 +29,11 @@ _CONNECTION = {
 # 2026-11-22 18:29:14.698 263 ERROR keystone [-] …
 _LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ \d+ [A-Z]+ \S+ ?(\[.*?\] )?")
 
+# sqlalchemy.exc.OperationalError: …; an interrupt is what others die of, and no cause.
+_ERROR = re.compile(
+    r"(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exists|NotFound|Deadlock|Timeout)\b"
+)
+
 
 def run(
     playbook: Path,
@@ -78,10 +83,14 @@ def last_words(text: str, lines: int = 3) -> str:
     """The last lines of a log that say something, as one line.
 
     The services' prefix of date, process and level goes, and so do a traceback's frames, which are
-    indented: what stays of it is the error.
+    indented: what stays of it is the error. The last error stands first, if more was said after it.
     """
     told = [_LOG_PREFIX.sub("", line).rstrip() for line in text.splitlines()]
-    return " | ".join([line for line in told if line and not line[0].isspace()][-lines:])
+    said = [line for line in told if line and not line[0].isspace()]
+    errors = [line for line in said[:-lines] if _ERROR.match(line)]
+    if errors and not any(_ERROR.match(line) for line in said[-lines:]):
+        return " | ".join([errors[-1], "…", *said[-lines:]])
+    return " | ".join(said[-lines:])
 
 
 def _write(results: en.Results, log: Path) -> None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from discovery.testbed.leases import Node, Role
 
 DEPLOY = playbook.ANSIBLE / "deploy"
-_LAST_LINES = 60  # a traceback is long, and its error is at the end
+_LAST_LINES = 400  # tracebacks are long, and workers that were stopped for it add their own
+_FAILED = "it is failed"  # as files/await_units.py says it, of a unit that is not awaited longer
 HEALTH_S = 120
 
 # Nova's own of the days of the study, the smallest first; and the image that all servers boot.
@@ -187,9 +188,9 @@ class NovaDeployment:
         }
         for result in self.run("await", waiting, awaited=awaited, await_s=seconds):
             for unit, why in json.loads(result.payload["stdout"])["late"]:
+                late = "did not start" if why == _FAILED else f"is not up after {seconds:.0f} s"
                 raise DeployError(
-                    f"{result.host}: {unit} is not up after {seconds:.0f} s: {why};"
-                    f" {self.diagnosis(result.host, [unit])}"
+                    f"{result.host}: {unit} {late}: {why}; {self.diagnosis(result.host, [unit])}"
                 )
 
     def check_health(self) -> None:

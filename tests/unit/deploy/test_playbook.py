@@ -23,6 +23,14 @@ def test_the_last_words_of_a_traceback_are_its_error():
     )
 
 
+def test_an_error_before_the_last_words_stands_first():
+    after = "KeyboardInterrupt\nno app loaded\ngoodbye to uWSGI.\n"
+    assert playbook.last_words(TRACEBACK + after) == (
+        "oslo_config.cfg.ConfigFileValueError: 99 is too many | … | KeyboardInterrupt |"
+        " no app loaded | goodbye to uWSGI."
+    )
+
+
 @pytest.mark.parametrize(
     ("payload", "expected"),
     [
