@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shlex
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from discovery.errors import TestbedError
 from discovery.testbed import Node
 
 WORK_FOLDER = "/var/lib/discovery-load"
+UNPACK = Path(__file__).parent / "on_node" / "unpack.py"
 
 
 @dataclass(frozen=True)
@@ -63,26 +65,6 @@ def _answer(command: str, alias: str, results: en.Results, check: bool) -> Answe
     return answer
 
 
-@contextmanager
-def _put(
-    program: Path, config: str, configs: Mapping[str, Any], nodes: Sequence[Node]
-) -> Iterator[Any]:
-    """Actions that copy ``program`` and each node's configuration, and whatever is added."""
-    with tempfile.TemporaryDirectory() as folder:
-        for node in nodes:
-            text = json.dumps(configs[node.alias], indent=1)
-            (Path(folder) / f"{node.alias}.json").write_text(text, encoding="utf-8")
-        with en.actions(roles=[node.host for node in nodes], gather_facts=False) as actions:
-            actions.file(path=WORK_FOLDER, state="directory", mode="0700")
-            actions.copy(src=str(program), dest=f"{WORK_FOLDER}/{program.name}", mode="0600")
-            actions.copy(
-                src=f"{folder}/{{{{ inventory_hostname }}}}.json",
-                dest=f"{WORK_FOLDER}/{config}",
-                mode="0600",
-            )
-            yield actions
-
-
 def put_program(
     program: Path, config: str, configs: Mapping[str, Any], nodes: Sequence[Node]
 ) -> None:
@@ -90,8 +72,7 @@ def put_program(
 
     Each node gets its own of ``configs`` (by alias) as the file ``config`` beside it.
     """
-    with _put(program, config, configs, nodes):
-        pass
+    _put(program, config, configs, nodes)
 
 
 def start_program(
@@ -104,11 +85,33 @@ def start_program(
     """
     config = f"{unit}.json"
     line = command.format(program=program.name, config=config)
-    with _put(program, config, configs, nodes) as actions:
-        actions.shell(
-            cmd=f"systemctl reset-failed {unit} 2>/dev/null; systemd-run --quiet "
-            f"--unit={unit} --working-directory={WORK_FOLDER} --setenv=HOME=/root {line}"
-        )
+    start = (
+        f" && {{ systemctl reset-failed {unit} 2>/dev/null; systemd-run --quiet"
+        f" --unit={unit} --working-directory={WORK_FOLDER} --setenv=HOME=/root {line}; }}"
+    )
+    _put(program, config, configs, nodes, start)
+
+
+def _put(
+    program: Path,
+    config: str,
+    configs: Mapping[str, Any],
+    nodes: Sequence[Node],
+    then: str = "",
+) -> None:
+    """Write ``program`` and each node's configuration into :data:`WORK_FOLDER`, then go on."""
+    unpack = f"/usr/bin/python3 -c {shlex.quote(UNPACK.read_text(encoding='utf-8'))} {WORK_FOLDER}"
+    text = program.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        for node in nodes:
+            files = {program.name: text, config: json.dumps(configs[node.alias], indent=1)}
+            packed = base64.b64encode(json.dumps(files).encode()).decode()
+            (Path(folder) / node.alias).write_text(packed, encoding="utf-8")
+        with en.actions(roles=[node.host for node in nodes], gather_facts=False) as actions:
+            actions.shell(
+                cmd=f"{{% raw %}}{unpack}{then}{{% endraw %}}",
+                stdin=f"{{{{ lookup('file', '{folder}/' + inventory_hostname) }}}}",
+            )
 
 
 def stop_program(unit: str, nodes: Sequence[Node]) -> None:

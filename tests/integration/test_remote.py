@@ -1,0 +1,64 @@
+"""Programs and their configurations get to nodes as they are; what runs there answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import enoslib as en
+import pytest
+
+from discovery.errors import TestbedError
+from discovery.testbed.leases import Node
+from discovery.workload import remote
+
+# Ansible leaves the terminals of its workers to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file <_io:ResourceWarning")
+
+HARD = "{{ not a template }} 'quoted' \"twice\" é 雪 \\ $HOME `x`\n{% raw %}"
+
+
+@pytest.fixture
+def node() -> Node:
+    """This machine, as Ansible reaches it without a connection."""
+    told = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    host = en.Host("127.0.0.1", alias="site-1-client", extra=told)
+    return Node(alias="site-1-client", site="site-1", role="client", address="127.0.0.1", host=host)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where programs are put."""
+    there = tmp_path / "there"
+    monkeypatch.setattr(remote, "WORK_FOLDER", str(there))
+    return there
+
+
+def test_what_is_put_is_there_unchanged_for_its_owner_alone(node, folder, tmp_path):
+    program = tmp_path / "tell.py"
+    program.write_text(f"# {HARD}\nprint('{{}}')\n", encoding="utf-8")
+    told = {"of-one-node": HARD, "number": 1}
+    remote.put_program(program, "tell.json", {node.alias: told}, [node])
+    assert (folder / "tell.py").read_text(encoding="utf-8") == program.read_text(encoding="utf-8")
+    assert json.loads((folder / "tell.json").read_text(encoding="utf-8")) == told
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "tell.json").stat().st_mode & 0o777 == 0o600
+    # Again, and shorter: nothing of what was there stays.
+    remote.put_program(program, "tell.json", {node.alias: {}}, [node])
+    assert (folder / "tell.json").read_text(encoding="utf-8") == "{}"
+
+
+def test_an_answer_is_what_was_printed(node):
+    command = f"{sys.executable} -c 'print(7 * 6)'"
+    assert remote.ask(command, [node], "it is gone") == {"site-1-client": 42}
+
+
+def test_no_answer_says_what_was_lost_and_why(node):
+    with pytest.raises(TestbedError, match="site-1-client: it is gone: no luck"):
+        remote.ask("echo no luck >&2; exit 1", [node], "it is gone")
+
+
+def test_a_command_that_fails_is_one_sentence(node):
+    with pytest.raises(TestbedError, match="site-1-client: `exit 3` failed"):
+        remote.run("exit 3", [node])
