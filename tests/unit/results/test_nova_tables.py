@@ -44,6 +44,14 @@ def test_a_call_without_error_or_database_has_none():
     assert table["duration_s"].tolist() == [0.25] * 3
 
 
+def test_a_call_that_found_nothing_was_answered():
+    raw = pd.DataFrame([call(error="InstanceGroupNotFound"), call(error="NotFoundError")])
+    table = valid("calls", nova.calls_table(raw))
+    assert table["error"].isna().tolist() == [True, False]
+    nothing = nova.calls_table(raw.iloc[:0])
+    assert nothing["error"].tolist() == []
+
+
 def test_calls_of_a_window_are_those_that_began_in_it():
     raw = pd.DataFrame([call(start=start) for start in (999.9, 1000.0, 1005.0, 1010.1)])
     assert nova.calls_table(raw, (1000.0, 1010.0))["start"].tolist() == [1000.0, 1005.0]
