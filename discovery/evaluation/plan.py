@@ -240,9 +240,10 @@ def _parts(run: Sequence[PlannedCell]) -> list[str]:
         }
         time = _minutes(sum(one.seconds for one in known) / 60)
         told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        least = f"at least {time}" if counts["unknown"] else time
         lines.append(
             f"{part}: {len(cells)} {'cells' if len(cells) > 1 else 'cell'}, "
-            f"{'at least ' if counts['unknown'] else ''}{time} ({told})"
+            f"{f'{least} ({told})' if known else 'time unknown'}"
         )
     return lines
 

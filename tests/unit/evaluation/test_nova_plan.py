@@ -29,11 +29,11 @@ def test_the_most_fake_nodes_that_fit_do_fit():
 
 def test_what_a_cell_says_is_what_is_deployed():
     cells = {cell.id: cell for cell in load_cells(NOVA_2017, "laptop")}
-    zoned = cells["redis-nova-s3-d10-zoned-burst60-f6-w2-r1"]
+    zoned = cells["redis-nova-s3-d10-zoned-burst60-f6-w1-r1"]
     assert zoned.settings.zones
     assert zoned.settings.fake_nodes == 6
     assert zoned.deployed.stores["mariadb"] == ("keystone", "glance", "neutron")
-    four = cells["redis-nova-4-replicas-s1-d0-burst100-f6-w2-r1"]
+    four = cells["redis-nova-4-replicas-s1-d0-burst100-f6-w1-r1"]
     # Master, controller, compute and client; four Redis masters and a replica of each.
     assert nodes(four) == 4 + 8
 
