@@ -74,8 +74,8 @@ def _consistency_tables(found: Consistency | None) -> dict[str, pd.DataFrame]:
 def calls_table(calls: pd.DataFrame, window: tuple[float, float] | None = None) -> pd.DataFrame:
     """A row per call that began in ``window`` (s, epoch); of all there were if it is not given.
 
-    ``calls`` is ``calls.parquet``. A call without an error has none, and neither has one that raised
-    a ``…NotFound``: it asked, and was answered. One that asked no database has no database.
+    ``calls`` is ``calls.parquet``. A call without an error has none, and neither has one that
+    raised a ``…NotFound``: it asked, and was answered. One that asked no database has no database.
     """
     if window is not None:
         calls = calls[calls["start"].between(*window)]
