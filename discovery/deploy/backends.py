@@ -101,6 +101,9 @@ _MARIADB_COUNTERS: dict[str, Any] = {
         "reads": "SHOW GLOBAL STATUS LIKE 'Com_select'",
         "writes": "SHOW GLOBAL STATUS WHERE Variable_name IN ('Com_insert', 'Com_insert_select',"
         " 'Com_replace', 'Com_update', 'Com_update_multi', 'Com_delete', 'Com_delete_multi')",
+        # What two transactions that wanted the same rows came to: of one server, of a cluster.
+        "conflicts": "SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_deadlocks',"
+        " 'wsrep_local_cert_failures', 'wsrep_local_bf_aborts')",
     },
     "counts_itself": True,
 }

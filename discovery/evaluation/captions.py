@@ -237,6 +237,12 @@ _NOVA_TABLES = (
         "all were booted, how many the API, each database, Placement and the quotas had, with the "
         "number of findings that did not agree.",
     ),
+    Caption(
+        "conflicts",
+        "Conflicts",
+        "Errors of the database that calls met, and those that they ended in; requests that the "
+        "client sent again; deadlocks and failed certifications that the servers counted.",
+    ),
     Caption("rest", "REST requests", "Mean (ms) of the iterations that succeeded, 95 % interval."),
     Caption("calls", "Calls", "Mean time of a call of the data-access layer beside the study's."),
     Caption(

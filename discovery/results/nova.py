@@ -15,6 +15,7 @@ import pandas as pd
 
 from discovery.experiment.nova_cells import NovaCell
 from discovery.results.nova_raw import Burst, Consistency
+from discovery.results.queries import growth
 from discovery.results.raw import RawCell
 from discovery.results.system import units_table
 
@@ -40,6 +41,7 @@ def nova_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
         "servers": servers_table(raw.bursts),
         "units": units_table(raw.units),
         "traffic": nothing if window is None else traffic_table(raw.traffic, window),
+        "counted": pd.DataFrame() if window is None else counted_table(cell.counters, window),
         **_consistency_tables(raw.consistency),
         "faults": pd.DataFrame([fault.model_dump() for fault in raw.faults]),
         "control_planes": pd.DataFrame(
@@ -59,6 +61,17 @@ def nova_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
             ]
         ),
     }
+
+
+def counted_table(counters: pd.DataFrame, window: tuple[float, float]) -> pd.DataFrame:
+    """A row per counter of the database servers: its growth in ``window`` (s, epoch), over all.
+
+    It is missing where the samples do not cover the window, or the counter fell in it.
+    """
+    names = counters["counter"].unique().tolist()
+    return pd.DataFrame(
+        [{"counter": name, "value": growth(counters, name, *window)} for name in names]
+    )
 
 
 def _consistency_tables(found: Consistency | None) -> dict[str, pd.DataFrame]:

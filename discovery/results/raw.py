@@ -21,7 +21,7 @@ from discovery.results.rally import Workload, read_report
 from discovery.whole import sha256
 
 MANIFEST = "cell.json"
-COUNTERS = ("queries", "commits", "rollbacks", "reads", "writes")
+COUNTERS = ("queries", "commits", "rollbacks", "reads", "writes", "conflicts")
 SYSTEM_COLUMNS = (
     "node",
     "site",

@@ -231,6 +231,10 @@ NOVA_COLUMNS: dict[str, dict[str, pa.Column]] = {
         "mb": _number(_NON_NEGATIVE, nullable=True),
         "packets": _number(_NON_NEGATIVE, nullable=True),
     },
+    "counted": {
+        "counter": _text(_NAME),
+        "value": _number(_NON_NEGATIVE, nullable=True),
+    },
     "known": {
         "by": _text(_NAME),
         "servers": _count(_NON_NEGATIVE),
@@ -262,8 +266,9 @@ NOVA_COLUMNS: dict[str, dict[str, pa.Column]] = {
 """The columns, after the cell's, of what is measured in and around Nova (`discovery.results.nova`).
 
 ``control_planes`` has a row per cell: what deployed it, and its factors that no other cell has.
-``known`` are the servers that the API, each database, Placement and the quotas knew when all were
-booted, and ``findings`` what did not agree; ``faults`` what was broken on purpose.
+``counted`` is what the database servers counted while the load ran. ``known`` are the servers that
+the API, each database, Placement and the quotas knew when all were booted, and ``findings`` what
+did not agree; ``faults`` what was broken on purpose.
 
 They are no part of :data:`TABLES`, which the Keystone study's tiers and archive hold all of.
 """
