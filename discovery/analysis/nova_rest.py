@@ -1,4 +1,4 @@
-"""Nova from outside: REST requests of a remote client, and whether all know the same servers."""
+"""REST requests of a client that is far from the database: Rally's scenarios on Nova."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 Tables = Mapping[str, pd.DataFrame]
 
 LEVELS = ["variant", "sites", "one_way_delay_ms", "scenario"]
-_COUNTED = ["asked", "active", "failed", "gone"]
 
 
 def rest_times(tables: Tables) -> pd.DataFrame:
@@ -112,31 +111,3 @@ def rest_numbers(found: pd.DataFrame) -> Numbers:
                 **{end: row[end] if math.isfinite(row[end]) else None for end in ("low", "high")},
             }
     return numbers
-
-
-def agreement(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What became of the servers of every burst, and what all that know of servers knew of them.
-
-    The first has a row per cell: servers ``asked`` for, ``active``, ``failed`` to be, ``gone``
-    after their deletion; then how many each of API, databases, Placement (``consumers``) and quotas
-    had while all were booted, and ``findings``, what did not agree. The second has a row for each.
-    """
-    servers = tables["servers"]
-    grouped = servers.groupby("cell", sort=True)
-    counted = pd.DataFrame(
-        {
-            "asked": grouped.size(),
-            "active": grouped["active_at"].count(),
-            "failed": grouped["error"].count(),
-            "gone": grouped["gone_at"].count(),
-        },
-        columns=_COUNTED,
-    )
-    known = tables["known"].pivot(index="cell", columns="by", values="servers")
-    found = tables["findings"]
-    whole = counted.join(known.rename(columns={"servers": "API"}))
-    whole["findings"] = found.groupby("cell").size().reindex(whole.index, fill_value=0)
-    return (
-        whole.rename_axis("cell").reset_index(),
-        found[["cell", "kind", "what", "detail"]].reset_index(drop=True),
-    )

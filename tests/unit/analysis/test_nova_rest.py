@@ -1,12 +1,10 @@
-"""REST requests by variant, and whether all that know of servers know the same."""
+"""REST requests by variant, and what of them failed."""
 
 import math
 
-import pandas as pd
 import pytest
 
 from discovery.analysis.nova_rest import (
-    agreement,
     rest_figure,
     rest_numbers,
     rest_table,
@@ -55,16 +53,3 @@ def test_the_figure_has_a_panel_per_size_and_is_there_without_any(measured):
 
 def test_what_rally_loaded_is_none_of_the_studys(measured):
     assert set(study_only(measured)["cells"]["cell"]) == {cell("vanilla")["cell"]}
-
-
-def test_agreement_has_what_became_of_all_servers_and_what_each_knew(measured):
-    name = cell("vanilla")["cell"]
-    row = measured["known"].reindex([0]).assign(cell=name, by="servers", servers=8)
-    more = {"cell": name, "kind": "lost", "what": "id-1", "detail": "the API has none"}
-    found = pd.concat([measured["findings"], pd.DataFrame([more, more])])
-    known, findings = agreement({**measured, "known": row, "findings": found})
-    (only,) = known.to_dict("records")
-    assert only["cell"] == name
-    assert [only[key] for key in ("asked", "active", "failed", "API")] == [10, 8, 2, 8]
-    assert only["findings"] == 2
-    assert findings["kind"].tolist() == ["lost", "lost"]
