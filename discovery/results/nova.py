@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from discovery.experiment.nova_cells import NovaCell
-from discovery.results.nova_raw import Burst, Consistency
+from discovery.results.nova_raw import Burst, Consistency, Placed, Server
 from discovery.results.queries import growth
 from discovery.results.raw import RawCell
 from discovery.results.system import units_table
@@ -38,7 +39,7 @@ def nova_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
     nothing = pd.DataFrame()
     return {
         "calls": nothing if window is None else calls_table(raw.calls, window),
-        "servers": servers_table(raw.bursts),
+        "servers": servers_table(raw.bursts, raw.consistency.placed if raw.consistency else {}),
         "units": units_table(raw.units),
         "traffic": nothing if window is None else traffic_table(raw.traffic, window),
         "counted": pd.DataFrame() if window is None else counted_table(cell.counters, window),
@@ -99,12 +100,19 @@ def calls_table(calls: pd.DataFrame, window: tuple[float, float] | None = None) 
     return table
 
 
-def servers_table(bursts: Mapping[str, Burst]) -> pd.DataFrame:
+def servers_table(
+    bursts: Mapping[str, Burst], placed: Mapping[str, Placed] = MappingProxyType({})
+) -> pd.DataFrame:
     """A row per server that was asked for, of the bursts of every client's site.
 
     ``active_at`` is missing where it never was ACTIVE; then ``error`` is the kind of its failure.
-    ``host_site`` is read from the host's name, which begins with its site's.
+    Where it is comes from ``placed``, by id. ``host_site`` is read from the host's name, which
+    begins with its site's.
     """
+
+    def where(server: Server) -> Placed:
+        return placed.get(server.id or "", Placed(host=server.host, node=server.node))
+
     return pd.DataFrame(
         {
             "client_site": site,
@@ -119,9 +127,9 @@ def servers_table(bursts: Mapping[str, Burst]) -> pd.DataFrame:
             "fault": server.fault,
             "tries": server.boot_tries,
             "zone": server.zone,
-            "host": server.host,
-            "host_site": _site_of(server.host),
-            "fake_node": server.node,
+            "host": where(server).host,
+            "host_site": _site_of(where(server).host),
+            "fake_node": where(server).node,
             "delete_asked_at": server.delete_start,
             "gone_at": server.gone,
             "delete_error": server.delete_failure,

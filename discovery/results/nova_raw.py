@@ -46,6 +46,8 @@ class _Recorded(BaseModel):
 class Server(_Recorded):
     """A server that was asked for; times in s since the epoch, ``None`` where it never came so far.
 
+    ``host`` and ``node`` are what the API tells, which tells them to administrators alone.
+
     ``ended`` is when it was ACTIVE, or when it was known that it would not be: then ``failure``
     says which way (``http-403``, ``no-connection``, ``no-answer``, ``error``, ``vanished``,
     ``unfinished``), and ``fault`` what was said of it.
@@ -98,12 +100,23 @@ class Finding(_Recorded):
     detail: str
 
 
+class Placed(_Recorded):
+    """The host and its (fake) node that an instance is on."""
+
+    host: str | None
+    node: str | None
+
+
 class Consistency(_Recorded):
-    """``consistency.json``: how many servers each that knows of them has, and what disagrees."""
+    """``consistency.json``: how many servers each that knows of them has, and what disagrees.
+
+    ``placed`` is where they are, by id.
+    """
 
     schema_version: Literal[1]
     counts: dict[str, int]
     findings: tuple[Finding, ...]
+    placed: dict[str, Placed]
 
 
 class Fault(_Recorded):

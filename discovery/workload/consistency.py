@@ -165,6 +165,14 @@ def counts(survey: Row, stored: Row) -> dict[str, int]:
     }
 
 
+def placed(stored: Row) -> dict[str, dict[str, str | None]]:
+    """Where each instance of the cell is, by its id: only administrators may ask the API for it."""
+    return {
+        row["uuid"]: {"host": row["host"], "node": row["node"]}
+        for row in stored["instances"]["nova_cell1"]
+    }
+
+
 def check(
     client: Node,
     control: Node,
@@ -175,7 +183,7 @@ def check(
     asked: Sequence[Row],
     projects: Sequence[str],
 ) -> dict[str, Any]:
-    """``{"counts", "findings"}`` of a quiet Nova, for ``consistency.json``.
+    """``{"counts", "findings", "placed"}`` of a quiet Nova, for ``consistency.json``.
 
     ``client`` asks the API as ``admin``, ``control`` reads the databases ``urls`` as it reaches
     them; ``asked`` and ``projects`` are the servers and projects of the burst's records.
@@ -201,6 +209,7 @@ def check(
         "schema_version": 1,
         "counts": counts(survey, stored),
         "findings": [asdict(one) for one in found],
+        "placed": placed(stored),
     }
 
 

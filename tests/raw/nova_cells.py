@@ -66,7 +66,10 @@ def _write_burst(folder: Path, cell: NovaCell) -> None:
 
     known = dict.fromkeys(("servers", "nova_cell1", "mappings", "consumers"), cell.servers)
     finding = {"kind": "quota", "what": "p", "detail": "is said to use 9 instances"}
-    consistency = {"schema_version": 1, "counts": known, "findings": [finding]}
+    placed = {f"id-{number}": {"host": "site-1-compute", "node": "n"} for number in range(2)}
+    consistency = {
+        "schema_version": 1, "counts": known, "findings": [finding], "placed": placed,
+    }  # fmt: skip
     (folder / "consistency.json").write_text(json.dumps(consistency))
     if cell.fault != "none":
         fault = {"fault": cell.fault, "node": "site-1-database", "site": "site-1", "time": BOOT + 2}
@@ -106,7 +109,7 @@ def _server(number: int, sites: int) -> dict[str, Any]:
         "name": f"burst-{number}", "api_site": site, "zone": None, "id": f"id-{number}",
         "request_start": BOOT + number / 10, "accepted": BOOT + 1 + number / 10,
         "ended": BOOT + 5 + number / 10, "failure": None, "fault": None,
-        "host": f"{site}-compute", "node": f"{site}-compute-0", "delete_start": BOOT + 20,
+        "host": None, "node": None, "delete_start": BOOT + 20,
         "delete_accepted": BOOT + 21, "gone": BOOT + 25, "delete_failure": None, "boot_tries": 1,
         "delete_tries": 1, "missed": 0,
     }  # fmt: skip

@@ -38,6 +38,8 @@ def test_all_tables_are_written_and_none_but_the_burst_counts(folders, tmp_path)
     for cell in CELLS:
         assert json.loads(planes.loc[cell.id, "backends"]) == cell.backends
     assert len(tables["servers"]) == sum(cell.servers for cell in CELLS)
+    # Where they are is what the databases say, of those that are there.
+    assert tables["servers"]["host_site"].dropna().tolist() == ["site-1"] * 4
     # Two of the four calls began in the burst, and 3 of the 8 MB were exchanged in it.
     assert tables["calls"].groupby("cell").size().tolist() == [2, 2]
     sent = tables["traffic"].query("source == 'control'")

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from discovery.workload.consistency import counts, findings
+from discovery.workload.consistency import counts, findings, placed
 
 NODE = "site-1-compute-node-001"
 
@@ -51,6 +51,12 @@ def test_a_quiet_nova_has_no_findings():
         "servers": 3, "nova_cell0": 0, "nova_cell1": 3, "build_requests": 0, "mappings": 3,
         "consumers": 3, "quota_instances": 3,
     }  # fmt: skip
+
+
+def test_where_servers_are_is_what_the_cell_says():
+    _, stored, _ = quiet(2)
+    here = {"host": "site-1-compute", "node": NODE}
+    assert placed(stored) == {"id-0": here, "id-1": here}
 
 
 def test_an_empty_one_has_none_either():
