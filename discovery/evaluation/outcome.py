@@ -28,9 +28,14 @@ class Outcome:
     figures: tuple[Figure, ...]
 
     @property
+    def service(self) -> str:
+        """What the study is of: ``keystone`` or ``nova``."""
+        return _service(self.tables)
+
+    @property
     def captions(self) -> Captions:
         """What its figures and tables show."""
-        return _captions(self.tables)
+        return CAPTIONS[self.service]
 
     @property
     def study(self) -> Mapping[str, pd.DataFrame]:
@@ -49,9 +54,9 @@ def read_outcome(folder: Path) -> Outcome:
             f"{', '.join(tiers) or 'no tier'}; judge the claims again"
         )
     return Outcome(
-        folder, verdicts, tables, figures_in(folder / "figures", _captions(tables).figures)
+        folder, verdicts, tables, figures_in(folder / "figures", CAPTIONS[_service(tables)].figures)
     )
 
 
-def _captions(tables: Mapping[str, pd.DataFrame]) -> Captions:
-    return CAPTIONS["nova" if "control_planes" in tables else "keystone"]
+def _service(tables: Mapping[str, pd.DataFrame]) -> str:
+    return "nova" if "control_planes" in tables else "keystone"

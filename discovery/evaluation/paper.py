@@ -43,7 +43,7 @@ def build_paper(results: Path, out: Path, sources: Path = Path("paper")) -> None
     generated = write_generated(outcome, results / "paper")
     with tempfile.TemporaryDirectory(prefix="paper-") as scratch:
         folder = Path(scratch)
-        for path in [*sources.glob("*.*"), *generated]:
+        for path in [*text_of(outcome.service, sources), *generated]:
             shutil.copy(path, folder)
         (folder / "figures").mkdir()
         for figure in outcome.figures:
@@ -52,6 +52,11 @@ def build_paper(results: Path, out: Path, sources: Path = Path("paper")) -> None
         _set(folder, outcome, sources, results / "paper" / "paper.log")
         with whole_file(out) as partial:
             shutil.copyfile(folder / "paper.pdf", partial)
+
+
+def text_of(service: str, sources: Path) -> list[Path]:
+    """The files of the paper's text: what all studies share, and what is said of ``service``'s."""
+    return [*sources.glob("*.*"), *(sources / service).glob("*.*")]
 
 
 def write_generated(outcome: Outcome, folder: Path) -> list[Path]:
@@ -114,6 +119,8 @@ def _set(folder: Path, outcome: Outcome, sources: Path, log: Path) -> None:
         problem = re.search(r"^(?:\./)?([\w.-]+\.\w+):(\d+): (.+)$", text, re.MULTILINE)
         if problem is None:
             raise ConfigError(f"LaTeX failed; its log is {log}", file=sources / MAIN)
+        written = [path for path in text_of(outcome.service, sources) if path.name == problem[1]]
         raise ConfigError(
-            f"line {problem[2]}: {problem[3]} LaTeX's log is {log}", file=sources / problem[1]
+            f"line {problem[2]}: {problem[3]} LaTeX's log is {log}",
+            file=written[0] if written else folder / problem[1],
         )

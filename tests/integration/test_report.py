@@ -236,7 +236,7 @@ def test_the_same_results_give_the_same_paper(paper, results, tmp_path):
 def test_a_number_that_is_missing_reads_not_run(results, tmp_path):
     sources = tmp_path / "paper"
     shutil.copytree(ROOT / "paper", sources)
-    (sources / "introduction.tex").write_text("Marker: \\result{no such number}.\n")
+    (sources / "keystone" / "introduction.tex").write_text("Marker: \\result{no such number}.\n")
     build_paper(results, tmp_path / "paper.pdf", sources)
     assert "Marker: not run." in text_of(tmp_path / "paper.pdf")
 
@@ -244,7 +244,7 @@ def test_a_number_that_is_missing_reads_not_run(results, tmp_path):
 def test_a_mistake_in_the_text_is_told_with_file_and_line(results, tmp_path):
     sources = tmp_path / "paper"
     shutil.copytree(ROOT / "paper", sources)
-    (sources / "method.tex").write_text("One line.\n\\nosuchcommand\n")
+    (sources / "keystone" / "method.tex").write_text("One line.\n\\nosuchcommand\n")
     with pytest.raises(ConfigError, match=r"method\.tex: line 2: Undefined control sequence"):
         build_paper(results, tmp_path / "paper.pdf", sources)
     assert not (tmp_path / "paper.pdf").exists()
