@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from discovery.analysis.summary import in_order
+from discovery.workload.phases import LOAD
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -36,7 +37,7 @@ def phase_means(tables: Tables, *, steps_of: str | None = None) -> pd.DataFrame:
     good = tables["cells"].loc[tables["cells"]["status"] == "ok", "cell"]
     phases = tables["phases"][tables["phases"]["cell"].isin(good)]
     if steps_of is None:
-        chosen = phases[~phases["phase"].str.contains(":") & (phases["phase"] != "load")]
+        chosen = phases[~phases["phase"].str.contains(":") & ~phases["phase"].isin(LOAD)]
     else:
         chosen = phases[phases["phase"].str.startswith(f"{steps_of}:")]
     chosen = chosen.assign(place=chosen.groupby("cell")["start"].rank(method="first"))

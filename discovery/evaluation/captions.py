@@ -33,6 +33,24 @@ _BARS = (
     "with 95 % intervals. The axis is logarithmic."
 )
 
+# Of every study.
+_TESTBED = (
+    Caption(
+        "wan",
+        "Accuracy of the WAN",
+        "Measured minus asked round trip of every pair of sites, after shaping and after the load; "
+        "the band is what is allowed.",
+        section="testbed",
+    ),
+    Caption(
+        "phases",
+        "Phases of a cell",
+        "Mean seconds before and after the load, by back end.",
+        section="testbed",
+    ),
+    Caption("deploy-steps", "Steps of a deployment", "Mean seconds of each step, by back end."),
+)
+
 _KEYSTONE = (
     Caption(
         "figure-23",
@@ -133,20 +151,6 @@ _KEYSTONE = (
         "its nodes, the line spans them.",
         wide=True,
     ),
-    Caption(
-        "wan",
-        "Accuracy of the WAN",
-        "Measured minus asked round trip of every pair of sites, after shaping and after the load; "
-        "the band is what is allowed.",
-        section="testbed",
-    ),
-    Caption(
-        "phases",
-        "Phases of a cell",
-        "Mean seconds before and after the load, by back end.",
-        section="testbed",
-    ),
-    Caption("deploy-steps", "Steps of a deployment", "Mean seconds of each step, by back end."),
 )
 
 _KEYSTONE_TABLES = (
@@ -270,7 +274,7 @@ class Captions:
 
 
 CAPTIONS: dict[str, Captions] = {
-    "keystone": Captions(_KEYSTONE, _KEYSTONE_TABLES),
-    "nova": Captions(_NOVA, _NOVA_TABLES),
+    "keystone": Captions((*_KEYSTONE, *_TESTBED), _KEYSTONE_TABLES),
+    "nova": Captions((*_NOVA, *_TESTBED), _NOVA_TABLES),
 }
 """By the service that the study is of."""

@@ -22,9 +22,10 @@ from discovery.errors import ConfigError, ResultError
 from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.studies import AnyCell
 from discovery.workload.nova_scenarios import NOVA_SCENARIOS
+from discovery.workload.phases import LOAD
 
 # Those that grow with the work and the delay; the others are the price of having a testbed.
-_LOADED = {"warm-up", "load", "boot", "look", "delete"}
+_LOADED = {"warm-up", *LOAD}
 _CELL: TypeAdapter[AnyCell] = TypeAdapter(AnyCell)
 
 

@@ -29,9 +29,11 @@ class Run(Model):
         return Path("experiments") / self.experiment
 
     @property
-    def notebooks(self) -> Path:
-        """The folder of the experiment's notebooks, relative to the repository."""
-        return Path("notebooks") / self.experiment
+    def notebooks(self) -> dict[str, Path]:
+        """Notebooks by name: those of every experiment, and this one's; as the repository has them."""
+        folder = Path("notebooks")
+        found = [*folder.glob("*.ipynb"), *(folder / self.experiment).glob("*.ipynb")]
+        return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
 
     @property
     def archive(self) -> Path:

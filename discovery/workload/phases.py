@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+LOAD = frozenset({"load", "boot", "look", "delete"})
+"""The phases in which a cell is loaded; all others are the price of having a testbed."""
+
 
 @dataclass(frozen=True)
 class Phase:

@@ -11,8 +11,13 @@ from discovery.results.tidy import tidy
 from tests.raw.cells import make_cell, write_cell, write_study
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = ROOT / "notebooks" / "keystone-2018"
-NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+NOTEBOOKS = ROOT / "notebooks"
+FILES = {
+    path.stem: path
+    for folder in (NOTEBOOKS, NOTEBOOKS / "keystone-2018")
+    for path in folder.glob("*.ipynb")
+}
+NAMES = sorted(FILES)
 TWO = ["authenticate-user-and-validate-token", "create-user-update-password"]
 
 MORE = {"study-of-2018": {"experiment": str(ROOT / "experiments" / "keystone-2018")}}
@@ -40,7 +45,7 @@ def tables(request, tmp_path_factory):
 def test_a_notebook_runs_and_writes_what_it_shows(tables, tmp_path, name):
     (tmp_path / "notebooks").mkdir()
     papermill.execute_notebook(
-        NOTEBOOKS / f"{name}.ipynb",
+        FILES[name],
         tmp_path / "notebooks" / f"{name}.ipynb",
         parameters={"tidy": str(tables), "out": str(tmp_path), **MORE.get(name, {})},
         progress_bar=False,
@@ -59,7 +64,7 @@ def test_a_notebook_runs_and_writes_what_it_shows(tables, tmp_path, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_is_stored_without_output(name):
-    book = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
+    book = json.loads(FILES[name].read_text())
     code = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
     assert [cell["metadata"].get("tags") for cell in code].count(["parameters"]) == 1

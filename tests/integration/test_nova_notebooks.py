@@ -9,8 +9,13 @@ import pytest
 
 from tests.unit.claims.nova_tables import cell, tables, write
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "nova-2017"
-NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+FILES = {
+    path.stem: path
+    for folder in (NOTEBOOKS, NOTEBOOKS / "nova-2017")
+    for path in folder.glob("*.ipynb")
+}
+NAMES = sorted(FILES)
 
 
 def measured(number):
@@ -45,7 +50,7 @@ def folder(request, tmp_path_factory):
 def test_a_notebook_runs_and_writes_what_it_shows(folder, tmp_path, name):
     (tmp_path / "notebooks").mkdir()
     papermill.execute_notebook(
-        NOTEBOOKS / f"{name}.ipynb",
+        FILES[name],
         tmp_path / "notebooks" / f"{name}.ipynb",
         parameters={"tidy": str(folder), "out": str(tmp_path)},
         progress_bar=False,
@@ -59,11 +64,11 @@ def test_a_notebook_runs_and_writes_what_it_shows(folder, tmp_path, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_is_stored_without_output(name):
-    book = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
+    book = json.loads(FILES[name].read_text())
     code = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
     assert [cell["metadata"].get("tags") for cell in code].count(["parameters"]) == 1
 
 
 def test_the_notebooks_are_there():
-    assert NAMES == ["bursts", "calls", "network", "rest", "services"]
+    assert NAMES == ["bursts", "calls", "network", "rest", "services", "testbed"]

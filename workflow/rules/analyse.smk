@@ -11,7 +11,7 @@ BESIDE = "study-of-2018"
 rule notebook:
     input:
         tables=TIDY_TABLES,
-        notebook=f"{RUN.notebooks}/{{notebook}}.ipynb",
+        notebook=lambda wildcards: NOTEBOOKS[wildcards.notebook],
         study=lambda wildcards: STUDY if wildcards.notebook == BESIDE else [],
         code=lambda wildcards: sources(
             "analysis", *(["claims"] if wildcards.notebook == BESIDE else [])

@@ -41,13 +41,12 @@ RAW = f"{RESULTS}/raw"
 TIDY = f"{RESULTS}/tidy"
 LOGS = f"{RESULTS}/logs"
 
-# Each experiment has notebooks of its own.
-NOTEBOOKS = sorted(path.stem for path in RUN.notebooks.glob("*.ipynb"))
+NOTEBOOKS = RUN.notebooks
 
 MANIFESTS = expand(f"{RAW}/{{cell}}/cell.json", cell=CELLS)
 TIDY_TABLES = expand(f"{TIDY}/{{table}}.parquet", table=TABLES)
 # An executed notebook stands for the figures and tables that it wrote.
-EXECUTED = expand(f"{RESULTS}/notebooks/{{notebook}}.ipynb", notebook=NOTEBOOKS)
+EXECUTED = expand(f"{RESULTS}/notebooks/{{notebook}}.ipynb", notebook=list(NOTEBOOKS))
 CLAIMS = f"{RESULTS}/claims.json"
 PAPER = f"{RESULTS}/paper.pdf"
 REPORT = f"{RESULTS}/report/index.html"

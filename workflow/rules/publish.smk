@@ -5,7 +5,7 @@ rule paper:
     input:
         notebooks=EXECUTED,
         claims=CLAIMS,
-        text=sorted(map(str, Path("paper").glob("*.*"))),
+        text=sorted(map(str, Path("paper").rglob("*.*"))),
         code=sources("evaluation", "claims", "analysis"),
     output:
         report(PAPER, caption="../report/paper.rst", category="Paper"),
