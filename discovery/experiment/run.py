@@ -30,7 +30,7 @@ class Run(Model):
 
     @property
     def notebooks(self) -> dict[str, Path]:
-        """Notebooks by name: those of every experiment, and this one's; as the repository has them."""
+        """Notebooks by name, those of every experiment and this one's; paths in the repository."""
         folder = Path("notebooks")
         found = [*folder.glob("*.ipynb"), *(folder / self.experiment).glob("*.ipynb")]
         return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
