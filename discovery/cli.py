@@ -116,17 +116,12 @@ def cell_run(
     from discovery.evaluation.plan import plan as make_plan
     from discovery.evaluation.plan import progress
     from discovery.experiment.load import load_cell
-    from discovery.experiment.nova_cells import NovaCell
     from discovery.testbed import load_testbed
     from discovery.workload.cell import run_cell
-    from discovery.workload.nova_cell import run_nova_cell
 
     chosen = load_cell(experiment, tier, cell)
     typer.echo(progress(make_plan(experiment, tier, testbed, Path("results")), cell))
-    if isinstance(chosen, NovaCell):
-        run_nova_cell(chosen, load_testbed(testbed), out, _tell(cell))
-    else:
-        run_cell(chosen, load_testbed(testbed), out, _tell(cell))
+    run_cell(chosen, load_testbed(testbed), out, _tell(cell))
 
 
 @app.command()

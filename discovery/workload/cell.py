@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from discovery.deploy import Deployment, deploy, memory_mb
-from discovery.deploy.cockroach import zones
 from discovery.errors import DeployError, MeasuredFailure, TestbedError
-from discovery.experiment.cells import Cell
+from discovery.experiment.nova_cells import NovaCell
+from discovery.experiment.studies import AnyCell
 from discovery.testbed import Lease, Testbed, lease
 from discovery.whole import whole_folder
-from discovery.workload import probes, remote, replays
-from discovery.workload.clients import keystone_clients
+from discovery.workload import remote
+from discovery.workload.keystone import KeystoneSubject
 from discovery.workload.manifest import environment, write_manifest
+from discovery.workload.nova import NovaSubject
 from discovery.workload.phases import PhaseClock
+from discovery.workload.subject import Deployed, Subject, Tell
 
-Tell = Callable[[str], None]
 
-
-def run_cell(cell: Cell, testbed: Testbed, out: Path, tell: Tell) -> None:
+def run_cell(cell: AnyCell, testbed: Testbed, out: Path, tell: Tell) -> None:
     """Run ``cell`` on ``testbed`` and write its raw results as the folder ``out``.
 
     ``tell`` gets a line for every step. A :class:`MeasuredFailure` after the deployment was proven
@@ -31,21 +29,25 @@ def run_cell(cell: Cell, testbed: Testbed, out: Path, tell: Tell) -> None:
     """
     clock = PhaseClock(tell)
     started = datetime.now(UTC)
+    subject = _subject(cell, tell)
     with whole_folder(out) as folder, ExitStack() as stack:
         with clock("lease"):
-            needed = memory_mb(
-                cell.backend,
-                cell.sites,
-                load=cell.load,
-                processes=cell.keystone.processes,
-            )
             held = stack.enter_context(
-                lease(testbed, sites=cell.sites, purpose=cell.id, memory_mb=needed)
+                lease(
+                    testbed,
+                    sites=cell.sites,
+                    purpose=cell.id,
+                    memory_mb=subject.memory_mb,
+                    roles=subject.roles,
+                )
             )
-        deployment = _deploy(cell, held, clock)
-        failure = _load(cell, held, deployment, folder, clock, tell)
+        with clock("deploy"):
+            deployed = subject.deploy(held, clock)
+        with clock("health"):
+            deployed.check_health()
+        failure = _load(cell, subject, held, deployed, folder, clock, tell)
         described = environment(
-            held.provider, held.wan.backend, deployment.image, deployment.versions()
+            held.provider, held.wan.backend, deployed.image, deployed.versions()
         )
         with clock("release"):
             held.release()
@@ -59,58 +61,49 @@ def run_cell(cell: Cell, testbed: Testbed, out: Path, tell: Tell) -> None:
         )
 
 
-def _deploy(cell: Cell, held: Lease, clock: PhaseClock) -> Deployment:
-    with clock("deploy"):
-        deployment = deploy(
-            held,
-            cell.backend,
-            cell.keystone,
-            cell.database,
-            clock,
-            placement=cell.placement or zones.DEFAULT,
-        )
-    with clock("health"):
-        deployment.check_health()
-    return deployment
+def _subject(cell: AnyCell, tell: Tell) -> Subject:
+    if isinstance(cell, NovaCell):
+        return NovaSubject(cell, tell)
+    return KeystoneSubject(cell, tell)
 
 
 def _load(
-    cell: Cell, held: Lease, deployment: Deployment, folder: Path, clock: PhaseClock, tell: Tell
+    cell: AnyCell,
+    subject: Subject,
+    held: Lease,
+    deployed: Deployed,
+    folder: Path,
+    clock: PhaseClock,
+    tell: Tell,
 ) -> dict[str, str] | None:
-    """Shape the WAN, warm up, load, and collect; what broke of the system under test, if any."""
-    clients = keystone_clients(cell, held.nodes, deployment)
-    failure: dict[str, str] | None = None
+    """Shape the WAN, load, and collect; what broke of the system under test, if any."""
     with clock("prepare"):
-        clients.start()
-        probes.start(held.nodes, deployment.query_counters, deployment.database_nodes)
+        subject.prepare()
     with clock("shape"):
         held.wan.shape(cell.delays, cell.wan)
-    phase = "warm-up"
+    failure: dict[str, str] | None = None
+    phase = ""
     try:
-        with clock(phase):
-            clients.warm_up()
-        phase = "load"
-        with clock(phase):
-            clients.load(tell)
+        for phase, step in subject.steps(folder):
+            with clock(phase):
+                step()
     except (MeasuredFailure, TestbedError) as error:
         failure = {
             "class": "measured",
             "phase": phase,
-            "message": _what_broke(error, held, deployment),
+            "message": _what_broke(error, held, deployed),
         }
         tell(f"the system under test broke, which is a result: {failure['message']}")
     with clock("collect"):
         held.wan.measure("after-load")
-        probes.collect(held.nodes, folder)
-        clients.report(folder / "rally")
-        replays.collect(deployment, folder)
-        deployment.logs(folder / "logs")
+        subject.collect(folder)
+        deployed.logs(folder / "logs")
         record = json.dumps(held.wan.record, indent=1)
         (folder / "wan.json").write_text(record + "\n", encoding="utf-8")
     return failure
 
 
-def _what_broke(error: Exception, held: Lease, deployment: Deployment) -> str:
+def _what_broke(error: Exception, held: Lease, deployed: Deployed) -> str:
     """What of the system under test broke; ``error`` is raised again if it was something else.
 
     Rally gives up in the same way on a Keystone that is dead and on a mistake of ours, so the
@@ -120,7 +113,7 @@ def _what_broke(error: Exception, held: Lease, deployment: Deployment) -> str:
         return str(error)
     remote.run("true", held.nodes)
     try:
-        deployment.check_health()
+        deployed.check_health()
     except DeployError as unhealthy:
         return f"{unhealthy} (after: {error})"
     raise error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,9 +13,7 @@ from discovery.experiment.nova_cells import NovaCell
 from discovery.workload import consistency, faults
 from discovery.workload.burst import Burst, Plan
 from discovery.workload.clients import nova_clients
-
-Tell = Callable[[str], None]
-Step = Callable[[], None]
+from discovery.workload.subject import Step, Tell
 
 
 class Load(Protocol):

@@ -13,7 +13,7 @@ from discovery.experiment.nova_cells import NovaCell
 from discovery.results.tables import read_tables
 from discovery.results.tidy import tidy
 from discovery.testbed import load_testbed
-from discovery.workload.nova_cell import run_nova_cell
+from discovery.workload.cell import run_cell
 from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
@@ -39,7 +39,7 @@ def cell_of(variant: str, **changes: object) -> NovaCell:
 def test_a_burst_and_what_is_made_of_it(testbed, tmp_path):
     cell = cell_of("redis-nova-one", servers=BURST)
     said: list[str] = []
-    run_nova_cell(cell, testbed, tmp_path / "raw" / cell.id, said.append)
+    run_cell(cell, testbed, tmp_path / "raw" / cell.id, said.append)
     assert any(line.startswith("  consistency: 0 findings") for line in said), said
     tidy([tmp_path / "raw" / cell.id], tmp_path / "tidy")
     tables = read_tables(tmp_path / "tidy")
@@ -63,7 +63,7 @@ def test_a_burst_and_what_is_made_of_it(testbed, tmp_path):
 
 def test_rally_far_from_the_database(testbed, tmp_path):
     cell = cell_of("vanilla", workload="rally", servers=RALLY)
-    run_nova_cell(cell, testbed, tmp_path / "raw" / cell.id, print)
+    run_cell(cell, testbed, tmp_path / "raw" / cell.id, print)
     tidy([tmp_path / "raw" / cell.id], tmp_path / "tidy")
     tables = read_tables(tmp_path / "tidy")
     times = rest_times(tables)
