@@ -30,6 +30,7 @@ VARIANTS: dict[str, Colour] = {
     "redis-nova-4": tint(_PINK, 0.6),
     "redis-nova-4-replicas": tint(_PINK, 0.35),
     "redis-nova": _SKY,
+    "redis-nova-push": "#ca9161",
     "redis-nova-replicas": tint(_SKY, 0.6),
     "redis-all": "#029e73",
 }

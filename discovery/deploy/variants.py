@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from discovery.deploy.backends import BACKENDS
 from discovery.errors import ConfigError
@@ -21,6 +22,9 @@ VARIANTS: dict[str, dict[str, str]] = {
     "rome": {"keystone": "rome"},
     "rome-cluster": {"keystone": "rome-cluster"},
 }
+
+Fresh = Literal["sync", "push"]
+"""How ROME's readers know the newest state: they ask for it, or are told of it (docs/rome.md)."""
 
 _MARIADB = ("mariadb", "galera")
 _ROME = ("rome", "rome-cluster")
@@ -43,13 +47,14 @@ class Variant:
     """A Nova control plane's back ends.
 
     ``backends`` has one for every service of :data:`NOVA_SERVICES`. ``replicas`` are those of each
-    master of a Redis Cluster.
+    master of a Redis Cluster, ``fresh`` is how ROME reads.
     """
 
     name: str
     title: str
     backends: Mapping[str, str]
     replicas: int = 0
+    fresh: Fresh = "sync"
 
     @property
     def stores(self) -> dict[str, tuple[str, ...]]:
@@ -66,6 +71,7 @@ def variant(
     stores: Mapping[str, Sequence[str]],
     *,
     replicas: int = 0,
+    fresh: Fresh = "sync",
     file: Path | str = __file__,
 ) -> Variant:
     """The variant that puts on each back end of ``stores`` the services that it lists.
@@ -100,8 +106,10 @@ def variant(
         refuse("the two cells are apart", "nova_cell0", backends["nova_cell0"], one)
     if replicas and "rome-cluster" not in stores:
         refuse("there is no Redis Cluster", "replicas", replicas, "0, or a store rome-cluster")
+    if fresh == "push" and not set(_ROME) & set(stores):
+        refuse("nothing is on ROME", "fresh", fresh, f"sync, or a store {' or '.join(_ROME)}")
     ordered = {service: backends[service] for service in NOVA_SERVICES}
-    return Variant(name, title, ordered, replicas)
+    return Variant(name, title, ordered, replicas, fresh)
 
 
 _NOVA = ("placement", "nova_api", "nova_cell0", "nova_cell1")
@@ -118,6 +126,12 @@ NOVA_VARIANTS: dict[str, Variant] = {
             "redis-nova",
             "Nova on a Redis Cluster, one node per site",
             {"rome-cluster": _NOVA, "mariadb": _OTHERS},
+        ),
+        variant(
+            "redis-nova-push",
+            "Nova on a Redis Cluster, one node per site, which tells of commits as they come",
+            {"rome-cluster": _NOVA, "mariadb": _OTHERS},
+            fresh="push",
         ),
         variant(
             "redis-nova-replicas",

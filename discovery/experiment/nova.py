@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from discovery.deploy.backends import BACKENDS
-from discovery.deploy.variants import NOVA_VARIANTS, Variant, variant
+from discovery.deploy.variants import NOVA_VARIANTS, Fresh, Variant, variant
 from discovery.errors import ConfigError
 from discovery.experiment.base import Count, Milliseconds, Model, Slug
 from discovery.experiment.explain import refuse
@@ -42,7 +42,8 @@ class OwnVariant(Model):
 
     Either ``like`` another one, or with ``stores`` of its own: for each back end, the services
     that it holds. ``replicas`` are those of each Redis master. ``redis_nodes`` is the number of
-    masters, all on site 1, where it is not one per site.
+    masters, all on site 1, where it is not one per site. ``fresh`` is how ROME reads: a transaction
+    begins by asking for the newest state (``sync``), or with what it was told of (``push``).
     """
 
     title: str
@@ -50,6 +51,7 @@ class OwnVariant(Model):
     stores: dict[str, tuple[str, ...]] | None = None
     replicas: Count | None = Field(default=None, ge=0, le=9)
     redis_nodes: Count | None = Field(default=None, ge=3, le=99)
+    fresh: Fresh | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> OwnVariant:
@@ -232,12 +234,19 @@ class NovaExperiment(Model):
                 )
             alike = NOVA_VARIANTS[own.like]
             replicas = alike.replicas if own.replicas is None else own.replicas
-            return replace(alike, name=name, title=own.title, replicas=replicas)
+            fresh = own.fresh or alike.fresh
+            return replace(alike, name=name, title=own.title, replicas=replicas, fresh=fresh)
         try:
-            return variant(name, own.title, own.stores or {}, replicas=own.replicas or 0)
+            return variant(
+                name,
+                own.title,
+                own.stores or {},
+                replicas=own.replicas or 0,
+                fresh=own.fresh or "sync",
+            )
         except ConfigError as error:
             _, _, key = (error.key or "").partition(".")
-            place = ("variants", name, *(() if key == "replicas" else ("stores",)), key)
+            place = ("variants", name, *(() if key in ("replicas", "fresh") else ("stores",)), key)
             raise refuse(
                 error.message, key=place, value=error.value, allowed=error.allowed or ""
             ) from None

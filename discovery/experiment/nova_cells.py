@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from discovery.deploy.nova.settings import NovaSettings
-from discovery.deploy.variants import Variant
+from discovery.deploy.variants import Fresh, Variant
 from discovery.experiment.base import Model
 from discovery.experiment.delays import Matrix, delay_matrix, delay_slug
 from discovery.experiment.grids import STUDY
@@ -16,7 +16,8 @@ class NovaCell(Model):
     """Everything that decides how one cell is run; written into its ``cell.json``.
 
     ``backends`` is the back end of every service under ``variant``, ``replicas`` those of each
-    Redis master, and ``redis_nodes`` the number of masters on site 1, ``None`` for one per site.
+    Redis master, and ``redis_nodes`` the number of masters on site 1, ``None`` for one per site;
+    ``fresh`` is how ROME reads.
     """
 
     experiment: str
@@ -25,6 +26,7 @@ class NovaCell(Model):
     backends: dict[str, str]
     replicas: int
     redis_nodes: int | None
+    fresh: Fresh = "sync"
     sites: int
     one_way_delay_ms: float
     zones: Zones
@@ -61,7 +63,7 @@ class NovaCell(Model):
     @property
     def deployed(self) -> Variant:
         """The variant that it deploys."""
-        return Variant(self.variant, self.variant, self.backends, self.replicas)
+        return Variant(self.variant, self.variant, self.backends, self.replicas, self.fresh)
 
     @property
     def settings(self) -> NovaSettings:
@@ -113,6 +115,7 @@ def _cells(experiment: NovaExperiment, tier: Tier, grid: NovaGrid) -> list[NovaC
             backends=dict(experiment.variant(name).backends),
             replicas=experiment.variant(name).replicas,
             redis_nodes=experiment.redis_nodes(name),
+            fresh=experiment.variant(name).fresh,
             sites=sites,
             one_way_delay_ms=delay,
             zones=zones,

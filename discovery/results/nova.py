@@ -52,6 +52,7 @@ def nova_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
                     "backends": json.dumps(what.backends, sort_keys=True),
                     "replicas": what.replicas,
                     "redis_nodes": what.redis_nodes,
+                    "fresh": what.fresh,
                     "zones": what.zones,
                     "workload": what.workload,
                     "servers": what.servers,

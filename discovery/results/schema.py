@@ -255,6 +255,7 @@ NOVA_COLUMNS: dict[str, dict[str, pa.Column]] = {
         "backends": _text(pa.Check.str_startswith("{")),
         "replicas": _count(_NON_NEGATIVE),
         "redis_nodes": _number(_POSITIVE, nullable=True),
+        "fresh": _text(pa.Check.isin(["sync", "push"])),
         "zones": _text(pa.Check.isin(["flat", "per-site"])),
         "workload": _text(pa.Check.isin(["burst", "rally"])),
         "servers": _count(_POSITIVE),

@@ -154,12 +154,15 @@ class NovaDeployment:
             servers = self.servers(backend)
             own = next((one for one in servers if one.site == node.site), servers[0])
             others = [one.address for one in servers if one is not own]
-            urls[service] = BACKENDS[backend].url.format(
+            url = BACKENDS[backend].url.format(
                 host=own.address,
                 others=",".join(others),
                 other_hosts="&".join(f"host={address}" for address in others),
                 database=service,
             )
+            if self.variant.fresh == "push" and drivers.serves(url):
+                url += f"{'&' if '?' in url else '?'}fresh=push"
+            urls[service] = url
         return urls
 
     def query_counters(self, backend: str) -> Mapping[str, Any]:

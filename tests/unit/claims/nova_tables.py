@@ -48,7 +48,14 @@ def tables(cells):
             "delay": f"{levels['one_way_delay_ms']:g}",
         }
         found["cells"].append({**factors, "status": "ok", "failure": None})
-        plane = {"workload": "burst", "fault": "none", "fake_nodes": 6, "workers": 1, "replicas": 0}
+        plane = {
+            "workload": "burst",
+            "fault": "none",
+            "fake_nodes": 6,
+            "workers": 1,
+            "replicas": 0,
+            "fresh": "sync",
+        }
         plane |= {"redis_nodes": math.nan, "backends": json.dumps(_backends(levels["variant"]))}
         plane |= {name: levels[name] for name in ("cell", "variant", "zones", "servers")}
         found["control_planes"].append(plane)

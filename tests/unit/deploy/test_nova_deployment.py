@@ -46,6 +46,14 @@ def test_one_database_is_reached_by_all_and_a_cluster_at_each_site():
     )
 
 
+def test_only_romes_urls_say_that_its_readers_are_told():
+    deployed = deployment("redis-nova-push")
+    urls = deployed.database_urls(deployed.of("control")[0])
+    told = {service for service, url in urls.items() if url.endswith("&fresh=push")}
+    assert told == {"placement", "nova_api", "nova_cell0", "nova_cell1"}
+    assert "fresh" not in urls["keystone"]
+
+
 def test_each_site_is_a_region_with_its_own_nova_and_the_masters_services():
     regions = deployment("vanilla").regions
     assert list(regions) == ["site-1", "site-2", "site-3"]

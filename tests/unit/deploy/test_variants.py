@@ -80,6 +80,13 @@ def test_replicas_are_those_of_a_redis_cluster():
         variant("mine", "Mine", {"mariadb": MARIADB}, replicas=1)
 
 
+def test_only_readers_of_rome_can_be_told_what_is_new():
+    with pytest.raises(ConfigError, match="nothing is on ROME"):
+        variant("mine", "Mine", {"mariadb": MARIADB}, fresh="push")
+    told = [known.name for known in NOVA_VARIANTS.values() if known.fresh == "push"]
+    assert told == ["redis-nova-push"]
+
+
 def test_only_site_1_has_a_master_and_the_one_database():
     assert roles_of(NOVA_VARIANTS["vanilla"], 3) == [
         ("master", "control", "compute", "database", "client"),
