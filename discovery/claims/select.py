@@ -84,7 +84,7 @@ def describe(where: Where) -> str:
     words = {
         "backend": "{}",
         "scenario": "{}",
-        "sites": "{} sites",
+        "sites": "{} site" if where.get("sites") == 1 else "{} sites",
         "one_way_delay_ms": "{} ms one way",
         "delay": "delay {}",
         "load": "{} load",
