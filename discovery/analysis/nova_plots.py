@@ -130,7 +130,8 @@ def volumes_figure(tables: Tables, published: pd.DataFrame, *, sites: int, delay
         panel.set_xticks(range(len(kinds)), kinds)
         panel.set_xlabel("volume to nodes of the kind")
         panel.set_ylabel("volume (MB)")
-        _legend(panel, variants, published=True)
+        panel.margins(y=0.3)  # room for the legend
+        _legend(panel, variants, published=bool(both["published"].notna().any()))
     return figure
 
 

@@ -59,13 +59,15 @@ def tables_in(
 
 
 def _title(caption: Caption, name: str) -> str:
-    """``completion-time-s3-high`` → ``Completion time, 3 sites, high load``."""
+    """``completion-time-s3-high`` → ``Completion time, 3 sites, high load``; ``d10`` is a delay."""
     words = [caption.title]
     for part in name.removeprefix(caption.prefix).strip("-").split("-"):
         if part in ("light", "high"):
             words.append(f"{part} load")
         elif part[:1] == "s" and part[1:].isdigit():
-            words.append(f"{part[1:]} sites")
+            words.append(f"{part[1:]} site{'' if part == 's1' else 's'}")
+        elif part[:1] == "d" and part[1:].replace(".", "").isdigit():
+            words.append(f"{part[1:]} ms one way")
         elif part:
             words.append(part)
     return ", ".join(words)

@@ -69,6 +69,14 @@ def test_the_paper_has_the_figures_of_a_section(folder):
     assert appendix.index("distribution-s3-light.pdf") < appendix.index("of-my-own.pdf")
 
 
+def test_a_figures_title_has_its_sites_and_its_delay(tmp_path):
+    for name in ("calls-s1-d0", "calls-s3-d12.5"):
+        (tmp_path / f"{name}.pdf").touch()
+    titles = [figure.title for figure in figures_in(tmp_path, CAPTIONS["nova"].figures)]
+    assert titles[0].endswith("3 sites, 12.5 ms one way")
+    assert titles[1].endswith("1 site, 0 ms one way")
+
+
 def test_a_section_without_figures_says_so(tmp_path):
     assert "No figure was made" in figure_blocks(figures_in(tmp_path, KEYSTONE.figures), "results")
 
