@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,7 @@ def render(experiment_folder: Path, outcome: Outcome) -> str:
         rows=[claim_row(claim) for claim in verdicts.claims],
         cells=cells,
         scenarios=sorted({name for names in cells["scenarios"] for name in names.split(",")}),
-        iterations=len(tables["iterations"]),
-        failed=int(tables["iterations"]["error"].notna().sum()),
+        asked=_asked(tables),
         figures=[_picture(figure) for figure in outcome.figures if _shown(figure)],
         missing_figures=[figure.title for figure in outcome.figures if not _shown(figure)],
         wan=_records(wan_accuracy(tables)),
@@ -76,6 +75,15 @@ def render(experiment_folder: Path, outcome: Outcome) -> str:
         environments=environments(cells),
     )
     return page + "\n"
+
+
+def _asked(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, int]]:
+    """What was asked for, how often, and how many of them failed: iterations, servers of bursts."""
+    return [
+        (name, len(tables[name]), int(tables[name]["error"].notna().sum()))
+        for name in ("iterations", "servers")
+        if len(tables.get(name, ()))
+    ]
 
 
 def _missing_cells(planned: Iterable[AnyCell], there: set[str]) -> list[tuple[str, str]]:

@@ -119,6 +119,7 @@ def test_the_page_tells_what_failed_and_what_was_not_run(page):
     assert "CockroachDB&#39;s place is that of C10" in page
     assert "tier laptop has no cell with 45 sites" in page
     assert "“Resources”" in page  # a figure that was not made
+    assert " iterations (" in page
 
 
 def test_the_page_has_the_environment(page):
