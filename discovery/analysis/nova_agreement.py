@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from discovery.analysis.nova_numbers import add
 from discovery.analysis.numbers import Numbers
 
 Tables = Mapping[str, pd.DataFrame]
@@ -49,7 +50,7 @@ def agreement_numbers(known: pd.DataFrame) -> Numbers:
         "nova-servers-active": known["active"].sum(),
         "nova-findings": known["findings"].sum(),
     }
-    return {
-        name: {"value": float(value), "unit": "", "n": len(known), "low": None, "high": None}
-        for name, value in sums.items()
-    }
+    numbers: Numbers = {}
+    for name, value in sums.items():
+        add(numbers, name, "", {"value": value, "n": len(known)})
+    return numbers

@@ -25,7 +25,7 @@ def burst_numbers(tables: Tables) -> Numbers:
     for row in noise(tables).to_dict("records"):
         measure = str(row["measure"]).replace(" ", "-")
         name = f"nova-noise-{measure}-s{row['sites']}-d{row['one_way_delay_ms']:g}"
-        _add(numbers, name, "×", {"value": row["ratio"], "n": 2})
+        add(numbers, name, "×", {"value": row["ratio"], "n": 2})
     return numbers
 
 
@@ -39,11 +39,11 @@ def _numbers(prefix: str, unit: str, found: pd.DataFrame) -> Numbers:
     for row in found.to_dict("records"):
         zoned = "-zoned" if row["zones"] == "per-site" else ""
         name = f"{prefix}-{row['variant']}-s{row['sites']}-d{row['one_way_delay_ms']:g}{zoned}"
-        _add(numbers, name, unit, row)
+        add(numbers, name, unit, row)
     return numbers
 
 
-def _add(numbers: Numbers, name: str, unit: str, row: Mapping[Hashable, Any]) -> None:
+def add(numbers: Numbers, name: str, unit: str, row: Mapping[Hashable, Any]) -> None:
     """Put a number that is known into ``numbers``; one that is not stays absent."""
     if math.isfinite(row["value"]):
         ends = {end: float(row.get(end, math.nan)) for end in ("low", "high")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from discovery.analysis import statistics
+from discovery.analysis.nova_numbers import add
 from discovery.analysis.nova_plots import colour, in_order
 from discovery.analysis.numbers import Numbers
 from discovery.analysis.panels import plain_logarithm
@@ -102,12 +102,6 @@ def rest_numbers(found: pd.DataFrame) -> Numbers:
     """Mean times by names such as ``nova-rest-vanilla-s3-d10-list-servers``."""
     numbers: Numbers = {}
     for row in found.to_dict("records"):
-        if math.isfinite(row["value"]):
-            size = f"s{row['sites']}-d{row['one_way_delay_ms']:g}"
-            numbers[f"nova-rest-{row['variant']}-{size}-{row['scenario']}"] = {
-                "value": row["value"],
-                "unit": "s",
-                "n": int(row["n"]),
-                **{end: row[end] if math.isfinite(row[end]) else None for end in ("low", "high")},
-            }
+        size = f"s{row['sites']}-d{row['one_way_delay_ms']:g}"
+        add(numbers, f"nova-rest-{row['variant']}-{size}-{row['scenario']}", "s", row)
     return numbers

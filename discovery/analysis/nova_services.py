@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from discovery.analysis.nova import LEVELS
+from discovery.analysis.nova_numbers import add
 from discovery.analysis.nova_plots import colour, in_order
 from discovery.analysis.numbers import Numbers
 from discovery.analysis.panels import plain_logarithm
@@ -108,11 +109,6 @@ def service_numbers(found: pd.DataFrame) -> Numbers:
     numbers: Numbers = {}
     for key, part in flat.groupby(["variant", *_SIZE]):
         variant, sites, delay, _, _ = key
-        numbers[f"nova-cpu-{variant}-s{sites}-d{delay:g}"] = {
-            "value": float(part["cpu_s"].sum()),
-            "unit": "s",
-            "n": int(part["n"].max()),
-            "low": None,
-            "high": None,
-        }
+        name = f"nova-cpu-{variant}-s{sites}-d{delay:g}"
+        add(numbers, name, "s", {"value": part["cpu_s"].sum(), "n": part["n"].max()})
     return numbers

@@ -191,9 +191,10 @@ class NovaDeployment:
         }
         for result in self.run("await", waiting, awaited=awaited, await_s=seconds):
             for unit, why in json.loads(result.payload["stdout"])["late"]:
-                late = "did not start" if why == _FAILED else f"is not up after {seconds:.0f} s"
+                after = "" if why == _FAILED else f" after {seconds:.0f} s"
                 raise DeployError(
-                    f"{result.host}: {unit} {late}: {why}; {self.diagnosis(result.host, [unit])}"
+                    f"{result.host}: {unit} is not up{after}: {why};"
+                    f" {self.diagnosis(result.host, [unit])}"
                 )
 
     def check_health(self) -> None:
