@@ -1,7 +1,8 @@
 """Archives: the tidy tables of one run, with their checksums, kept beside an experiment.
 
-An archive is a folder of Parquet tables and a ``manifest.json``. The analysis half of the workbench
-runs on it alone: without root, without nodes, without OpenStack.
+There may be one for each tier, in ``experiments/<id>/archive/<tier>/``: a folder of Parquet tables
+and a ``manifest.json``. The analysis half of the workbench runs on it alone: without root, without
+nodes, without OpenStack.
 """
 
 from __future__ import annotations
@@ -117,9 +118,11 @@ def read_manifest(archive_folder: Path) -> Manifest:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        others = sorted(found.parent.name for found in archive_folder.parent.glob(f"*/{MANIFEST}"))
+        beside = f"; beside it are: {', '.join(others)}" if others else ""
         raise ArchiveError(
             f"{archive_folder}: is not an archive, it has no {MANIFEST}; "
-            "`discovery archive pack` makes one"
+            f"`discovery archive pack` makes one{beside}"
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, OSError):
         raise ArchiveError(

@@ -15,7 +15,7 @@ class Run(Model):
     """The workflow's configuration (``workflow/config/config.yaml`` and ``--config``).
 
     ``source`` is ``measure`` (lease ``testbed`` and run every cell of ``tier``) or ``archive``
-    (analyse the archived results of ``experiment``; ``tier`` and ``testbed`` are not used).
+    (analyse the archived results of that tier; ``testbed`` is not used).
     """
 
     experiment: Slug
@@ -37,16 +37,16 @@ class Run(Model):
 
     @property
     def archive(self) -> Path:
-        """Where the experiment's archived results are."""
-        return self.folder / "archive"
+        """Where the tier's archived results are, if they were kept."""
+        return self.folder / "archive" / self.tier
 
     @property
     def name(self) -> str:
         """The folder of this run under ``results/``: the experiment's, and in it the tier's.
 
-        What is made from an archive is in one called ``archive``.
+        What is made from an archive lies apart, in ``archive/``.
         """
-        return f"{self.experiment}/{self.tier if self.source == 'measure' else 'archive'}"
+        return f"{self.experiment}/{'archive/' if self.source == 'archive' else ''}{self.tier}"
 
 
 def read_run(document: dict[str, Any], path: Path) -> Run:

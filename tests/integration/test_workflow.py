@@ -402,14 +402,14 @@ def test_a_tier_of_which_nothing_can_run_is_one_sentence(lacking: Checkout) -> N
 
 
 def archive(checkout: Checkout, version: int = SCHEMA_VERSION) -> None:
-    folder = checkout.experiment.parent / "archive"
+    folder = checkout.experiment.parent / "archive" / "smoke"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     manifest = {
         "schema_version": 1,
         "tables_schema_version": version,
         "experiment": "keystone-2018",
-        "tier": "laptop",
+        "tier": "smoke",
         "cells": 18,
         "failed_cells": 0,
         "first_started": "2026-11-22T17:20:00+00:00",
@@ -430,14 +430,24 @@ def test_from_the_archive_nothing_is_measured_and_the_measuring_half_is_not_read
     calls = fresh.calls()
     assert calls[0] == "archive unpack"
     assert sorted(calls[1:]) == ["claims", "paper", "papermill", "report"]
-    assert (fresh.folder / "results" / "keystone-2018" / "archive" / "paper.pdf").is_file()
-    assert not (fresh.folder / "results" / "keystone-2018" / "smoke").exists()
+    results = fresh.folder / "results" / "keystone-2018"
+    assert (results / "archive" / "smoke" / "paper.pdf").is_file()
+    assert not (results / "smoke").exists()
 
 
 def test_an_archive_of_another_version_is_one_sentence(fresh: Checkout) -> None:
     archive(fresh, version=SCHEMA_VERSION + 1)
     said = fresh.run("--config", "source=archive", code=8)
     assert f"manifest.json: tables_schema_version is {SCHEMA_VERSION + 1}" in said.splitlines()[-1]
+    assert fresh.calls() == []
+
+
+def test_a_tier_that_was_not_archived_is_one_sentence_that_names_those_that_were(
+    fresh: Checkout,
+) -> None:
+    archive(fresh)
+    said = fresh.run("--config", "source=archive", "tier=full", code=8)
+    assert said.splitlines()[-1].endswith("makes one; beside it are: laptop, smoke")
     assert fresh.calls() == []
 
 

@@ -74,7 +74,9 @@ def test_more_fake_nodes_than_memory_are_refused_with_how_many_fit():
 
 @pytest.mark.usefixtures("memory")
 def test_more_sites_than_memory_are_refused_with_how_many_fit():
-    (cell,) = (one for one in load_cells(NOVA_2017, "scale") if one.variant == "vanilla")
+    cell = {one.id: one for one in load_cells(NOVA_2017, "scale")}[
+        "vanilla-s8-d10-burst60-f6-w1-r1"
+    ]
     many = cell.model_copy(update={"sites": 40})
     with pytest.raises(ConfigError, match=r"at most 1[0-9] sites here") as caught:
         check_memory([many], load_testbed(LOCAL), RUN)

@@ -23,7 +23,9 @@ def test_the_configuration_as_it_is_measures_smoke_here() -> None:
 
 
 def test_a_run_from_the_archive_has_a_results_folder_of_its_own() -> None:
-    assert read_run(asked(source="archive", tier="laptop"), CONFIG).name == "keystone-2018/archive"
+    run = read_run(asked(source="archive", tier="laptop"), CONFIG)
+    assert run.name == "keystone-2018/archive/laptop"
+    assert (run.archive / "manifest.json").is_file()
 
 
 @pytest.mark.parametrize(
