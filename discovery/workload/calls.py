@@ -28,11 +28,10 @@ def collect(nodes: Sequence[Node], place: str, folder: Path) -> None:
     """
     packed_file = f"{remote.WORK_FOLDER}/{_PACKED}"
     pack = f"tar -czf {packed_file} -C {place} --warning=no-file-changed . || [ $? = 1 ]"
-    remote.run(f"mkdir -p {remote.WORK_FOLDER} && ( {pack} )", nodes)
     calls: list[dict[str, Any]] = []
     processes: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
-        packed = remote.fetch(_PACKED, nodes, Path(temporary))
+        packed = remote.fetch(_PACKED, nodes, Path(temporary), first=pack)
         for node in nodes:
             own = Path(temporary) / node.alias
             with tarfile.open(packed[node.alias]) as archive:

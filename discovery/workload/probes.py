@@ -45,10 +45,9 @@ def start(nodes: Sequence[Node], counters: Mapping[str, Any], servers: Sequence[
 
 def collect(nodes: Sequence[Node], folder: Path) -> None:
     """Stop sampling; write what was seen of nodes, units and database servers into ``folder``."""
-    remote.stop_program(UNIT, nodes)
     rows: dict[str, list[dict[str, Any]]] = {"system": [], "unit": [], "counter": []}
     with tempfile.TemporaryDirectory() as temporary:
-        files = remote.fetch("samples.jsonl", nodes, Path(temporary))
+        files = remote.fetch("samples.jsonl", nodes, Path(temporary), first=remote.stop(UNIT))
         for node in nodes:
             for line in files[node.alias].read_text(encoding="utf-8").splitlines():
                 record = json.loads(line)

@@ -6,7 +6,8 @@ import base64
 import json
 import shlex
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,28 @@ def _answer(command: str, alias: str, results: en.Results, check: bool) -> Answe
     payload = found[-1].payload
     answer = Answer(found[-1].ok(), payload.get("stdout", ""), payload.get("stderr", ""))
     if check and not answer.ok:
-        said = answer.stderr or answer.stdout or str(payload.get("msg", ""))
-        raise TestbedError(f"{alias}: `{command}` failed: {said.strip()[-500:]}")
+        raise TestbedError(f"{alias}: `{command}` failed: {_said(payload)}")
     return answer
+
+
+def _said(payload: Mapping[str, Any]) -> str:
+    """Why a task failed, in its own last words."""
+    said = payload.get("stderr") or payload.get("stdout") or payload.get("msg", "")
+    return str(said).strip()[-500:]
+
+
+@contextmanager
+def _tasks(nodes: Sequence[Node], done: str) -> Iterator[en.actions]:
+    """Ansible's tasks on ``nodes``, run when the block ends.
+
+    If one fails, that which was not ``done`` is a :class:`TestbedError`.
+    """
+    try:
+        with en.actions(roles=[node.host for node in nodes], gather_facts=False) as tasks:
+            yield tasks
+    except (en.errors.EnosFailedHostsError, en.errors.EnosUnreachableHostsError) as error:
+        why = "; ".join(f"{record.host}: {_said(record.payload)}" for record in error.hosts)
+        raise TestbedError(f"{done} failed on {why}") from None
 
 
 def put_program(
@@ -107,22 +127,34 @@ def _put(
             files = {program.name: text, config: json.dumps(configs[node.alias], indent=1)}
             packed = base64.b64encode(json.dumps(files).encode()).decode()
             (Path(folder) / node.alias).write_text(packed, encoding="utf-8")
-        with en.actions(roles=[node.host for node in nodes], gather_facts=False) as actions:
-            actions.shell(
-                cmd=f"{{% raw %}}{unpack}{then}{{% endraw %}}",
+        with _tasks(nodes, f"to put {program.name} there") as tasks:
+            tasks.shell(
+                cmd=_verbatim(unpack + then),
                 stdin=f"{{{{ lookup('file', '{folder}/' + inventory_hostname) }}}}",
             )
 
 
-def stop_program(unit: str, nodes: Sequence[Node]) -> None:
-    """Stop the unit that :func:`start_program` started, where it still runs."""
-    run(f"systemctl stop {unit} 2>/dev/null || true", nodes)
+def _verbatim(command: str) -> str:
+    """``command`` as Ansible leaves it alone, whatever is in it."""
+    return f"{{% raw %}}{command}{{% endraw %}}"
 
 
-def fetch(name: str, nodes: Sequence[Node], folder: Path) -> dict[str, Path]:
-    """Copy the file ``name`` of :data:`WORK_FOLDER` from every node; where each is, by alias."""
-    with en.actions(roles=[node.host for node in nodes], gather_facts=False) as actions:
-        actions.fetch(
+def stop(unit: str) -> str:
+    """The command that stops what :func:`start_program` started, where it still runs."""
+    return f"systemctl stop {unit} 2>/dev/null || true"
+
+
+def fetch(
+    name: str, nodes: Sequence[Node], folder: Path, *, first: str = "true"
+) -> dict[str, Path]:
+    """Copy the file ``name`` of :data:`WORK_FOLDER` from every node; where each is, by alias.
+
+    ``first`` is a command that is run there before. If it fails, or there is no such file, that is
+    a :class:`TestbedError`.
+    """
+    with _tasks(nodes, f"to fetch {name}") as tasks:
+        tasks.shell(cmd=_verbatim(first))
+        tasks.fetch(
             src=f"{WORK_FOLDER}/{name}",
             dest=f"{folder}/{{{{ inventory_hostname }}}}-{name}",
             flat=True,

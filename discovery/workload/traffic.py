@@ -35,11 +35,10 @@ def start(nodes: Sequence[Node]) -> None:
 
 def collect(nodes: Sequence[Node], folder: Path) -> None:
     """Stop counting; write ``traffic.parquet`` into ``folder``."""
-    remote.stop_program(UNIT, nodes)
     roles = {node.alias: node for node in nodes}
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
-        files = remote.fetch(_OUTPUT, nodes, Path(temporary))
+        files = remote.fetch(_OUTPUT, nodes, Path(temporary), first=remote.stop(UNIT))
         for node in nodes:
             for text in files[node.alias].read_text(encoding="utf-8").splitlines():
                 rows.append(_row(json.loads(text), node, roles))

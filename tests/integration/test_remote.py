@@ -59,6 +59,32 @@ def test_no_answer_says_what_was_lost_and_why(node):
         remote.ask("echo no luck >&2; exit 1", [node], "it is gone")
 
 
+def test_what_a_command_leaves_is_fetched(node, folder, tmp_path):
+    folder.mkdir()
+    found = remote.fetch("x.txt", [node], tmp_path, first=f"echo '{{{{ 6 }}}}' > {folder}/x.txt")
+    assert found == {"site-1-client": tmp_path / "site-1-client-x.txt"}
+    assert found["site-1-client"].read_text(encoding="utf-8") == "{{ 6 }}\n"
+
+
+def test_what_cannot_be_fetched_is_one_sentence(node, folder, tmp_path):
+    with pytest.raises(TestbedError, match=r"^to fetch x\.txt failed on site-1-client: no luck$"):
+        remote.fetch("x.txt", [node], tmp_path, first="echo no luck >&2; exit 1")
+    with pytest.raises(
+        TestbedError, match=r"^to fetch x\.txt failed on site-1-client: .*not exist"
+    ):
+        remote.fetch("x.txt", [node], tmp_path)
+
+
+def test_what_cannot_be_put_is_one_sentence(node, folder, tmp_path):
+    folder.write_text("in the way\n", encoding="utf-8")
+    program = tmp_path / "tell.py"
+    program.write_text("", encoding="utf-8")
+    with pytest.raises(
+        TestbedError, match=r"(?s)^to put tell\.py there failed on site-1-client: .*Exists"
+    ):
+        remote.put_program(program, "tell.json", {node.alias: {}}, [node])
+
+
 def test_a_command_that_fails_is_one_sentence(node):
     with pytest.raises(TestbedError, match="site-1-client: `exit 3` failed"):
         remote.run("exit 3", [node])

@@ -32,7 +32,8 @@ def place(tmp_path, monkeypatch):
             answers[node.alias] = remote.Answer(True, done.stdout, done.stderr)
         return answers
 
-    def fetch(name, nodes, folder):
+    def fetch(name, nodes, folder, *, first):
+        run(first, nodes)
         for node in nodes:
             shutil.copy(tmp_path / node.alias / name, folder / f"{node.alias}-{name}")
         return {node.alias: folder / f"{node.alias}-{name}" for node in nodes}
@@ -40,7 +41,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "WORK_FOLDER", "/NODE")
     monkeypatch.setattr(remote, "run", run)
     monkeypatch.setattr(remote, "fetch", fetch)
-    monkeypatch.setattr(remote, "stop_program", lambda unit, nodes: None)
+    monkeypatch.setattr(remote, "stop", lambda unit: "true")
     for node in NODES:
         (tmp_path / node.alias / "probe").mkdir(parents=True)
     return tmp_path
