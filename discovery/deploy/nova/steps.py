@@ -127,6 +127,7 @@ def _start_services(deployment: NovaDeployment, keystone: KeystoneSettings, dump
         placement_urls={
             node.alias: deployment.placement_urls[node.site] for node in (*control, *compute)
         },
+        nova_urls={node.alias: deployment.nova_urls[node.site] for node in compute},
         keystone_keys=dump.keystone_keys,
         keystone_databases={master[0].alias: keystone_url},
         keystone=keystone.model_copy(update={"replay": None}).model_dump(),

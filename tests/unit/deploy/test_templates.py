@@ -47,6 +47,7 @@ def variables(role: str) -> dict[str, object]:
         "nova": NovaSettings(workers=3, threads=2).told,
         "keystone_url": "http://10.9.1.10:5000/v3",
         "placement_urls": {"site-2-control": "http://10.9.2.11:8778"},
+        "nova_urls": {"site-2-control": "http://10.9.2.11:8774/v2.1"},
         "glance_url": "http://10.9.1.10:9292",
         "neutron_url": "http://10.9.1.10:9696",
         "transport_url": "rabbit://openstack:openstack@10.9.1.10:5672/",
@@ -240,12 +241,21 @@ def test_novas_controllers_have_two_databases_and_its_computes_have_none():
     assert compute["DEFAULT"]["host"] == "site-2-control"
 
 
-def test_who_asks_placement_when_it_starts_waits_for_it():
-    unit = render("nova", "discovery-nova.service.j2", service="nova-compute")
-    assert "await_urls.py 300 http://10.9.1.10:5000/v3 http://10.9.2.11:8778" in unit
-    assert "nova-compute --config-file /etc/nova/nova-compute.conf" in unit
-    unit = render("nova", "discovery-nova.service.j2", service="nova-scheduler")
-    assert "nova-scheduler --config-file /etc/nova/nova.conf" in unit
+def test_who_asks_others_when_it_starts_waits_for_them():
+    def lines(service):
+        return render("nova", "discovery-nova.service.j2", service=service).splitlines()
+
+    awaited = "ExecStartPre=/usr/bin/python3 /etc/nova/await_urls.py 300"
+    asked = f"{awaited} http://10.9.1.10:5000/v3 http://10.9.2.11:8778"
+    unit = lines("nova-scheduler")
+    assert asked in unit
+    assert "ExecStart=/opt/openstack/bin/nova-scheduler --config-file /etc/nova/nova.conf" in unit
+    unit = lines("nova-compute")
+    assert f"{asked} http://10.9.2.11:8774/v2.1" in unit
+    assert (
+        "ExecStart=/opt/openstack/bin/nova-compute --config-file /etc/nova/nova-compute.conf"
+        in unit
+    )
 
 
 def test_novas_cells_are_templates_of_its_own_urls():
