@@ -17,7 +17,8 @@ from discovery.experiment.load import load_cells, load_parts
 from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.run import Run
 from discovery.experiment.studies import AnyCell
-from discovery.testbed.config import Testbed, load_testbed
+from discovery.testbed.config import Testbed
+from discovery.testbed.load import load_testbed
 
 _REST = 58  # characters that the other columns of a plan take, with their frame
 _KEPT_FREE_MB = 500  # a margin for Snakemake, Ansible and whatever else runs here

@@ -10,9 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from discovery.testbed.config import Testbed, load_testbed
+    from discovery.testbed.config import Testbed
     from discovery.testbed.factory import lease
     from discovery.testbed.leases import Lease, Node
+    from discovery.testbed.load import load_testbed
 
 __all__ = ["Lease", "Node", "Testbed", "lease", "load_testbed"]
 
@@ -21,7 +22,7 @@ _HOMES = {
     "Node": "leases",
     "Testbed": "config",
     "lease": "factory",
-    "load_testbed": "config",
+    "load_testbed": "load",
 }
 
 

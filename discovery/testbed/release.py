@@ -14,6 +14,7 @@ from discovery.testbed import processes
 from discovery.testbed.home import lease_folder, ledger_path
 from discovery.testbed.ledger import Held, Ledger, Thing
 from discovery.testbed.local import cgroups, network
+from discovery.testbed.providers import PROVIDERS
 
 # Nothing may be made any more while things are removed, so what runs goes first: a program that
 # was started a moment before its run was killed may still be at work.
@@ -97,8 +98,6 @@ def _remove_lockfile(thing: Held) -> None:
 
 
 def _remove_reservation(thing: Held) -> None:
-    from discovery.testbed.providers import PROVIDERS  # noqa: PLC0415 (providers release through us)
-
     cancel = PROVIDERS[thing.details["provider"]].cancel
     if cancel is not None:
         cancel(thing)

@@ -14,9 +14,9 @@ import yaml
 
 from discovery.deploy.image import rootfs
 from discovery.errors import MachineError, TestbedError
-from discovery.testbed.config import load_testbed
 from discovery.testbed.down import release_all
 from discovery.testbed.home import home
+from discovery.testbed.load import load_testbed
 from discovery.testbed.local.network import refuse_prefix_in_use
 from discovery.testbed.local.provider import PROGRAMS
 

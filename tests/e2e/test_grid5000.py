@@ -29,7 +29,7 @@ from tests.e2e.grid5000_world import EMULATED, TWO_SITES, declare, world
 RUN = """
 import sys
 from pathlib import Path
-from discovery.testbed.config import load_testbed
+from discovery.testbed.load import load_testbed
 from discovery.testbed.factory import lease
 with lease(load_testbed(Path(sys.argv[1])), sites=2, purpose="to be killed"):
     pass

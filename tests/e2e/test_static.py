@@ -13,9 +13,10 @@ import pytest
 from discovery.errors import TestbedError, WanError
 from discovery.experiment.models import WanSettings
 from discovery.testbed.access import read_access
-from discovery.testbed.config import Testbed, load_testbed
+from discovery.testbed.config import Testbed
 from discovery.testbed.down import held, release_all
 from discovery.testbed.factory import keep, lease
+from discovery.testbed.load import load_testbed
 from tests.e2e.foreign import Foreign, foreign_machines
 
 pytestmark = [

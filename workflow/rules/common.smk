@@ -16,7 +16,7 @@ try:
     if RUN.source == "measure":
         from discovery.evaluation.needs import lacks, missing_parts
         from discovery.evaluation.plan import check_memory
-        from discovery.testbed.config import load_testbed
+        from discovery.testbed.load import load_testbed
 
         PLANNED = load_cells(RUN.folder, RUN.tier)
         # What this machine lacks is not run, said by name, and hinders nothing else.

@@ -11,7 +11,7 @@ from discovery.evaluation.plan import check_memory, plan
 from discovery.evaluation.times import Estimate, estimate, measured_times
 from discovery.experiment.load import load_cells
 from discovery.experiment.run import Run
-from discovery.testbed.config import load_testbed
+from discovery.testbed.load import load_testbed
 from tests.raw.nova_cells import write_nova_cell
 
 NOVA_2017 = Path("experiments/nova-2017")

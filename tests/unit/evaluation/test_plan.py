@@ -24,7 +24,7 @@ from discovery.evaluation.times import (
 from discovery.experiment.cells import Cell
 from discovery.experiment.load import load_cell, load_cells
 from discovery.experiment.run import Run
-from discovery.testbed.config import load_testbed
+from discovery.testbed.load import load_testbed
 
 LOCAL = Path("experiments/testbeds/local.yaml")
 

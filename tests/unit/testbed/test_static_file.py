@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from discovery.errors import ConfigError
-from discovery.testbed.config import load_testbed
 from discovery.testbed.leases import ROLES, places, site_names
 from discovery.testbed.ledger import Ledger, Recorder
+from discovery.testbed.load import load_testbed
 from discovery.testbed.request import Request
 from discovery.testbed.static import StaticTestbed, open_static
 
