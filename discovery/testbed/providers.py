@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from discovery.testbed.config import Testbed
-from discovery.testbed.grid5000 import Grid5000Testbed, cancel_grid5000, open_grid5000
+from discovery.testbed.grid5000.config import Grid5000Testbed
+from discovery.testbed.grid5000.open import cancel_grid5000, open_grid5000
 from discovery.testbed.ledger import Held
 from discovery.testbed.local.config import LocalTestbed
 from discovery.testbed.local.open import open_local
 from discovery.testbed.request import Opened, Request
-from discovery.testbed.static import StaticTestbed, cancel_static, open_static
+from discovery.testbed.static.config import StaticTestbed
+from discovery.testbed.static.open import cancel_static, open_static
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import pytest
 from enoslib.infra.enos_g5k import g5k_api_utils
 from urllib3.util.retry import Retry
 
-from discovery.testbed import oar
-from discovery.testbed.grid5000 import Grid5000Testbed
+from discovery.testbed.grid5000 import oar
+from discovery.testbed.grid5000.config import Grid5000Testbed
 from discovery.testbed.load import load_testbed
 from tests.e2e.grid5000_api import Grid5000Api, Site
 

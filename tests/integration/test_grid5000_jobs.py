@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from discovery.errors import ConfigError, MachineError, TestbedError
-from discovery.testbed import oar, reservation
-from discovery.testbed.grid5000 import cancel_grid5000
+from discovery.testbed.grid5000 import oar, reservation
+from discovery.testbed.grid5000.open import cancel_grid5000
 from discovery.testbed.ledger import Held
 from tests.e2e.grid5000_api import PARIS, Grid5000Api
 from tests.e2e.grid5000_world import EMULATED, TWO_SITES, declare, world

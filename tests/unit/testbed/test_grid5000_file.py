@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from discovery.errors import ConfigError
-from discovery.testbed.grid5000 import Grid5000Testbed
+from discovery.testbed.grid5000.config import Grid5000Testbed
 from discovery.testbed.load import load_testbed
 
 EXAMPLE = Path(__file__).parents[3] / "experiments" / "testbeds" / "grid5000.yaml"

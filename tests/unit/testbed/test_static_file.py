@@ -11,7 +11,8 @@ from discovery.testbed.leases import ROLES, places, site_names
 from discovery.testbed.ledger import Ledger, Recorder
 from discovery.testbed.load import load_testbed
 from discovery.testbed.request import Request
-from discovery.testbed.static import StaticTestbed, open_static
+from discovery.testbed.static.config import StaticTestbed
+from discovery.testbed.static.open import open_static
 
 EXAMPLE = Path(__file__).parents[3] / "experiments" / "testbeds" / "static.yaml"
 

@@ -21,8 +21,8 @@ from enoslib.infra.providers import find_slot
 from enoslib.utils import generate_ssh_option_gateway
 
 from discovery.errors import ConfigError, TestbedError
-from discovery.testbed import oar
-from discovery.testbed.grid5000 import Grid5000Testbed
+from discovery.testbed.grid5000 import oar
+from discovery.testbed.grid5000.config import Grid5000Testbed
 from discovery.testbed.leases import ROLES, Node, alias
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -1,9 +1,8 @@
-"""The ``grid5000`` provider: nodes of Grid'5000, reserved and deployed by EnOSlib's ``G5k``."""
+"""The model of a testbed file of provider ``grid5000``."""
 
 from __future__ import annotations
 
 import re
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,8 +11,6 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from discovery.experiment.base import Model
 from discovery.testbed.config import Testbed
-from discovery.testbed.ledger import Held, Thing
-from discovery.testbed.request import Opened, Request
 
 # A day is also the most that EnOSlib can handle when a start is given.
 _WALLTIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d")
@@ -66,33 +63,3 @@ class Grid5000Testbed(Testbed):
     def clusters(self) -> list[str]:
         """The cluster of site-1, site-2, …"""
         return [share.cluster for share in self.sites for _ in range(share.count)]
-
-
-def open_grid5000(testbed: Grid5000Testbed, request: Request) -> Opened:
-    """Plan, reserve, wait, deploy; the jobs' name is in the ledger before they are asked for."""
-    from discovery.testbed import reservation  # noqa: PLC0415 (it imports EnOSlib, which takes 1.5 s)
-    from discovery.testbed.wan.attach import attach_remote  # noqa: PLC0415
-
-    name = f"{testbed.job_name}-{request.lease}"
-    conf = reservation.configure(testbed, sites=len(request.sites), job_name=name)
-    plan = reservation.plan(testbed, conf)
-    _tell(plan.sentence())
-    details = {"provider": testbed.provider, "sites": sorted(conf.sites)}
-    request.recorder.hold(Thing("reservation", name, details))
-    jobs = reservation.reserve(conf, plan.start)
-    request.recorder.hold(Thing("reservation", name, {**details, "jobs": jobs}))
-    roles, networks, nodes = reservation.take(testbed, conf, jobs, request.sites, _tell)
-    return Opened(roles, networks, nodes, attach_remote(nodes, roles, networks))
-
-
-def cancel_grid5000(held: Held) -> None:
-    """Delete the jobs of a reservation, found by their name: their ids may not have been noted."""
-    from discovery.testbed import oar  # noqa: PLC0415 (it imports EnOSlib, which takes 1.5 s)
-
-    oar.require_credentials()
-    with oar.api_errors(f"deleting the jobs named {held.name}"):
-        oar.delete_jobs(held.name, held.details["sites"])
-
-
-def _tell(sentence: str) -> None:
-    print(f"Grid'5000: {sentence}", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""The ``grid5000`` provider: nodes of Grid'5000."""
