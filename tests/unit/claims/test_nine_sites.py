@@ -14,12 +14,13 @@ from tests.raw.cells import make_cell, write_cell
 
 KEYSTONE_2018 = Path(__file__).parents[3] / "experiments" / "keystone-2018"
 ZONES = {"name": "zones", "groups": 3, "within_ms": 10.0, "between_ms": 150.0}
-NINE, IN_ZONES = load_experiment(KEYSTONE_2018).tiers["laptop"].also
+*_, NINE, IN_ZONES = load_experiment(KEYSTONE_2018).tiers["laptop"].also
 
 
 @pytest.fixture(scope="module")
 def tidy_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nine")
+    assert NINE.sites == IN_ZONES.sites == (9,)
     assert IN_ZONES.one_way_delay_ms[0].model_dump() == ZONES
     cells = [
         make_cell(backend, delay=delay, sites=9, scenarios=NINE.scenarios, times=5)

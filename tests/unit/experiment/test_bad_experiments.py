@@ -88,7 +88,7 @@ def matrix(*rows: list[float | None]) -> dict[str, object]:
             ("tiers", "laptop", "varied", 1, "one_way_delay_ms"),
             [75.0],
             "tiers.laptop.varied[1].one_way_delay_ms[0] = 75.0: has no counterpart in the tier; "
-            "allowed: 0.0, 50.0, 150.0",
+            "allowed: 0.0, 50.0",
         ),
         (
             ("variations", "study"),
@@ -470,7 +470,7 @@ def mappings(value: object, place: Place = ()) -> Iterator[Place]:
 
 
 WITH_MATRIX = changed((*DELAYS, 1), matrix([0, 10, 10], [10, 0, 10], [10, 10, 0]))
-FURTHER = ("tiers", "laptop", "also", 1)
+FURTHER = ("tiers", "laptop", "also", 2)
 GROUPS = (*FURTHER, "one_way_delay_ms", 0)
 # But for the one whose keys are names of the user's own.
 MAPPINGS = [
