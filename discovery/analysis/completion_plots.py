@@ -45,7 +45,7 @@ def completion_figure(tables: Tables, summary: pd.DataFrame, *, sites: int, load
     scenarios = present(summary["scenario"], scenario_order())
     usual = int(summary["asked"].mode().iloc[0])
     with figure_style():
-        panels = scenario_panels(scenarios)
+        panels = scenario_panels(scenarios, legend_height=0.6)
         for scenario, panel in panels.scenarios.items():
             _bars(
                 panel,

@@ -35,11 +35,21 @@ class Panels:
             panel.set_xlabel(xlabel if number + self.columns >= len(self.scenarios) else "")
 
 
-def scenario_panels(scenarios: Sequence[str], *, columns: int = _COLUMNS) -> Panels:
-    """A double-column figure with a panel per scenario, and at least one left for the legend."""
-    rows = math.ceil((len(scenarios) + 1) / columns)
-    figure = Figure(figsize=(DOUBLE_IN, _ROW_IN * rows))
-    flat = list(figure.subplots(rows, columns, squeeze=False).flat)
+def scenario_panels(
+    scenarios: Sequence[str], *, columns: int = _COLUMNS, legend_height: float = 1.0
+) -> Panels:
+    """A double-column figure with a panel per scenario, and at least one left for the legend.
+
+    ``legend_height`` is that of a row, in rows, that the legend has for itself.
+    """
+    heights = [1.0] * math.ceil(len(scenarios) / columns)
+    if len(scenarios) % columns == 0:
+        heights.append(legend_height)
+    figure = Figure(figsize=(DOUBLE_IN, _ROW_IN * sum(heights)))
+    places = figure.subplots(
+        len(heights), columns, squeeze=False, gridspec_kw={"height_ratios": heights}
+    )
+    flat = list(places.flat)
     panels = dict(zip(scenarios, flat, strict=False))
     for name, panel in panels.items():
         # A long name may reach over its panel's edge, but must not push the others aside.
