@@ -33,10 +33,7 @@ def collect(nodes: Sequence[Node], place: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         packed = remote.fetch(_PACKED, nodes, Path(temporary), first=pack)
         for node in nodes:
-            own = Path(temporary) / node.alias
-            with tarfile.open(packed[node.alias]) as archive:
-                archive.extractall(own, filter="data")
-            found = sorted(own.rglob(f"*{SUFFIX}"))
+            found = _unpacked(packed[node.alias], Path(temporary) / node.alias)
             if not found:
                 raise TestbedError(f"{node.alias}: the probe has left no record in {place}")
             for file in found:
@@ -50,6 +47,20 @@ def collect(nodes: Sequence[Node], place: str, folder: Path) -> None:
     pd.DataFrame(processes, columns=[*PROCESSES_COLUMNS]).to_parquet(
         folder / PROCESSES, index=False
     )
+
+
+def _unpacked(packed: Path, folder: Path) -> list[Path]:
+    """The records in an archive, in their order, each as a file of ``folder``.
+
+    By hand, since the filters of ``extractall`` came after Debian 12's Python.
+    """
+    folder.mkdir()
+    with tarfile.open(packed) as archive:
+        for member in archive:
+            inside = archive.extractfile(member)
+            if inside is not None and member.name.endswith(SUFFIX):
+                (folder / Path(member.name).name).write_bytes(inside.read())
+    return sorted(folder.iterdir())
 
 
 def _rows(node: Node, file: Path) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
