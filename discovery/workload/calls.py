@@ -28,10 +28,11 @@ def collect(nodes: Sequence[Node], place: str, folder: Path) -> None:
     """
     packed_file = f"{remote.WORK_FOLDER}/{_PACKED}"
     pack = f"tar -czf {packed_file} -C {place} --warning=no-file-changed . || [ $? = 1 ]"
+    first = f"mkdir -p {remote.WORK_FOLDER} && ( {pack} )"
     calls: list[dict[str, Any]] = []
     processes: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
-        packed = remote.fetch(_PACKED, nodes, Path(temporary), first=pack)
+        packed = remote.fetch(_PACKED, nodes, Path(temporary), first=first)
         for node in nodes:
             found = _unpacked(packed[node.alias], Path(temporary) / node.alias)
             if not found:

@@ -145,7 +145,7 @@ def stop(unit: str) -> str:
 
 
 def fetch(
-    name: str, nodes: Sequence[Node], folder: Path, *, first: str = "true"
+    name: str, nodes: Sequence[Node], folder: Path, *, first: str | None = None
 ) -> dict[str, Path]:
     """Copy the file ``name`` of :data:`WORK_FOLDER` from every node; where each is, by alias.
 
@@ -153,7 +153,8 @@ def fetch(
     a :class:`TestbedError`.
     """
     with _tasks(nodes, f"to fetch {name}") as tasks:
-        tasks.shell(cmd=_verbatim(first))
+        if first is not None:
+            tasks.shell(cmd=_verbatim(first))
         tasks.fetch(
             src=f"{WORK_FOLDER}/{name}",
             dest=f"{folder}/{{{{ inventory_hostname }}}}-{name}",
