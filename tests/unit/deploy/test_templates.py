@@ -231,6 +231,7 @@ def test_novas_controllers_have_two_databases_and_its_computes_have_none():
     assert conf["database"]["connection"] == "rome://10.9.2.11/nova_cell1"
     assert conf["api_database"]["connection"] == "rome://10.9.2.11/nova_api"
     assert conf["conductor"]["workers"] == conf["scheduler"]["workers"] == "3"
+    assert conf["filter_scheduler"]["shuffle_best_same_weighed_hosts"] == "true"
     assert conf["placement"]["endpoint_override"] == "http://10.9.2.11:8778"
     assert conf["glance"]["endpoint_override"] == "http://10.9.1.10:9292"
     compute = ini(render("nova", "nova-compute.conf.j2"))
