@@ -56,7 +56,18 @@ app.add_typer(cell_app, name="cell")
 app.add_typer(image_app, name="image")
 app.add_typer(archive_app, name="archive")
 
-ExperimentOption = Annotated[Path, typer.Option(help="Folder of the experiment.")]
+
+def _experiment(text: str | Path) -> Path:
+    """The folder that was meant: as it was written, or of that name in ``experiments/``."""
+    folder = Path(text)
+    known = EXPERIMENTS / folder
+    return known if known.is_dir() and not folder.exists() else folder
+
+
+ExperimentOption = Annotated[
+    Path,
+    typer.Option(help="Folder of the experiment, or its name.", parser=_experiment, metavar="PATH"),
+]
 TierOption = Annotated[str, typer.Option(help="smoke, laptop, full or scale.")]
 TestbedOption = Annotated[Path, typer.Option(help="Testbed file.")]
 UrlArgument = Annotated[str, typer.Argument(help="Such as rome://127.0.0.1:6379/nova.")]
@@ -65,8 +76,9 @@ ResultsOption = Annotated[
 ]
 
 ROME_ERROR = 9
-KEYSTONE_2018 = Path("experiments/keystone-2018")
-LOCAL = Path("experiments/testbeds/local.yaml")
+EXPERIMENTS = Path("experiments")
+KEYSTONE_2018 = EXPERIMENTS / "keystone-2018"
+LOCAL = EXPERIMENTS / "testbeds" / "local.yaml"
 
 
 @app.command()
@@ -87,7 +99,7 @@ def check(
     """Validate every experiment, testbed, variant and claim file; lease nothing."""
     from discovery.evaluation.check import check_everything
 
-    for line in check_everything(Path("experiments"), tier):
+    for line in check_everything(EXPERIMENTS, tier):
         typer.echo(line)
 
 

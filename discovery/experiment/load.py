@@ -59,6 +59,9 @@ def validate(model: type[ModelT], document: Any, path: Path) -> ModelT:
 def load_experiment(folder: Path) -> AnyExperiment:
     """The experiment declared in ``folder/experiment.yaml``; its id must be the folder's name."""
     path = folder / "experiment.yaml"
+    if not path.exists():
+        beside = sorted(each.parent.name for each in folder.parent.glob("*/experiment.yaml"))
+        raise ConfigError("no such file", file=path, allowed=beside or "the folder of one")
     document = read_yaml(path)
     experiment = validate(_model(document, path), document, path)
     if experiment.id != folder.resolve().name:

@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from discovery import cli
 from discovery.errors import ConfigError
+from discovery.experiment.load import load_experiment
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
 
@@ -59,6 +61,31 @@ def test_an_error_of_ours_is_one_sentence_with_its_exit_code(monkeypatch, capsys
     assert captured.err == (
         "discovery: experiment.yaml: tier: unknown key; allowed: one of smoke\n"
     )
+
+
+def test_an_experiment_is_named_by_its_folder_or_by_its_name(tmp_path, monkeypatch):
+    for known in ("experiments/here", "elsewhere/there"):
+        (tmp_path / known).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr("discovery.evaluation.plan.plan", lambda *told: asked.append(told[0]))
+    monkeypatch.setattr("discovery.evaluation.plan.render", lambda _: None)
+    for text in ("here", "experiments/here", "elsewhere/there", "nowhere"):
+        CliRunner().invoke(cli.app, ["plan", "--experiment", text], catch_exceptions=False)
+    assert [str(each) for each in asked] == [
+        "experiments/here",
+        "experiments/here",
+        "elsewhere/there",
+        "nowhere",
+    ]
+
+
+def test_an_experiment_that_is_not_there_is_told_which_are(tmp_path):
+    for known in ("one", "two"):
+        (tmp_path / known).mkdir()
+        (tmp_path / known / "experiment.yaml").touch()
+    with pytest.raises(ConfigError, match=r"no such file; allowed: one of one, two$"):
+        load_experiment(tmp_path / "three")
 
 
 def test_the_command_starts_without_the_testbeds_libraries():
