@@ -58,10 +58,9 @@ app.add_typer(archive_app, name="archive")
 
 
 def _experiment(text: str | Path) -> Path:
-    """The folder that was meant: as it was written, or of that name in ``experiments/``."""
+    """The folder meant: a name alone that is no folder is an experiment of ours."""
     folder = Path(text)
-    known = EXPERIMENTS / folder
-    return known if known.is_dir() and not folder.exists() else folder
+    return folder if folder.exists() or len(folder.parts) > 1 else EXPERIMENTS / folder
 
 
 ExperimentOption = Annotated[

@@ -64,19 +64,18 @@ def test_an_error_of_ours_is_one_sentence_with_its_exit_code(monkeypatch, capsys
 
 
 def test_an_experiment_is_named_by_its_folder_or_by_its_name(tmp_path, monkeypatch):
-    for known in ("experiments/here", "elsewhere/there"):
-        (tmp_path / known).mkdir(parents=True)
+    (tmp_path / "beside").mkdir()
     monkeypatch.chdir(tmp_path)
     asked = []
     monkeypatch.setattr("discovery.evaluation.plan.plan", lambda *told: asked.append(told[0]))
     monkeypatch.setattr("discovery.evaluation.plan.render", lambda _: None)
-    for text in ("here", "experiments/here", "elsewhere/there", "nowhere"):
+    for text in ("name", "experiments/name", "beside", "other/name"):
         CliRunner().invoke(cli.app, ["plan", "--experiment", text], catch_exceptions=False)
     assert [str(each) for each in asked] == [
-        "experiments/here",
-        "experiments/here",
-        "elsewhere/there",
-        "nowhere",
+        "experiments/name",
+        "experiments/name",
+        "beside",
+        "other/name",
     ]
 
 
