@@ -45,7 +45,15 @@ def run_cell(cell: AnyCell, testbed: Testbed, out: Path, tell: Tell) -> None:
             deployed = subject.deploy(held, clock)
         with clock("health"):
             deployed.check_health()
-        failure = _load(cell, subject, held, deployed, folder, clock, tell)
+        with clock("prepare"):
+            subject.prepare()
+        with clock("shape"):
+            held.wan.shape(cell.delays, cell.wan)
+        failure = _load(subject, held, deployed, folder, clock)
+        if failure:
+            tell(f"the system under test broke, which is a result: {failure['message']}")
+        with clock("collect"):
+            _collect(subject, held, deployed, folder)
         described = environment(
             held.provider, held.wan.backend, deployed.image, deployed.versions()
         )
@@ -68,39 +76,27 @@ def _subject(cell: AnyCell, tell: Tell) -> Subject:
 
 
 def _load(
-    cell: AnyCell,
-    subject: Subject,
-    held: Lease,
-    deployed: Deployed,
-    folder: Path,
-    clock: PhaseClock,
-    tell: Tell,
+    subject: Subject, held: Lease, deployed: Deployed, folder: Path, clock: PhaseClock
 ) -> dict[str, str] | None:
-    """Shape the WAN, load, and collect; what broke of the system under test, if any."""
-    with clock("prepare"):
-        subject.prepare()
-    with clock("shape"):
-        held.wan.shape(cell.delays, cell.wan)
-    failure: dict[str, str] | None = None
+    """Put the load on the system under test; what broke of it, if any, and in which phase."""
     phase = ""
     try:
         for phase, step in subject.steps(folder):
             with clock(phase):
                 step()
     except (MeasuredFailure, TestbedError) as error:
-        failure = {
-            "class": "measured",
-            "phase": phase,
-            "message": _what_broke(error, held, deployed),
-        }
-        tell(f"the system under test broke, which is a result: {failure['message']}")
-    with clock("collect"):
-        held.wan.measure("after-load")
-        subject.collect(folder)
-        deployed.logs(folder / "logs")
-        record = json.dumps(held.wan.record, indent=1)
-        (folder / "wan.json").write_text(record + "\n", encoding="utf-8")
-    return failure
+        message = _what_broke(error, held, deployed)
+        return {"class": "measured", "phase": phase, "message": message}
+    return None
+
+
+def _collect(subject: Subject, held: Lease, deployed: Deployed, folder: Path) -> None:
+    """Measure the WAN once more, and write into ``folder`` what everybody saw."""
+    held.wan.measure("after-load")
+    subject.collect(folder)
+    deployed.logs(folder / "logs")
+    record = json.dumps(held.wan.record, indent=1)
+    (folder / "wan.json").write_text(record + "\n", encoding="utf-8")
 
 
 def _what_broke(error: Exception, held: Lease, deployed: Deployed) -> str:
