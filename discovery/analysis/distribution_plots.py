@@ -18,6 +18,7 @@ from discovery.analysis.style import (
     GREY,
     NAMES,
     backend_order,
+    delay_words,
     figure_style,
     present,
     scenario_order,
@@ -67,10 +68,10 @@ def distribution_figure(
                     )
                     _marks(panel, means[here])
             _dress(grid[row, 0], scenario)
-        for column, (milliseconds, delay) in enumerate(delays):
-            words = "LAN" if delay == "0" else f"{delay} ms one way"
+        for column, (_, delay) in enumerate(delays):
             grid[-1, column].set_xlabel("completion time (s)")
-            _head(grid[0, column], words if delay == f"{milliseconds:g}" else delay)
+            # Above the first scenario's name, which is longer than a narrow panel.
+            grid[0, column].set_title(delay_words(delay), loc="right", fontweight="bold", pad=14)
         for row in grid:
             plain_logarithm(row[0].xaxis)
         figure.supylabel("share of all iterations", fontsize=7)
@@ -145,10 +146,6 @@ def _dress(first: Axes, scenario: str) -> None:
         textcoords="offset points",
         fontsize=7,
     )
-
-
-def _head(panel: Axes, words: str) -> None:
-    panel.set_title(words, loc="right", fontweight="bold")
 
 
 def _explain(figure: Figure, summary: pd.DataFrame, backends: Sequence[str], marked: bool) -> None:

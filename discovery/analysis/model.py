@@ -21,6 +21,7 @@ from discovery.deploy.backends import BACKENDS
 Tables = Mapping[str, pd.DataFrame]
 
 FIT = ["sites", "load", "scenario", "backend"]
+_MET_BY_ANY_LINE = 2
 
 
 def path_rtt(tables: Tables) -> pd.DataFrame:
@@ -58,8 +59,9 @@ def fit(tables: Tables, *, column: str = "duration_s") -> pd.DataFrame:
     Least squares of ``column`` (s) of the successful iterations on the measured round trip (s).
     ``_low`` and ``_high`` of both hold 95 %: a percentile bootstrap within each cell and client
     site, since the scatter grows with the delay. ``residual_s`` is how far the means of these
-    groups are from the line, as a root of their mean square. ``levels`` distinct delays, ``n``
-    iterations; missing where there is one delay only.
+    groups are from the line, as a root of their mean square; missing where there are two, which
+    any line meets. ``levels`` distinct delays, ``n`` iterations; missing where there is one delay
+    only.
     """
     samples = with_rtt(tables["iterations"], tables)
     rows = []
@@ -91,7 +93,8 @@ def _line(part: pd.DataFrame, column: str) -> tuple[float, ...]:
     k = float(means @ weights)
     base = float(np.average(means, weights=size) - k * centre)
     distance = means - base - k * rtt
-    residual = math.sqrt(float(np.average(distance**2, weights=size)))
+    mean_square = float(np.average(distance**2, weights=size))
+    residual = math.sqrt(mean_square) if len(groups) > _MET_BY_ANY_LINE else math.nan
     tail = (1 - CONFIDENCE) / 2
     k_low, k_high = np.quantile(slopes, [tail, 1 - tail])
     base_low, base_high = np.quantile(bases, [tail, 1 - tail])
@@ -102,18 +105,20 @@ def residuals(tables: Tables, fitted: pd.DataFrame) -> pd.DataFrame:
     """How far every cell and client site is from the line that :func:`fit` found.
 
     ``measured_s`` and ``fitted_s`` of whole iterations, and ``share``, their difference as a share
-    of the line. Groups without a line are absent.
+    of the line, missing where the line has no residual. Groups without a line are absent.
     """
     measured = (
         with_rtt(tables["iterations"], tables)
         .groupby([*GROUP, "cell", "client_site"], as_index=False)
         .agg(measured_s=("duration_s", "mean"), rtt_ms=("rtt_ms", "first"), n=("iteration", "size"))
     )
-    lines = fitted.loc[fitted["round_trips"].notna(), [*FIT, "round_trips", "base_s"]]
+    has_line = fitted["round_trips"].notna()
+    lines = fitted.loc[has_line, [*FIT, "round_trips", "base_s", "residual_s"]]
     joined = measured.merge(lines, on=FIT)
     joined["fitted_s"] = joined["base_s"] + joined["round_trips"] * joined["rtt_ms"] / 1e3
-    joined["share"] = (joined["measured_s"] - joined["fitted_s"]) / joined["fitted_s"]
-    return in_order(joined)
+    share = (joined["measured_s"] - joined["fitted_s"]) / joined["fitted_s"]
+    joined["share"] = share.where(joined["residual_s"].notna())
+    return in_order(joined.drop(columns="residual_s"))
 
 
 def slopes_and_counts(fitted: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:

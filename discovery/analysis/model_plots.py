@@ -134,8 +134,9 @@ def _slopes(panel: Axes, joined: pd.DataFrame) -> None:
 def _residuals(panel: Axes, points: pd.DataFrame, backends: list[str]) -> None:
     panel.set_title("c  residuals of all scenarios", loc="left")
     panel.set_ylabel("measured − line (% of the line)")
+    points = points[points["share"].notna()]
     if points.empty:
-        _nothing(panel)
+        _nothing(panel, "no three delays")
         return
     # Who sits beside the one server of a WAN waits for none of its round trips.
     near = (points["rtt_ms"] < _LAN_MS) & (points["one_way_delay_ms"] > 0)
@@ -161,5 +162,5 @@ def _round_trip(delay: str) -> str:
     return f"{2 * float(delay):g} ms\nRTT" if delay[0].isdigit() else delay
 
 
-def _nothing(panel: Axes) -> None:
-    panel.text(0.5, 0.5, "no two delays", transform=panel.transAxes, ha="center")
+def _nothing(panel: Axes, why: str = "no two delays") -> None:
+    panel.text(0.5, 0.5, why, transform=panel.transAxes, ha="center")

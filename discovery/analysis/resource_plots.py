@@ -18,13 +18,14 @@ from discovery.analysis.style import (
     GREY,
     NAMES,
     backend_order,
-    delay_label,
+    delay_words,
     figure_style,
     present,
 )
 
 Tables = Mapping[str, pd.DataFrame]
 
+_COLUMNS = 6  # of the legend, whose words would not fit one line
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
@@ -64,21 +65,17 @@ def resource_figure(tables: Tables, *, sites: int) -> Figure:
             Patch(color=COLOURS[name], label=NAMES[name]) for name in backends
         ]
         handles.extend(
-            Line2D([], [], color=GREY, marker=_marker(rank), linestyle="", label=_words(delay))
+            Line2D([], [], color=GREY, marker=_marker(rank), linestyle="", label=delay_words(delay))
             for rank, delay in enumerate(delays)
         )
         figure.legend(
             handles=handles,
             loc="outside lower center",
-            ncols=len(handles),
+            ncols=_COLUMNS,
             title=f"{sites} sites, while Rally ran. A mark: mean over nodes; its line: all.",
             title_fontsize=6.5,
         )
     return figure
-
-
-def _words(delay: str) -> str:
-    return "LAN" if delay_label(delay) == "LAN" else f"{delay} ms one way"
 
 
 def _marker(rank: int) -> str:

@@ -138,6 +138,11 @@ def delay_label(delay: str) -> str:
     return "LAN" if delay == "0" else delay
 
 
+def delay_words(delay: str) -> str:
+    """A delay level in words: a number is ms one way between all sites, another has its name."""
+    return f"{delay} ms one way" if delay[:1].isdigit() and delay != "0" else delay_label(delay)
+
+
 def save(figure: Figure, out: Path, name: str) -> Path:
     """Write ``out/figures/<name>.pdf`` and ``.png`` (200 dpi), each whole; the PNG's path.
 

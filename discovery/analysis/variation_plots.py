@@ -16,7 +16,7 @@ from discovery.analysis.style import (
     MARKERS,
     NAMES,
     backend_order,
-    delay_label,
+    delay_words,
     figure_style,
     present,
     scenario_order,
@@ -48,8 +48,7 @@ def variation_figure(compared: pd.DataFrame, variation: str) -> Figure:
                 & (table["delay"] == condition["delay"])
             ]
             _marks(panel, chosen, scenarios, backends)
-            delay = delay_label(condition["delay"])
-            where = delay if delay == "LAN" else f"{delay} ms one way"
+            where = delay_words(condition["delay"])
             panel.set_title(f"{where}, {condition['load']} load", loc="left")
         first = row_of_panels.flat[0]
         first.set_yticks(range(len(scenarios)), scenarios)

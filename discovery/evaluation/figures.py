@@ -59,18 +59,22 @@ def tables_in(
 
 
 def _title(caption: Caption, name: str) -> str:
-    """``completion-time-s3-high`` → ``Completion time, 3 sites, high load``; ``d10`` is a delay."""
-    words = [caption.title]
+    """``completion-time-s3-high`` → ``Completion time, 3 sites, high load``; ``d10`` is a delay.
+
+    What is no level is a name of its own: ``variation-no-cache`` → ``Variation, no-cache``.
+    """
+    names: list[str] = []
+    levels: list[str] = []
     for part in name.removeprefix(caption.prefix).strip("-").split("-"):
         if part in ("light", "high"):
-            words.append(f"{part} load")
+            levels.append(f"{part} load")
         elif part[:1] == "s" and part[1:].isdigit():
-            words.append(f"{part[1:]} site{'' if part == 's1' else 's'}")
+            levels.append(f"{part[1:]} site{'' if part == 's1' else 's'}")
         elif part[:1] == "d" and part[1:].replace(".", "").isdigit():
-            words.append(f"{part[1:]} ms one way")
+            levels.append(f"{part[1:]} ms one way")
         elif part:
-            words.append(part)
-    return ", ".join(words)
+            names.append(part)
+    return ", ".join([caption.title, *(["-".join(names)] if names else []), *levels])
 
 
 def _figure(folder: Path, name: str, title: str, caption: Caption) -> Figure:

@@ -17,6 +17,8 @@ UNIT = "discovery-load"
 PROGRAM = Path(__file__).parent / "on_node" / "load.py"
 PYTHON = "/opt/rally/bin/python"
 READY_WITHIN_S = 60.0
+_LEAD_S = 5.0
+"""How long it may take to tell all clients that are ready when to begin."""
 
 
 class Clients:
@@ -66,7 +68,7 @@ class Clients:
             self._run(name)
 
     def load(self, tell: Callable[[str], None]) -> None:
-        """Run every scenario on all clients at once, one scenario after the other."""
+        """Run every scenario, one after the other; each begins on all clients at once."""
         for number, scenario in enumerate(self.scenarios, 1):
             began = time.monotonic()
             answers = self._run(scenario)
@@ -74,7 +76,7 @@ class Clients:
             iterations = sum(answer["iterations"] for answer in answers.values())
             tell(
                 f"  {number}/{len(self.scenarios)} {scenario}: {iterations} iterations, "
-                f"{failed} failed, {time.monotonic() - began:.1f} s"
+                f"{failed} failed, {time.monotonic() - began:.1f} s{_together(answers)}"
             )
 
     def report(self, folder: Path) -> None:
@@ -87,7 +89,11 @@ class Clients:
                 shutil.move(files[node.alias], folder / f"{node.site}.json")
 
     def _run(self, name: str) -> dict[str, dict[str, Any]]:
-        answers = self._ask("run", name)
+        answers = self._ask("prepare", name)
+        ready = [node for node in self.nodes if answers[node.alias]["status"] == "ready"]
+        if ready:
+            begin = time.time() + _LEAD_S if len(ready) > 1 else 0.0
+            answers |= self._ask("begin", str(begin), ready)
         for alias, answer in answers.items():
             if answer["status"] == "crashed":
                 raise TestbedError(f"{name} on {alias}: Rally gave up: {answer['error']}")
@@ -95,6 +101,14 @@ class Clients:
                 raise MeasuredFailure(f"{name} on {alias}: Rally could not begin an iteration")
         return answers
 
-    def _ask(self, verb: str, argument: str) -> dict[str, dict[str, Any]]:
+    def _ask(
+        self, verb: str, argument: str, nodes: Sequence[Node] | None = None
+    ) -> dict[str, dict[str, Any]]:
         command = f"cd {remote.WORK_FOLDER} && {PYTHON} {PROGRAM.name} {verb} {argument}"
-        return remote.ask(command, self.nodes, "Rally's process is gone")
+        return remote.ask(command, nodes or self.nodes, "Rally's process is gone")
+
+
+def _together(answers: Mapping[str, dict[str, Any]]) -> str:
+    """How far apart several clients began, by their own clocks."""
+    began = [answer["began"] for answer in answers.values()]
+    return f", begun within {max(began) - min(began):.1f} s" if len(began) > 1 else ""

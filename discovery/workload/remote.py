@@ -30,23 +30,28 @@ class Answer:
     stderr: str
 
 
-def run(command: str, nodes: Sequence[Node], *, check: bool = True) -> dict[str, Answer]:
-    """Run ``command`` on ``nodes`` at once; the answers by the nodes' aliases.
+def run(
+    command: str, nodes: Sequence[Node], *, check: bool = True, forks: int | None = None
+) -> dict[str, Answer]:
+    """Run ``command`` on ``nodes``, ``forks`` of them at a time; the answers by the nodes' aliases.
 
     A node that cannot be reached is a :class:`TestbedError`, and so is a command that fails, where
     ``check`` is set.
     """
-    results = en.run_command(command, roles=[node.host for node in nodes], on_error_continue=True)
+    with en.config_context(ansible_forks=forks):
+        results = en.run_command(
+            command, roles=[node.host for node in nodes], on_error_continue=True
+        )
     return {node.alias: _answer(command, node.alias, results, check) for node in nodes}
 
 
 def ask(command: str, nodes: Sequence[Node], lost: str) -> dict[str, dict[str, Any]]:
-    """The JSON object that ``command`` prints on each of ``nodes``, by the nodes' aliases.
+    """The JSON object that ``command`` prints on all ``nodes`` at once, by the nodes' aliases.
 
     A node that prints none is a :class:`TestbedError` that says what was ``lost``, and why.
     """
     answers: dict[str, dict[str, Any]] = {}
-    for alias, answer in run(command, nodes, check=False).items():
+    for alias, answer in run(command, nodes, check=False, forks=len(nodes)).items():
         try:
             answers[alias] = json.loads(answer.stdout)
         except json.JSONDecodeError:

@@ -10,6 +10,7 @@ import enoslib as en
 import pytest
 
 from discovery.errors import TestbedError
+from discovery.testbed.environment import FORKS
 from discovery.testbed.leases import Node
 from discovery.workload import remote
 
@@ -47,6 +48,25 @@ def test_what_is_put_is_there_unchanged_for_its_owner_alone(node, folder, tmp_pa
     # Again, and shorter: nothing of what was there stays.
     remote.put_program(program, "tell.json", {node.alias: {}}, [node])
     assert (folder / "tell.json").read_text(encoding="utf-8") == "{}"
+
+
+def test_all_nodes_are_asked_at_once_however_many(tmp_path):
+    told = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    names = [f"site-{number}-client" for number in range(1, FORKS + 3)]
+    hosts = [
+        en.Host(f"127.0.0.{number}", alias=name, extra=told) for number, name in enumerate(names, 1)
+    ]
+    nodes = [
+        Node(alias=host.alias, site=host.alias, role="client", address=host.address, host=host)
+        for host in hosts
+    ]
+    # Each waits until all are there.
+    wait = (
+        f"touch {tmp_path}/{{{{ inventory_hostname }}}}; for i in $(seq 200); do"
+        f" test $(ls {tmp_path} | wc -l) -eq {len(nodes)} && echo 1 && exit 0; sleep 0.1; done;"
+        " echo 0"
+    )
+    assert remote.ask(wait, nodes, "it is gone") == dict.fromkeys(names, 1)
 
 
 def test_an_answer_is_what_was_printed(node):

@@ -1,9 +1,13 @@
 """Rally on a client node: started once, then told over a Unix socket which task to run.
 
 ``load.py serve CONFIG`` runs in Rally's environment. It imports Rally and creates its environment
-once, because that takes longer than many a scenario, and then waits. ``load.py run NAME`` asks it
-to run one of the tasks of CONFIG and blocks until that is done; ``load.py report FILE`` writes
-what `rally task report --json` would, for every kept task. Both print one JSON object.
+once, because that takes longer than many a scenario, and then waits. ``load.py prepare NAME`` has
+it set one of the tasks of CONFIG up, and blocks until all is ready for the first iteration;
+``load.py begin TIME`` has it begin at that time (seconds since the epoch; 0 is now) and blocks
+until the task is done. What is set up, such as log-ins, takes the longer the further the database
+is: without the wait the clients near it would be done before the others begin. ``load.py report
+FILE`` writes what `rally task report --json` would, for every kept task. All print one JSON object;
+that of a task that could not be set up is the one that ``begin`` would print.
 
 CONFIG is ``{"environment": Rally environment spec, "tasks": {name: {"task": Rally task,
 "keep": whether it enters the report}}}``, and may have ``"options"`` of Rally's group
@@ -13,15 +17,39 @@ CONFIG is ``{"environment": Rally environment spec, "tasks": {name: {"task": Ral
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 SOCKET = "/run/discovery-load.sock"
+READY = {"status": "ready"}
+LAST = 1_000_000
+"""The order of a context that is set up after all of Rally's own."""
+
+
+class Requests:
+    """What this process is asked, one request at a time, each answered before the next."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._asking: socket.socket | None = None
+
+    def next(self) -> tuple[str, str]:
+        """Wait for a request: its verb and its argument."""
+        self._asking, _ = self._listener.accept()
+        with self._asking.makefile(encoding="utf-8") as stream:
+            verb, argument = json.loads(stream.readline())
+        return verb, argument
+
+    def answer(self, what: dict[str, Any]) -> None:
+        """Answer the last request."""
+        assert self._asking is not None
+        with self._asking as asking:
+            asking.sendall((json.dumps(what) + "\n").encode())
 
 
 class RallyServer:
@@ -32,7 +60,8 @@ class RallyServer:
     cleaned up after a scenario: the database goes away with the cell.
     """
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: dict[str, Any], wait: Callable[[], float]) -> None:
+        """``wait`` is called when a task is ready, and returns when it is to begin."""
         from rally import api, plugins  # noqa: PLC0415  (only the serving process pays for it)
         from rally.common import cfg  # noqa: PLC0415
         from rally.env import env_mgr  # noqa: PLC0415
@@ -43,9 +72,12 @@ class RallyServer:
             cfg.CONF.set_override(option, value, group="openstack")
         self.tasks = config["tasks"]
         self.kept: list[str] = []
+        self.began = 0.0
+        self._last_context = self._register(wait)
         self.environment = env_mgr.EnvManager.create("discovery", config["environment"])
         for entry in self.tasks.values():
             self._keep_what_it_makes(entry["task"])
+            self._let_it_wait(entry["task"])
         everything = [part for entry in self.tasks.values() for part in entry["task"]["subtasks"]]
         self.api.task.validate(
             deployment=self.environment.uuid,
@@ -53,7 +85,7 @@ class RallyServer:
         )
 
     def run(self, name: str) -> dict[str, Any]:
-        """Run the task ``name``; its status, iterations, failures, and seconds it took."""
+        """Run the task ``name``: its status, iterations, failures, when it began, its seconds."""
         from rally.common import objects  # noqa: PLC0415
         from rally.task import engine, task_cfg  # noqa: PLC0415
 
@@ -71,8 +103,31 @@ class RallyServer:
             "iterations": len(iterations),
             "failed": sum(1 for row in iterations if row["error"]),
             "error": next((row["error"][-1] for row in iterations if row["error"]), None),
+            "began": self.began,
             "seconds": time.time() - started,
         }
+
+    def _register(self, wait: Callable[[], float]) -> type:
+        """Make Rally know a context that waits; it has to be kept, for Rally does not."""
+        from rally.task import context  # noqa: PLC0415
+
+        @context.configure(name="discovery_begin", order=LAST)
+        class Begin(context.Context):  # type: ignore[misc]
+            CONFIG_SCHEMA = {"type": "object", "additionalProperties": False}  # noqa: RUF012
+
+            def setup(_) -> None:  # noqa: N805
+                self.began = wait()
+
+            def cleanup(_) -> None:  # noqa: N805
+                pass
+
+        return Begin
+
+    @staticmethod
+    def _let_it_wait(task: dict[str, Any]) -> None:
+        for part in task["subtasks"]:
+            for workload in part["workloads"]:
+                workload.setdefault("contexts", {})["discovery_begin"] = {}
 
     @staticmethod
     def _keep_what_it_makes(task: dict[str, Any]) -> None:
@@ -92,23 +147,29 @@ class RallyServer:
 
 
 def serve(config_file: str) -> None:
-    """Answer requests, one at a time, until the unit is stopped."""
-    server = RallyServer(json.loads(Path(config_file).read_text(encoding="utf-8")))
+    """Answer requests until the unit is stopped."""
     Path(SOCKET).unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        requests = Requests(listener)
+
+        def wait() -> float:
+            requests.answer(READY)
+            verb, at = requests.next()
+            assert verb == "begin", verb
+            time.sleep(max(0.0, float(at) - time.time()))
+            return time.time()
+
+        server = RallyServer(json.loads(Path(config_file).read_text(encoding="utf-8")), wait)
         listener.bind(SOCKET)
         listener.listen()
+        verbs = {"prepare": server.run, "report": server.report}
         while True:
-            connection, _ = listener.accept()
-            # Rally forks its workers: a connection they inherited would never be closed.
-            os.set_inheritable(connection.fileno(), False)
-            with connection, connection.makefile("rw", encoding="utf-8") as stream:
-                verb, argument = json.loads(stream.readline())
-                try:
-                    answer = getattr(server, verb)(argument)
-                except Exception:
-                    answer = {"status": "crashed", "error": traceback.format_exc(limit=-3)}
-                stream.write(json.dumps(answer) + "\n")
+            verb, argument = requests.next()
+            try:
+                answer = verbs[verb](argument)
+            except Exception:
+                answer = {"status": "crashed", "error": traceback.format_exc(limit=-3)}
+            requests.answer(answer)
 
 
 def ask(verb: str, argument: str) -> int:
@@ -127,7 +188,7 @@ def ask(verb: str, argument: str) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point: ``serve CONFIG`` | ``run NAME`` | ``report FILE``."""
+    """Entry point: ``serve CONFIG`` | ``prepare NAME`` | ``begin TIME`` | ``report FILE``."""
     verb, argument = arguments
     if verb == "serve":
         serve(argument)

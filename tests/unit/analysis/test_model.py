@@ -66,6 +66,18 @@ def test_without_a_line_there_is_no_residual(study):
     assert residuals(tables, fit(tables)).empty
 
 
+def test_a_line_that_meets_both_of_two_points_has_no_residual(study):
+    near_and_far = study["iterations"]["delay"].isin(["0", "50"])
+    light = study["iterations"]["load"] == "light"
+    tables = {**study, "iterations": study["iterations"][near_and_far & light]}
+    fitted = fit(tables)
+    assert fitted["round_trips"].notna().all()
+    assert fitted["residual_s"].isna().all()
+    points = residuals(tables, fitted)
+    assert len(points) == 2 * len(fitted)
+    assert points["share"].isna().all()
+
+
 def test_what_is_expected_to_cross_the_wan():
     keys = {"sites": 3, "load": "light", "scenario": "get-entities"}
     counted = pd.DataFrame(

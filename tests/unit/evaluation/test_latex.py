@@ -77,6 +77,12 @@ def test_a_figures_title_has_its_sites_and_its_delay(tmp_path):
     assert titles[1].endswith("1 site, 0 ms one way")
 
 
+def test_what_is_no_level_is_a_name_of_its_own(tmp_path):
+    (tmp_path / "variation-no-sync-wait.png").touch()
+    (figure,) = [one for one in figures_in(tmp_path, KEYSTONE.figures) if one.png is not None]
+    assert figure.title == "Variation, no-sync-wait"
+
+
 def test_a_section_without_figures_says_so(tmp_path):
     assert "No figure was made" in figure_blocks(figures_in(tmp_path, KEYSTONE.figures), "results")
 
