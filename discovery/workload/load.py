@@ -17,8 +17,8 @@ UNIT = "discovery-load"
 PROGRAM = Path(__file__).parent / "on_node" / "load.py"
 PYTHON = "/opt/rally/bin/python"
 READY_WITHIN_S = 60.0
-_LEAD_S = 5.0
-"""How long it may take to tell all clients that are ready when to begin."""
+_LEAD_S, _LEAD_EACH_S = 1.0, 0.25
+"""How long it may take to tell clients that are ready when to begin; a late one begins at once."""
 
 
 class Clients:
@@ -76,7 +76,7 @@ class Clients:
             iterations = sum(answer["iterations"] for answer in answers.values())
             tell(
                 f"  {number}/{len(self.scenarios)} {scenario}: {iterations} iterations, "
-                f"{failed} failed, {time.monotonic() - began:.1f} s{_together(answers)}"
+                f"{failed} failed, {time.monotonic() - began:.1f} s{_apart(answers)}"
             )
 
     def report(self, folder: Path) -> None:
@@ -89,17 +89,22 @@ class Clients:
                 shutil.move(files[node.alias], folder / f"{node.site}.json")
 
     def _run(self, name: str) -> dict[str, dict[str, Any]]:
-        answers = self._ask("prepare", name)
-        ready = [node for node in self.nodes if answers[node.alias]["status"] == "ready"]
-        if ready:
-            begin = time.time() + _LEAD_S if len(ready) > 1 else 0.0
-            answers |= self._ask("begin", str(begin), ready)
+        answers = self._ask("run", name) if len(self.nodes) == 1 else self._together(name)
         for alias, answer in answers.items():
             if answer["status"] == "crashed":
                 raise TestbedError(f"{name} on {alias}: Rally gave up: {answer['error']}")
             if not answer["iterations"]:
                 raise MeasuredFailure(f"{name} on {alias}: Rally could not begin an iteration")
         return answers
+
+    def _together(self, name: str) -> dict[str, dict[str, Any]]:
+        """Set ``name`` up on every client, and begin it where it could be, at one moment."""
+        answers = self._ask("prepare", name)
+        ready = [node for node in self.nodes if answers[node.alias]["status"] == "ready"]
+        if not ready:
+            return answers
+        begin = time.time() + _LEAD_S + _LEAD_EACH_S * len(ready)
+        return answers | self._ask("begin", str(begin), ready)
 
     def _ask(
         self, verb: str, argument: str, nodes: Sequence[Node] | None = None
@@ -108,7 +113,7 @@ class Clients:
         return remote.ask(command, nodes or self.nodes, "Rally's process is gone")
 
 
-def _together(answers: Mapping[str, dict[str, Any]]) -> str:
+def _apart(answers: Mapping[str, dict[str, Any]]) -> str:
     """How far apart several clients began, by their own clocks."""
     began = [answer["began"] for answer in answers.values()]
     return f", begun within {max(began) - min(began):.1f} s" if len(began) > 1 else ""

@@ -1,13 +1,14 @@
 """Rally on a client node: started once, then told over a Unix socket which task to run.
 
 ``load.py serve CONFIG`` runs in Rally's environment. It imports Rally and creates its environment
-once, because that takes longer than many a scenario, and then waits. ``load.py prepare NAME`` has
-it set one of the tasks of CONFIG up, and blocks until all is ready for the first iteration;
-``load.py begin TIME`` has it begin at that time (seconds since the epoch; 0 is now) and blocks
+once, because that takes longer than many a scenario, and then waits. ``load.py run NAME`` has it
+run one of the tasks of CONFIG, and blocks until that is done. Where clients are to begin together,
+``load.py prepare NAME`` has it set the task up, and blocks until all is ready for the first
+iteration, and ``load.py begin TIME`` has it begin at that time (seconds since the epoch) and blocks
 until the task is done. What is set up, such as log-ins, takes the longer the further the database
 is: without the wait the clients near it would be done before the others begin. ``load.py report
 FILE`` writes what `rally task report --json` would, for every kept task. All print one JSON object;
-that of a task that could not be set up is the one that ``begin`` would print.
+``prepare`` that of ``run`` where the task could not be set up.
 
 CONFIG is ``{"environment": Rally environment spec, "tasks": {name: {"task": Rally task,
 "keep": whether it enters the report}}}``, and may have ``"options"`` of Rally's group
@@ -60,8 +61,7 @@ class RallyServer:
     cleaned up after a scenario: the database goes away with the cell.
     """
 
-    def __init__(self, config: dict[str, Any], wait: Callable[[], float]) -> None:
-        """``wait`` is called when a task is ready, and returns when it is to begin."""
+    def __init__(self, config: dict[str, Any]) -> None:
         from rally import api, plugins  # noqa: PLC0415  (only the serving process pays for it)
         from rally.common import cfg  # noqa: PLC0415
         from rally.env import env_mgr  # noqa: PLC0415
@@ -72,8 +72,9 @@ class RallyServer:
             cfg.CONF.set_override(option, value, group="openstack")
         self.tasks = config["tasks"]
         self.kept: list[str] = []
-        self.began = 0.0
-        self._last_context = self._register(wait)
+        self._begin = time.time
+        self._began = 0.0
+        self._last_context = self._register()
         self.environment = env_mgr.EnvManager.create("discovery", config["environment"])
         for entry in self.tasks.values():
             self._keep_what_it_makes(entry["task"])
@@ -84,12 +85,16 @@ class RallyServer:
             config={"version": 2, "title": "all", "subtasks": everything},
         )
 
-    def run(self, name: str) -> dict[str, Any]:
-        """Run the task ``name``: its status, iterations, failures, when it began, its seconds."""
+    def run(self, name: str, begin: Callable[[], float] = time.time) -> dict[str, Any]:
+        """Run the task ``name``: its status, iterations, failures, when it began, its seconds.
+
+        ``begin`` is called when all is set up, and returns, with the time, when it is to begin.
+        """
         from rally.common import objects  # noqa: PLC0415
         from rally.task import engine, task_cfg  # noqa: PLC0415
 
         entry = self.tasks[name]
+        self._begin = begin
         started = time.time()
         task = objects.Task(env_uuid=self.environment.uuid, title=name)
         if entry["keep"]:
@@ -103,22 +108,24 @@ class RallyServer:
             "iterations": len(iterations),
             "failed": sum(1 for row in iterations if row["error"]),
             "error": next((row["error"][-1] for row in iterations if row["error"]), None),
-            "began": self.began,
+            "began": self._began,
             "seconds": time.time() - started,
         }
 
-    def _register(self, wait: Callable[[], float]) -> type:
+    def _register(self) -> type:
         """Make Rally know a context that waits; it has to be kept, for Rally does not."""
         from rally.task import context  # noqa: PLC0415
+
+        server = self
 
         @context.configure(name="discovery_begin", order=LAST)
         class Begin(context.Context):  # type: ignore[misc]
             CONFIG_SCHEMA = {"type": "object", "additionalProperties": False}  # noqa: RUF012
 
-            def setup(_) -> None:  # noqa: N805
-                self.began = wait()
+            def setup(self) -> None:
+                server._began = server._begin()
 
-            def cleanup(_) -> None:  # noqa: N805
+            def cleanup(self) -> None:
                 pass
 
         return Begin
@@ -152,17 +159,21 @@ def serve(config_file: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         requests = Requests(listener)
 
-        def wait() -> float:
+        def together() -> float:
             requests.answer(READY)
             verb, at = requests.next()
             assert verb == "begin", verb
             time.sleep(max(0.0, float(at) - time.time()))
             return time.time()
 
-        server = RallyServer(json.loads(Path(config_file).read_text(encoding="utf-8")), wait)
+        server = RallyServer(json.loads(Path(config_file).read_text(encoding="utf-8")))
         listener.bind(SOCKET)
         listener.listen()
-        verbs = {"prepare": server.run, "report": server.report}
+        verbs: dict[str, Callable[[str], dict[str, Any]]] = {
+            "run": server.run,
+            "prepare": lambda name: server.run(name, together),
+            "report": server.report,
+        }
         while True:
             verb, argument = requests.next()
             try:
@@ -188,7 +199,7 @@ def ask(verb: str, argument: str) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point: ``serve CONFIG`` | ``prepare NAME`` | ``begin TIME`` | ``report FILE``."""
+    """Entry point: what this module's first words say."""
     verb, argument = arguments
     if verb == "serve":
         serve(argument)
