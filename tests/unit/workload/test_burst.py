@@ -56,7 +56,8 @@ class Nodes:
         assert program.is_file()
         self.put = configs
 
-    def _run(self, command, nodes, check=True):
+    def _run(self, command, nodes, check, forks):
+        assert forks == len(nodes)
         self.commands.append(command)
         return {node.alias: self.answer for node in nodes}
 
