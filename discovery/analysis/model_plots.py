@@ -164,3 +164,4 @@ def _round_trip(delay: str) -> str:
 
 def _nothing(panel: Axes, why: str = "no two delays") -> None:
     panel.text(0.5, 0.5, why, transform=panel.transAxes, ha="center")
+    panel.set(xticks=[], yticks=[])
