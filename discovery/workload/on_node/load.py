@@ -28,6 +28,7 @@ from typing import Any
 
 SOCKET = "/run/discovery-load.sock"
 READY = {"status": "ready"}
+BEGIN = "discovery_begin"
 LAST = 1_000_000
 """The order of a context that is set up after all of Rally's own."""
 
@@ -76,10 +77,10 @@ class RallyServer:
         self._began = 0.0
         self._last_context = self._register()
         self.environment = env_mgr.EnvManager.create("discovery", config["environment"])
-        for entry in self.tasks.values():
-            self._keep_what_it_makes(entry["task"])
-            self._let_it_wait(entry["task"])
         everything = [part for entry in self.tasks.values() for part in entry["task"]["subtasks"]]
+        for workload in (workload for part in everything for workload in part["workloads"]):
+            workload.setdefault("contexts", {})[BEGIN] = {}
+            self._keep_what_it_makes(workload)
         self.api.task.validate(
             deployment=self.environment.uuid,
             config={"version": 2, "title": "all", "subtasks": everything},
@@ -118,7 +119,7 @@ class RallyServer:
 
         server = self
 
-        @context.configure(name="discovery_begin", order=LAST)
+        @context.configure(name=BEGIN, order=LAST)
         class Begin(context.Context):  # type: ignore[misc]
             CONFIG_SCHEMA = {"type": "object", "additionalProperties": False}  # noqa: RUF012
 
@@ -131,20 +132,12 @@ class RallyServer:
         return Begin
 
     @staticmethod
-    def _let_it_wait(task: dict[str, Any]) -> None:
-        for part in task["subtasks"]:
-            for workload in part["workloads"]:
-                workload.setdefault("contexts", {})["discovery_begin"] = {}
-
-    @staticmethod
-    def _keep_what_it_makes(task: dict[str, Any]) -> None:
+    def _keep_what_it_makes(workload: dict[str, Any]) -> None:
         from rally.task import scenario  # noqa: PLC0415
 
-        for part in task["subtasks"]:
-            for workload in part["workloads"]:
-                for name in workload["scenario"]:
-                    defaults = scenario.Scenario.get(name)._meta_get("default_context")
-                    defaults.pop("admin_cleanup@openstack", None)
+        for name in workload["scenario"]:
+            defaults = scenario.Scenario.get(name)._meta_get("default_context")
+            defaults.pop("admin_cleanup@openstack", None)
 
     def report(self, destination: str) -> dict[str, Any]:
         """Write Rally's JSON report of all kept tasks to ``destination``."""
