@@ -141,6 +141,9 @@ def tidy(
     out: Annotated[Path, typer.Option(help="Folder that gets the tables.")],
     experiment: ExperimentOption = KEYSTONE_2018,
     tier: TierOption = "laptop",
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Leave out the cells that were not measured yet.")
+    ] = False,
 ) -> None:
     """Turn the raw results of a tier's cells into tidy tables with a checked schema."""
     from discovery.evaluation.needs import lacks, missing_parts
@@ -150,8 +153,12 @@ def tidy(
     cells = load_cells(experiment, tier)
     missing = missing_parts(cells)
     # Of a back end that is not here now, an earlier run may have left cells.
-    measured = [cell.id for cell in cells if not lacks(cell, missing) or (raw / cell.id).is_dir()]
-    make_tidy((raw / cell for cell in measured), out)
+    wanted = [
+        raw / cell.id
+        for cell in cells
+        if (raw / cell.id).is_dir() or not (partial or lacks(cell, missing))
+    ]
+    make_tidy(wanted, out)
 
 
 @app.command()
@@ -207,6 +214,17 @@ def archive_pack(
     from discovery.evaluation.archive import write_archive
 
     write_archive(tidy, archive)
+
+
+@archive_app.command("add")
+def archive_add(
+    tidy: Annotated[Path, typer.Argument(help="Folder of the tidy tables.")],
+    archive: Annotated[Path, typer.Argument(help="Folder of the archive.")],
+) -> None:
+    """Add cells of the same tier that an archive lacks; one that it has is refused."""
+    from discovery.evaluation.archive import extend_archive
+
+    extend_archive(tidy, archive)
 
 
 @archive_app.command("unpack")

@@ -80,11 +80,18 @@ def stated(relation: Relation) -> str:
     return ", ".join([relation.kind, *preferred])
 
 
-def not_run(reason: NoDataError, experiment: AnyExperiment, tier: str) -> str:
-    """What the tier lacks, and why this machine cannot run it or which tiers have it."""
+def not_run(
+    reason: NoDataError, experiment: AnyExperiment, tier: str, preferred: Sequence[Where]
+) -> str:
+    """What the tier lacks, and why this machine cannot run it or which tiers have it.
+
+    ``preferred`` are the levels at any of which the claim could be judged.
+    """
     text = f"tier {tier} has {reason}"
     having: list[Tier] = [
-        name for name in experiment.tiers if _would_do(unfold(experiment, name), reason)
+        name
+        for name in experiment.tiers
+        if any(_would_do(unfold(experiment, name), reason, levels) for levels in preferred)
     ]
     backend = (reason.absent or {}).get("backend")
     if tier in having:  # it was to be run, and was not
@@ -94,14 +101,15 @@ def not_run(reason: NoDataError, experiment: AnyExperiment, tier: str) -> str:
     return f"{text} ({tiers} {' and '.join(having)} would do)" if having else text
 
 
-def _would_do(cells: Sequence[AnyCell], reason: NoDataError) -> bool:
+def _would_do(cells: Sequence[AnyCell], reason: NoDataError, preferred: Where) -> bool:
+    wanted = {**(reason.absent or {}), **preferred}
     if reason.few is not None:
         factor, needed = reason.few
-        levels = [factors(cell) for cell in cells if _has(cell, reason.absent or {})]
+        levels = [factors(cell) for cell in cells if _has(cell, wanted)]
         if factor == "one_way_delay_ms":  # the mean of unlike delays is no point of a slope
             levels = [here for here in levels if is_uniform(str(here["delay"]))]
         return len({here[factor] for here in levels}) >= needed
-    return any(_has(cell, reason.absent or {}) for cell in cells)
+    return any(_has(cell, wanted) for cell in cells)
 
 
 def _has(cell: AnyCell, levels: Where) -> bool:

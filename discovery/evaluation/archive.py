@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 from discovery.errors import ArchiveError, ResultError
 from discovery.experiment.base import Model
 from discovery.results.schema import NOVA_SCHEMAS, SCHEMA_VERSION, tables_of
-from discovery.results.tables import path_of, read_table, read_tables
+from discovery.results.tables import path_of, read_table, read_tables, write_table
 from discovery.whole import sha256, whole_file, whole_folder
 
 MANIFEST = "manifest.json"
@@ -88,6 +89,31 @@ def write_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:
         text = json.dumps(manifest.model_dump(), indent=1, ensure_ascii=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest
+
+
+def extend_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:
+    """Add the cells of ``tidy_folder`` to an archive of the same tier that has none of them.
+
+    So a tier that takes longer than its machine was to be had is archived all the same: a part at
+    a time, each with its own environment in the manifest. A cell that is archived already is an
+    :class:`~discovery.errors.ArchiveError`, and the archive then stays as it was.
+    """
+    _, held = read_archive(archive_folder)
+    added = read_tables(tidy_folder)
+    twice = sorted(set(held["cells"]["cell"]) & set(added["cells"]["cell"]))
+    if twice:
+        raise ArchiveError(
+            f"{tidy_folder}: holds {', '.join(twice)}, which {archive_folder} has already; "
+            "`discovery archive pack` replaces the whole archive"
+        )
+    if held.keys() != added.keys():
+        raise ArchiveError(
+            f"{tidy_folder}: is of another service than {archive_folder}; give a run of that tier"
+        )
+    with tempfile.TemporaryDirectory() as name:
+        for table, rows in held.items():
+            write_table(Path(name), table, _below(rows, added[table]))
+        return write_archive(Path(name), archive_folder)
 
 
 def read_archive(archive_folder: Path) -> tuple[Manifest, dict[str, pd.DataFrame]]:
@@ -164,6 +190,12 @@ def environments(cells: pd.DataFrame) -> list[dict[str, Any]]:
     groups = cells.groupby(list(ENVIRONMENT), dropna=False, sort=False, observed=True).size()
     found = json.loads(groups.rename("cells").reset_index().to_json(orient="records"))
     return [{**one, "packages": json.loads(one["packages"])} for one in found]
+
+
+def _below(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:
+    """The rows of both. Pandas guesses the types of empty columns; the schema knows them."""
+    whole = pd.concat([upper.astype(object), lower.astype(object)], ignore_index=True)
+    return whole.astype(upper.dtypes.to_dict())
 
 
 def _manifest(tables: dict[str, pd.DataFrame], folder: Path) -> Manifest:

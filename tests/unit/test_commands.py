@@ -11,8 +11,11 @@ import typer.main
 from typer.testing import CliRunner
 
 from discovery import cli
-from discovery.errors import ConfigError
-from discovery.experiment.load import load_experiment
+from discovery.errors import ConfigError, ResultError
+from discovery.experiment.cells import Cell
+from discovery.experiment.load import load_cells, load_experiment
+from discovery.results.tables import read_tables
+from tests.raw.cells import write_cell
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
 
@@ -85,6 +88,20 @@ def test_an_experiment_that_is_not_there_is_told_which_are(tmp_path):
         (tmp_path / known / "experiment.yaml").touch()
     with pytest.raises(ConfigError, match=r"no such file; allowed: one of one, two$"):
         load_experiment(tmp_path / "three")
+
+
+def test_tables_of_a_part_of_a_tier_are_made_when_that_is_asked_for(tmp_path):
+    experiment = Path(__file__).parents[2] / "experiments" / "keystone-2018"
+    (cell, *_) = load_cells(experiment, "smoke")
+    assert isinstance(cell, Cell)
+    write_cell(tmp_path / "raw", cell)
+    out = tmp_path / "tidy"
+    asked = ["tidy", "--raw", str(tmp_path / "raw"), "--out", str(out), "--tier", "smoke"]
+    asked += ["--experiment", str(experiment)]
+    assert isinstance(CliRunner().invoke(cli.app, asked).exception, ResultError)
+    assert not out.exists()
+    CliRunner().invoke(cli.app, [*asked, "--partial"], catch_exceptions=False)
+    assert read_tables(out)["cells"]["cell"].tolist() == [cell.id]
 
 
 def test_the_command_starts_without_the_testbeds_libraries():

@@ -279,6 +279,14 @@ def test_what_was_run_at_no_level_is_not_run_and_names_none():
     assert judgement.why.startswith("tier laptop has no cell with galera")
 
 
+def test_a_tier_would_do_that_has_what_is_needed_at_any_level_that_is_preferred():
+    found = tables(grid(["mariadb"], [0, 25], lambda _, delay: 0.1 + delay / 20), tier="smoke")
+    # The laptop tier has three delays at 9 sites, and two at 3.
+    assert verdict_of({**PREFERRED, "residual": 0.1}, found, tier="smoke").why == (
+        "tier smoke has 2 of the 3 delays that the relation needs (tiers laptop and full would do)"
+    )
+
+
 EACH = {"each": {"scenario": [SCENARIO, "get-entities", "create-and-list-users"]}}
 
 

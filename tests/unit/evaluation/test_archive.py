@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from discovery.errors import ArchiveError, ResultError
-from discovery.evaluation.archive import read_archive, unpack_archive, write_archive
+from discovery.evaluation.archive import extend_archive, read_archive, unpack_archive, write_archive
 from discovery.results.schema import TABLES
 from discovery.results.tables import read_tables
 from discovery.results.tidy import tidy
@@ -96,6 +96,48 @@ def test_two_runs_are_not_one_archive(tmp_path):
     with pytest.raises(ArchiveError, match="holds 2 runs"):
         write_archive(tmp_path / "tidy", tmp_path / "archive")
     assert not (tmp_path / "archive").exists()
+
+
+def run_of(folder, **levels):
+    raw = write_study(folder / "raw", scenarios=SCENARIOS, **levels)
+    tidy(raw, folder / "tidy")
+    return folder / "tidy"
+
+
+def test_cells_that_an_archive_lacks_are_added(tmp_path):
+    first = run_of(tmp_path / "first", delays=(0.0,), loads=["light"])
+    then = run_of(
+        tmp_path / "then", delays=(150.0,), loads=["high"], broken=["galera-s3-d150-high-r1"]
+    )
+    write_archive(first, tmp_path / "archive")
+    manifest = extend_archive(then, tmp_path / "archive")
+    assert (manifest.cells, manifest.failed_cells) == (6, 1)
+
+    _, tables = read_archive(tmp_path / "archive")
+    parts = read_tables(first), read_tables(then)
+    for name, table in tables.items():
+        assert len(table) == len(parts[0][name]) + len(parts[1][name])
+        pd.testing.assert_frame_equal(table.head(len(parts[0][name])), parts[0][name])
+        rest = table.tail(len(parts[1][name])).reset_index(drop=True)
+        pd.testing.assert_frame_equal(rest, parts[1][name])
+
+
+def test_a_cell_is_not_archived_twice(tmp_path):
+    first = run_of(tmp_path / "first", delays=(0.0,), loads=["light"])
+    then = run_of(tmp_path / "then", delays=(0.0,), loads=["light", "high"])
+    write_archive(first, tmp_path / "archive")
+    with pytest.raises(ArchiveError, match="holds galera-s3-d0-light-r1, mariadb-s3-d0-light-r1"):
+        extend_archive(then, tmp_path / "archive")
+    assert read_archive(tmp_path / "archive")[0].cells == 3
+
+
+def test_cells_of_another_tier_are_not_added(tmp_path):
+    first = run_of(tmp_path / "first", delays=(0.0,), loads=["light"])
+    then = run_of(tmp_path / "then", delays=(0.0,), loads=["high"], tier="smoke")
+    write_archive(first, tmp_path / "archive")
+    with pytest.raises(ArchiveError, match="holds 2 runs"):
+        extend_archive(then, tmp_path / "archive")
+    assert read_archive(tmp_path / "archive")[0].cells == 3
 
 
 def flip_a_byte(archive):
