@@ -14,7 +14,7 @@ from discovery.testbed import processes
 from discovery.testbed.home import lease_folder, ledger_path
 from discovery.testbed.ledger import Held, Ledger, Thing
 from discovery.testbed.local import cgroups, network
-from discovery.testbed.providers import PROVIDERS
+from discovery.testbed.reservations import CANCEL
 
 # Nothing may be made any more while things are removed, so what runs goes first: a program that
 # was started a moment before its run was killed may still be at work.
@@ -97,12 +97,6 @@ def _remove_lockfile(thing: Held) -> None:
         os.close(descriptor)
 
 
-def _remove_reservation(thing: Held) -> None:
-    cancel = PROVIDERS[thing.details["provider"]].cancel
-    if cancel is not None:
-        cancel(thing)
-
-
 _REMOVE: dict[str, Callable[[Held], None]] = {
     "process": _remove_process,
     "cgroup": _remove_cgroup,
@@ -111,6 +105,6 @@ _REMOVE: dict[str, Callable[[Held], None]] = {
     "mount": _remove_mount,
     "folder": _remove_folder,
     "lockfile": _remove_lockfile,
-    "reservation": _remove_reservation,
+    "reservation": lambda thing: CANCEL[thing.details["provider"]](thing),
     "lease": lambda thing: None,
 }
