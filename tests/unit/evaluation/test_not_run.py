@@ -157,8 +157,10 @@ def test_the_report_names_the_cells_and_why(experiment: Path) -> None:
 def test_a_claim_on_it_is_not_run_and_says_why(experiment: Path) -> None:
     study = load_experiment(experiment)
     reason = NoDataError("no cell with cockroachdb", absent={"backend": "cockroachdb"})
-    assert not_run(reason, study, "smoke") == f"tier smoke has no cell with cockroachdb: {WHY}"
-    assert not_run(reason, study, "laptop") == (
+    assert (
+        not_run(reason, study, "smoke", [{}]) == f"tier smoke has no cell with cockroachdb: {WHY}"
+    )
+    assert not_run(reason, study, "laptop", [{}]) == (
         "tier laptop has no cell with cockroachdb (tier smoke would do)"
     )
 

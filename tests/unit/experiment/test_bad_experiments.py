@@ -470,7 +470,7 @@ def mappings(value: object, place: Place = ()) -> Iterator[Place]:
 
 
 WITH_MATRIX = changed((*DELAYS, 1), matrix([0, 10, 10], [10, 0, 10], [10, 10, 0]))
-FURTHER = ("tiers", "laptop", "also", 2)
+FURTHER = ("tiers", "laptop", "also", 3)
 GROUPS = (*FURTHER, "one_way_delay_ms", 0)
 # But for the one whose keys are names of the user's own.
 MAPPINGS = [
