@@ -98,7 +98,8 @@ _KEYSTONE = (
         "figure-21",
         "Number of instances under high load, as in Figure 21 of the study",
         f"Mean completion time on a LAN, with a Rally on every site. {_BARS} The study's instances "
-        "had a machine each, all of ours share one.",
+        "had a machine each, all of ours share one; that is why a Rally may have fewer iterations "
+        "at once where there are more of them.",
         wide=True,
     ),
     Caption(

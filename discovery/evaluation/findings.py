@@ -13,7 +13,7 @@ from discovery.deploy.backends import why_not_run
 from discovery.evaluation import beside_findings as beside
 from discovery.evaluation import model_findings as model
 from discovery.evaluation.outcome import Outcome
-from discovery.evaluation.words import delay_words
+from discovery.evaluation.words import delay_words, listed
 
 STUDIED = ("mariadb", "galera", "cockroachdb")
 """The back ends of the study."""
@@ -31,6 +31,7 @@ def findings(outcome: Outcome) -> dict[str, str]:
     verdicts = {claim.id: claim.verdict for claim in outcome.verdicts.claims}
     written = {
         "absent": absent(outcome.tables["cells"]),
+        "at once": at_once(outcome.tables["cells"]),
         "failures": failures(outcome.study["iterations"]),
         "reads": reads(outcome.study["queries"]),
         "reads published": reads_published(pd.concat(shares) if shares else pd.DataFrame()),
@@ -66,6 +67,20 @@ def absent(cells: pd.DataFrame) -> str | None:
         f"{' '.join(parts)} What the study says of it is not judged, and its bars stand alone in "
         "the figures."
     )
+
+
+def at_once(cells: pd.DataFrame) -> str:
+    """How many iterations a Rally does, how many of them at once: in most cells, then others."""
+    kinds = list(cells.groupby(["times", "concurrency"]))
+    (times, concurrency), usual = max(kinds, key=lambda kind: len(kind[1]))
+    said = [f"Each Rally does {times} iterations of each, {concurrency} at once"]
+    said += [
+        f"on {listed(sorted(part['sites'].unique()))} sites under "
+        f"{listed(sorted(part['load'].unique()))} load {times}, {concurrency} at once"
+        for (times, concurrency), part in kinds
+        if part is not usual
+    ]
+    return f"{'; '.join(said)}."
 
 
 def failures(iterations: pd.DataFrame) -> str | None:

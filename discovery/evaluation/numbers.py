@@ -55,7 +55,6 @@ def _design(cells: pd.DataFrame) -> dict[str, str]:
         "scenarios": str(len(scenarios)),
         "repetitions": str(cells["repetition"].nunique()),
         "times": listed(sorted(cells["times"].unique())),
-        "concurrency": listed(sorted(cells["concurrency"].unique())),
         "cache": listed(sorted(cells["keystone_cache"].unique())),
         "bcrypt rounds": listed(sorted(cells["keystone_bcrypt_rounds"].unique())),
         "processes": listed(sorted(cells["keystone_processes"].unique())),

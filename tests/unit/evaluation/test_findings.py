@@ -45,6 +45,17 @@ def test_nothing_is_said_of_nothing():
     assert model_findings.cut(nothing, nothing) is None
 
 
+def test_how_many_iterations_are_run_is_said_where_it_differs_too():
+    cells = pd.DataFrame(
+        [(3, "light", 5, 5), (9, "light", 5, 5), (9, "high", 3, 1)],
+        columns=["sites", "load", "times", "concurrency"],
+    )
+    assert findings.at_once(cells.head(2)) == "Each Rally does 5 iterations of each, 5 at once."
+    assert findings.at_once(cells) == (
+        "Each Rally does 5 iterations of each, 5 at once; on 9 sites under high load 3, 1 at once."
+    )
+
+
 @pytest.mark.parametrize(
     ("verdict", "words_of_it"),
     [
