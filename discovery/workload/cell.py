@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from discovery.errors import DeployError, MeasuredFailure, TestbedError
+from discovery.errors import DeployError, DiscoveryError, MeasuredFailure, TestbedError
 from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.studies import AnyCell
 from discovery.testbed import Lease, Testbed, lease
@@ -25,7 +26,8 @@ def run_cell(cell: AnyCell, testbed: Testbed, out: Path, tell: Tell) -> None:
 
     ``tell`` gets a line for every step. A :class:`MeasuredFailure` after the deployment was proven
     healthy is a result, and written like one. Every other error is an accident: it is raised, and
-    there is no ``out``.
+    there is no ``out``; where the deployment was up, the journals of its nodes are in
+    ``<out>.accident``, since the next try sweeps all the rest away.
     """
     clock = PhaseClock(tell)
     started = datetime.now(UTC)
@@ -43,6 +45,7 @@ def run_cell(cell: AnyCell, testbed: Testbed, out: Path, tell: Tell) -> None:
             )
         with clock("deploy"):
             deployed = subject.deploy(held, clock)
+        stack.enter_context(_evidence(deployed, out.with_name(f"{out.name}.accident"), tell))
         with clock("health"):
             deployed.check_health()
         with clock("prepare"):
@@ -67,6 +70,18 @@ def run_cell(cell: AnyCell, testbed: Testbed, out: Path, tell: Tell) -> None:
             failure=failure,
             environment=described,
         )
+
+
+@contextmanager
+def _evidence(deployed: Deployed, folder: Path, tell: Tell) -> Iterator[None]:
+    """Keep in ``folder`` what the nodes say of an accident in the body, if they still say any."""
+    try:
+        yield
+    except DiscoveryError:
+        with suppress(DiscoveryError), whole_folder(folder) as kept:
+            deployed.logs(kept / "logs")
+            tell(f"an accident; what its nodes said is in {folder}")
+        raise
 
 
 def _subject(cell: AnyCell, tell: Tell) -> Subject:
