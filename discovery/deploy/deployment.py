@@ -84,7 +84,8 @@ class Deployment:
     def check_health(self) -> None:
         """Prove it: a token issued at each site is validated at every other, from the nodes.
 
-        A :class:`DeployError` names the site, its unit that ails, and that unit's last words.
+        Before that, everyone who is to load it logs in once, on one site. A :class:`DeployError`
+        names the site, its unit that ails, and that unit's last words.
         """
         results = self.run(
             "health",
@@ -92,6 +93,7 @@ class Deployment:
             urls=self.urls,
             sites={node.alias: node.site for node in self.control_nodes},
             admin=asdict(self.admin),
+            users=[asdict(user) for user in self.users],
         )
         for result in results:
             for site, asked, answer in json.loads(result.payload["stdout"])["failures"]:

@@ -143,6 +143,20 @@ def assert_the_database_is_on_site_1(control: dict[str, Node]) -> None:
     assert on(control["site-2"], f"{ask} dbsize") == "0"
 
 
+MARIADB = "mariadb --no-defaults --socket /run/discovery-mariadb/mariadb.sock -N -e"
+
+
+def assert_it_is_one_cluster(node: Node) -> None:
+    ask = "SHOW STATUS LIKE 'wsrep_cluster_size'; SELECT @@wsrep_sync_wait"
+    assert on(node, f'{MARIADB} "{ask}"').split() == ["wsrep_cluster_size", "3", "15"]
+
+
+def everyone_seen(node: Node) -> int:
+    """How many users have logged in already: their next log-in of the day writes nothing."""
+    ask = "SELECT COUNT(*) FROM keystone.user WHERE last_active_at IS NOT NULL"
+    return int(on(node, f"{MARIADB} '{ask}'"))
+
+
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
     """Each back end that this machine has."""
@@ -217,12 +231,8 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
     assert_keystone_is_as_published(control)
 
     if backend == "galera":
-        status = on(
-            control["site-2"],
-            "mariadb --no-defaults --socket /run/discovery-mariadb/mariadb.sock -N"
-            " -e \"SHOW STATUS LIKE 'wsrep_cluster_size'; SELECT @@wsrep_sync_wait\"",
-        )
-        assert status.split() == ["wsrep_cluster_size", "3", "15"]
+        assert_it_is_one_cluster(control["site-2"])
+        assert everyone_seen(control["site-2"]) == 1 + len(deployment.users)
 
     if backend.startswith("postgresql"):
         (url,) = set(deployment.database_urls.values())

@@ -1,7 +1,8 @@
-"""Issue a token at this node's own site and validate it at every site: ``health.py QUESTION``.
+"""Issue tokens at this node's own site and validate them at others: ``health.py QUESTION``.
 
-The question is JSON: ``{"own": site, "urls": {site: URL}, "admin": credentials}``. Prints JSON:
-``{"failures": [[site, what was asked of it, what it said], …]}``.
+The question is JSON: ``{"own": site, "urls": {site: URL}, "users": [credentials, …], "at": [site,
+…]}``: a token for each user, and where each is validated. Prints JSON: ``{"failures": [[site, what
+was asked of it, what it said], …]}``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import urllib.request
 from typing import Any
 
 TIMEOUT_S = 30
+
+Failure = tuple[str, str, str]
 
 
 def call(
@@ -39,19 +42,13 @@ def said(error: Exception) -> str:
     return str(getattr(error, "reason", error))
 
 
-def main(question: dict[str, Any]) -> None:
-    """Ask, and print what failed."""
-    own, urls, admin = question["own"], question["urls"], question["admin"]
-    password = {
-        "user": {
-            "name": admin["username"],
-            "domain": {"id": "default"},
-            "password": admin["password"],
-        }
-    }
-    scope = {"project": {"name": admin["project_name"], "domain": {"id": "default"}}}
+def ask(own: str, urls: dict[str, str], user: dict[str, str], at: list[str]) -> list[Failure]:
+    """Issue ``user`` a token at ``own`` and validate it ``at`` sites; what failed."""
+    name, default = user["username"], {"id": "default"}
+    password = {"user": {"name": name, "domain": default, "password": user["password"]}}
+    scope = {"project": {"name": user["project_name"], "domain": default}}
     body = {"auth": {"identity": {"methods": ["password"], "password": password}, "scope": scope}}
-    failures = []
+    failures: list[Failure] = []
     try:
         headers, issued = call("POST", urls[own] + "/auth/tokens", body=body)
         token = headers["X-Subject-Token"]
@@ -64,16 +61,22 @@ def main(question: dict[str, Any]) -> None:
         if endpoints != {urls[own]}:
             failures.append((own, "issue a token", f"its catalog names {sorted(endpoints)}"))
     except (OSError, ValueError) as error:
-        print(json.dumps({"failures": [(own, "issue a token", said(error))]}))
-        return
-    for site, url in urls.items():
+        return [(own, "issue a token", said(error))]
+    for site in at:
         try:
             headers = {"X-Auth-Token": token, "X-Subject-Token": token}
-            _, seen = call("GET", url + "/auth/tokens", headers)
-            if seen["token"]["user"]["name"] != admin["username"]:
+            _, seen = call("GET", urls[site] + "/auth/tokens", headers)
+            if seen["token"]["user"]["name"] != name:
                 failures.append((site, f"validate {own}'s token", "it named another user"))
         except (OSError, ValueError) as error:
             failures.append((site, f"validate {own}'s token", said(error)))
+    return failures
+
+
+def main(question: dict[str, Any]) -> None:
+    """Ask for one user after the other, and print what failed."""
+    own, urls, at = question["own"], question["urls"], question["at"]
+    failures = [one for user in question["users"] for one in ask(own, urls, user, at)]
     print(json.dumps({"failures": failures}))
 
 
