@@ -152,11 +152,12 @@ def tidy(
 
     cells = load_cells(experiment, tier)
     missing = missing_parts(cells)
-    # Of a back end that is not here now, an earlier run may have left cells.
+    # Of a back end that is not here now, an earlier run may have left cells. A cell that is at work
+    # has a folder, made by Snakemake.
     wanted = [
         raw / cell.id
         for cell in cells
-        if (raw / cell.id).is_dir() or not (partial or lacks(cell, missing))
+        if (raw / cell.id / "cell.json").is_file() or not (partial or lacks(cell, missing))
     ]
     make_tidy(wanted, out)
 

@@ -92,9 +92,10 @@ def test_an_experiment_that_is_not_there_is_told_which_are(tmp_path):
 
 def test_tables_of_a_part_of_a_tier_are_made_when_that_is_asked_for(tmp_path):
     experiment = Path(__file__).parents[2] / "experiments" / "keystone-2018"
-    (cell, *_) = load_cells(experiment, "smoke")
+    cell, at_work, *_ = load_cells(experiment, "smoke")
     assert isinstance(cell, Cell)
     write_cell(tmp_path / "raw", cell)
+    (tmp_path / "raw" / at_work.id).mkdir()
     out = tmp_path / "tidy"
     asked = ["tidy", "--raw", str(tmp_path / "raw"), "--out", str(out), "--tier", "smoke"]
     asked += ["--experiment", str(experiment)]

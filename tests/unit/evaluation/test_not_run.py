@@ -175,6 +175,7 @@ def test_tidying_takes_the_cells_that_are_there(
     )
     raw = tmp_path / "raw"
     (raw / LACKING[0]).mkdir(parents=True)
+    (raw / LACKING[0] / "cell.json").touch()
     arguments = ["tidy", "--raw", str(raw), "--out", str(tmp_path / "tidy")]
     options = ["--experiment", str(experiment), "--tier", "smoke"]
     done = CliRunner().invoke(cli.app, [*arguments, *options])
