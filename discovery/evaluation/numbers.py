@@ -13,7 +13,7 @@ from discovery.claims.verdicts import VERDICTS, Judgement
 from discovery.claims.wording import interval, number
 from discovery.evaluation.outcome import Outcome
 from discovery.evaluation.summaries import phase_seconds, queries_per_iteration, wan_accuracy
-from discovery.evaluation.words import listed
+from discovery.evaluation.words import dates, listed
 
 AUTHENTICATE = "authenticate-user-and-validate-token"
 
@@ -71,7 +71,7 @@ def _size(outcome: Outcome) -> dict[str, str]:
         "iterations": f"{len(iterations):,}",
         "failed iterations": f"{int(iterations['error'].notna().sum()):,}",
         "queries": f"{queries:,.0f}",
-        "date": str(cells["started"].min())[:10],
+        "date": dates(cells["started"]),
     }
 
 

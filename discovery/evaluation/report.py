@@ -29,6 +29,7 @@ from discovery.evaluation.summaries import (
     replays,
     wan_accuracy,
 )
+from discovery.evaluation.words import dates
 from discovery.experiment.load import load_cells, load_experiment
 from discovery.experiment.studies import AnyCell
 from discovery.whole import write_whole
@@ -64,6 +65,7 @@ def render(experiment_folder: Path, outcome: Outcome) -> str:
         cells=cells,
         scenarios=sorted({name for names in cells["scenarios"] for name in names.split(",")}),
         asked=_asked(tables),
+        measured_on=dates(cells["started"]),
         figures=[_picture(figure) for figure in outcome.figures if _shown(figure)],
         missing_figures=[figure.title for figure in outcome.figures if not _shown(figure)],
         wan=_records(wan_accuracy(tables)),

@@ -29,3 +29,9 @@ def seconds(value: float) -> str:
 def delay_words(delay: str) -> str:
     """``LAN``, or ``50 ms one way``."""
     return "LAN" if delay == "0" else f"{delay} ms one way"
+
+
+def dates(started: pd.Series[str]) -> str:
+    """The day on which cells were started, or the first and the last of several days."""
+    first, last = str(started.min())[:10], str(started.max())[:10]
+    return first if first == last else f"{first} to {last}"

@@ -248,3 +248,9 @@ def test_words():
     assert words.listed(["a", "b", "c"]) == "a, b and c"
     assert words.span(pd.Series([1.0, 1.0])) == "1"
     assert words.span(pd.Series([0.5, 2.0])) == "0.5 to 2"
+
+
+def test_cells_of_several_days_are_said_to_be_of_the_first_to_the_last():
+    started = pd.Series(["2026-11-28T20:42:28+00:00", "2026-11-23T11:08:00+00:00"])
+    assert words.dates(started) == "2026-11-23 to 2026-11-28"
+    assert words.dates(started.head(1)) == "2026-11-28"
