@@ -27,6 +27,8 @@ backend = {cache}
 provider = fernet
 [fernet_tokens]
 key_repository = {folder}/fernet-keys
+[fernet_receipts]
+key_repository = {folder}/fernet-keys
 [credential]
 key_repository = {folder}/credential-keys
 [identity]

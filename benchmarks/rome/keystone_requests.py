@@ -28,6 +28,8 @@ backend = dogpile.cache.null
 provider = fernet
 [fernet_tokens]
 key_repository = {folder}/fernet-keys
+[fernet_receipts]
+key_repository = {folder}/fernet-keys
 [credential]
 key_repository = {folder}/credential-keys
 [identity]

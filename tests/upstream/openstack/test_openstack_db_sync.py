@@ -4,7 +4,9 @@ The second time changes nothing. ``DISCOVERY_UPSTREAM=full`` does it on a cluste
 command took is printed (``pytest -s``) and kept as a property of the test's report.
 """
 
+import base64
 import json
+import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +32,10 @@ use_stderr = true
 connection = {connection}
 [api_database]
 connection = {api}
+[fernet_tokens]
+key_repository = {keys}
+[fernet_receipts]
+key_repository = {keys}
 """
 
 
@@ -41,6 +47,9 @@ class Commands:
         self.folder = folder
         self.url = url
         self.seconds = {}
+        keys = folder / "fernet-keys"  # Keystone's own is below /etc, and has to be there
+        keys.mkdir()
+        (keys / "0").write_bytes(base64.urlsafe_b64encode(os.urandom(32)))
         for name, database, section in (
             ("keystone", "keystone", "database"),
             ("nova", "nova_cell1", "database"),
@@ -48,7 +57,7 @@ class Commands:
             ("glance", "glance", "database"),
         ):
             text = CONFIGURATION.format(
-                section=section, connection=url(database), api=url("nova_api")
+                section=section, connection=url(database), api=url("nova_api"), keys=keys
             )
             (folder / f"{name}.conf").write_text(text)
 
