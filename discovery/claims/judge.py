@@ -154,13 +154,19 @@ def _judge_part(claim: Claim, relation: Relation, tables: Tables, published: pd.
         return Part(verdict="inconclusive", why=problem, measured=measured)
     _, theirs = published_part(published, claim, relation)
     sizes = [size for size in estimates if size is not None]
+    bounded = effects_of(relation, terms)
+    # Our levels stand for the study's one for one, as 25 ms in a smoke test for its 50. With more of
+    # them than it had, those that it had stand for themselves.
+    beside = [theirs.get(effect.label) for effect in bounded]
+    if len(theirs) >= len(bounded):
+        beside = list(theirs.values())[: len(bounded)]
     judged = tuple(
         _judge_effect(
             effect,
             _size_of_quantiles(effect, samples) if effect.of_quantiles else _size(effect, sizes),
-            theirs[index] if theirs else None,
+            published_size,
         )
-        for index, effect in enumerate(effects_of(relation, terms))
+        for effect, published_size in zip(bounded, beside, strict=True)
     )
     verdict = _worst([effect.verdict for effect in judged])
     return Part(verdict=verdict, why=explain(judged, verdict), effects=judged, measured=measured)

@@ -85,14 +85,14 @@ def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def published_part(
     published: pd.DataFrame, claim: Claim, relation: Relation
-) -> tuple[list[PublishedTerm], list[float | None]]:
+) -> tuple[list[PublishedTerm], dict[str, float | None]]:
     """The study's values for the terms of ``relation``, and its effects; empty if it has none."""
     if not claim.published.table:
-        return [], []
+        return [], {}
     if "statistic" in published.columns:
         return values_part(published, claim, relation)
     if relation.table not in ("actions", "iterations"):
-        return [], []
+        return [], {}
     common = of_study({**relation.where, **claim.published.where})
 
     def levels(factor: str) -> list[Level]:
@@ -102,7 +102,7 @@ def published_part(
     try:
         terms = terms_of(relation, levels)
     except NoDataError:
-        return [], []
+        return [], {}
     column = "failure_share" if relation.kind == "share" else "total_s"
     found = [_term(published, {**common, **term}, term, column) for term in terms]
     return [term for term in found if term is not None], published_effects(found, relation, terms)

@@ -63,7 +63,7 @@ def read_values(folder: Path) -> pd.DataFrame:
 
 def values_part(
     published: pd.DataFrame, claim: Claim, relation: Relation
-) -> tuple[list[PublishedTerm], list[float | None]]:
+) -> tuple[list[PublishedTerm], dict[str, float | None]]:
     """The study's values for the terms of ``relation``, and its effects; empty if it has none."""
     chosen = published[
         (published["table"] == relation.table)
@@ -78,23 +78,26 @@ def values_part(
     try:
         terms = terms_of(relation, levels)
     except NoDataError:
-        return [], []
+        return [], {}
     found = [_term(chosen, {**common, **term}, term) for term in terms]
     if not any(found):
-        return [], []
+        return [], {}
     return [term for term in found if term is not None], published_effects(found, relation, terms)
 
 
 def published_effects(
     found: Sequence[PublishedTerm | None], relation: Relation, terms: Sequence[Where]
-) -> list[float | None]:
-    """The effects of ``relation`` on published values; ``None`` where one of them is missing."""
+) -> dict[str, float | None]:
+    """The effects of ``relation`` on published values, by label; ``None`` where one is missing.
+
+    By label, since a study may have other levels than a run.
+    """
     values = np.array([_exact(term) for term in found])
-    effects = [
-        np.nan if effect.of_quantiles else float(effect.size(values))
+    sizes = {
+        effect.label: np.nan if effect.of_quantiles else float(effect.size(values))
         for effect in effects_of(relation, terms)
-    ]
-    return [None if np.isnan(effect) else effect for effect in effects]
+    }
+    return {label: None if np.isnan(size) else size for label, size in sizes.items()}
 
 
 def _exact(term: PublishedTerm | None) -> float:

@@ -185,7 +185,7 @@ def test_the_claims_on_zones_have_the_studys_effects():
         claim = claims[claim_id]
         where = {**claim.relation.where, **levels}
         relation = claim.relation.model_copy(update={"where": where})
-        return published_part(table, claim, relation)[1]
+        return list(published_part(table, claim, relation)[1].values())
 
     roles = {"scenario": "create-add-and-list-user-roles"}
     assert published("C20", variation="one-zone", **roles) == [pytest.approx(0.141 / 0.152)]
@@ -196,6 +196,14 @@ def test_the_claims_on_zones_have_the_studys_effects():
     assert published("C24") == [pytest.approx(0.125 / 0.141)]
     # A bar of a pixel or less is never computed with.
     assert published("C20", variation="one-zone", scenario="create-user-update-password") == [None]
+
+
+def test_the_studys_effects_are_known_by_what_they_are_of():
+    claim = next(one for one in load_claims(KEYSTONE_2018).claims if one.id == "C3")
+    where = {**claim.relation.where, "backend": "mariadb"}
+    relation = claim.relation.model_copy(update={"where": where})
+    _, effects = published_part(study_numbers(KEYSTONE_2018), claim, relation)
+    assert list(effects) == ["9 sites / 3 sites", "45 sites / 3 sites"]
 
 
 @pytest.fixture(scope="module")
