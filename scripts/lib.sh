@@ -106,7 +106,7 @@ install_workbench() {
 
 TESTBED_PACKAGES=(mmdebstrap systemd-container openssh-client iproute2 iputils-ping fping)
 PAPER_PACKAGES=(latexmk texlive-latex-extra texlive-fonts-recommended texlive-latex-recommended lmodern)
-LOOK_PACKAGES=(chromium poppler-utils iperf3)
+LOOK_PACKAGES=(chromium poppler-utils iperf3 nftables)
 SERVER_PACKAGES=(redis-server postgresql)
 
 install_testbed() {

@@ -155,8 +155,8 @@ def _judge_part(claim: Claim, relation: Relation, tables: Tables, published: pd.
     _, theirs = published_part(published, claim, relation)
     sizes = [size for size in estimates if size is not None]
     bounded = effects_of(relation, terms)
-    # Our levels stand for the study's one for one, as 25 ms in a smoke test for its 50. With more of
-    # them than it had, those that it had stand for themselves.
+    # Our levels stand for the study's one for one, as 25 ms in a smoke test for its 50. With more
+    # of them than it had, those that it had stand for themselves.
     beside = [theirs.get(effect.label) for effect in bounded]
     if len(theirs) >= len(bounded):
         beside = list(theirs.values())[: len(bounded)]
