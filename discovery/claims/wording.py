@@ -91,7 +91,8 @@ def not_run(
     having: list[Tier] = [
         name
         for name in experiment.tiers
-        if any(_would_do(unfold(experiment, name), reason, levels) for levels in preferred)
+        for cells in [unfold(experiment, name)]
+        if any(_would_do(cells, reason, levels) for levels in preferred)
     ]
     backend = (reason.absent or {}).get("backend")
     if tier in having:  # it was to be run, and was not
