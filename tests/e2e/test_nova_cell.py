@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,13 @@ def test_a_burst_and_what_is_made_of_it(testbed, tmp_path):
     everywhere = ("asked", "active", "gone", "API", "nova_cell1", "mappings", "consumers")
     assert {row[name] for name in everywhere} == {BURST}
     assert row["failed"] == 0
+    # Servers in BUILD are listed on this back end, too; else every poll looks at all of them.
+    polls = [
+        poll
+        for client in (tmp_path / "raw" / cell.id / "burst").glob("*.json")
+        for poll in json.loads(client.read_text())["polls"]["boot"]
+    ]
+    assert any(poll["listed"] for poll in polls), polls
     # Every kind of database was asked, and the one of the cell most of all; nothing was lost.
     calls = tables["calls"]
     assert {"nova_api", "nova_cell1"} <= set(calls["database"].dropna())

@@ -202,7 +202,9 @@ class Burst:
         self.config = config
         self.cloud = Cloud(config)
         self.polls: dict[str, list[dict[str, Any]]] = {"boot": [], "delete": []}
-        self._ours = {"name": f"^{config['prefix']}-"}
+        # Not anchored: what Nova takes for a regular expression on MariaDB is a part of a name to
+        # it, by LIKE, on a database whose URL it does not know.
+        self._ours = {"name": f"{config['prefix']}-"}
         sites = sorted(config["apis"])
         self.servers: list[Server] = [
             {
