@@ -95,8 +95,11 @@ class BurstLoad:
 
     def _say(self, verb: str, summaries: Mapping[str, Mapping[str, Any]]) -> None:
         for alias, summary in summaries.items():
-            said = ", ".join(f"{key} {value}" for key, value in summary.items())
-            self._tell(f"  {verb} from {alias}: {said}")
+            said = f"  {verb} from {alias}: {summary['done']} of {summary['servers']} servers"
+            if summary["completion_s"] is not None:
+                said += f" in {summary['completion_s']:.1f} s"
+            failed = (f"{count} {kind}" for kind, count in summary["failures"].items())
+            self._tell("; ".join((said, *failed)))
 
 
 class RallyLoad:
