@@ -68,7 +68,7 @@ def nova_tables(cell: RawCell) -> dict[str, pd.DataFrame]:
 def counted_table(counters: pd.DataFrame, window: tuple[float, float]) -> pd.DataFrame:
     """A row per counter of the database servers: its growth in ``window`` (s, epoch), over all.
 
-    It is missing where the samples do not cover the window, or the counter fell in it.
+    It is missing where the samples do not cover the window, or the server began anew in it.
     """
     names = counters["counter"].unique().tolist()
     return pd.DataFrame(

@@ -123,6 +123,11 @@ def test_growth_spans_the_window_and_is_summed_over_nodes():
     assert growth(samples, "queries", 2.5, 7.5) == 100 + 10
 
 
+def test_a_counter_that_is_added_up_while_a_connection_ends_may_fall_a_little():
+    samples = counters(("a", 0, 400), ("a", 4, 500), ("a", 5, 477), ("a", 10, 610))
+    assert growth(samples, "queries", 2.5, 7.5) == 210
+
+
 @pytest.mark.parametrize(
     "samples",
     [
