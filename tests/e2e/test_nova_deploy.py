@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,12 +91,12 @@ def databases_in(node: Node) -> set[str]:
     return {key.split("{")[1].split("}")[0] for key in on(node, f"{ask} --scan").split()}
 
 
-def zones_of(deployment: NovaDeployment) -> set[str]:
-    """The availability zones of the computes, as the second site's API tells them."""
-    question = {
-        "keystone": deployment.keystone_url,
-        "url": deployment.nova_urls["site-2"] + "/os-availability-zone",
-    }
+def told(deployment: NovaDeployment, path: str, service: str = "nova") -> dict[str, Any]:
+    """What the second site's API of ``service`` answers to an administrator."""
+    url = deployment.nova_urls["site-2"]
+    if service == "placement":
+        url = url.replace(":8774/v2.1", ":8778")
+    question = {"keystone": deployment.keystone_url, "url": url + path}
     program = f"""
 import json, urllib.request
 question = json.loads({json.dumps(json.dumps(question))})
@@ -106,11 +107,30 @@ body = {{"auth": {{"identity": {{"methods": ["password"], "password": {{"user": 
 asked = urllib.request.Request(question["keystone"] + "/auth/tokens", method="POST",
     data=json.dumps(body).encode(), headers={{"Content-Type": "application/json"}})
 token = urllib.request.urlopen(asked, timeout=60).headers["X-Subject-Token"]
-asked = urllib.request.Request(question["url"], headers={{"X-Auth-Token": token}})
-found = json.load(urllib.request.urlopen(asked, timeout=60))["availabilityZoneInfo"]
-print(*(zone["zoneName"] for zone in found))
+headers = {{"X-Auth-Token": token, "OpenStack-API-Version": "placement 1.1"}}
+asked = urllib.request.Request(question["url"], headers=headers)
+print(urllib.request.urlopen(asked, timeout=60).read().decode())
 """
-    return set(on(deployment.of("control")[1], "python3 -", program).split())
+    return json.loads(on(deployment.of("control")[1], "python3 -", program))
+
+
+def zones_of(deployment: NovaDeployment) -> set[str]:
+    """The availability zones of the computes."""
+    return {
+        zone["zoneName"]
+        for zone in told(deployment, "/os-availability-zone")["availabilityZoneInfo"]
+    }
+
+
+def aggregates_of(deployment: NovaDeployment) -> dict[str, list[str]]:
+    """The aggregates of every node, as Placement knows them."""
+    path = "/resource_providers"
+    return {
+        provider["name"]: told(deployment, f"{path}/{provider['uuid']}/aggregates", "placement")[
+            "aggregates"
+        ]
+        for provider in told(deployment, path, "placement")["resource_providers"]
+    }
 
 
 def test_a_nova_over_two_sites_on_mariadb_and_then_on_redis(held, tmp_path):
@@ -131,7 +151,7 @@ def test_a_nova_over_two_sites_on_mariadb_and_then_on_redis(held, tmp_path):
     assert zones_of(first) == {"nova"}
 
     zoned = Clock()
-    settings = NovaSettings(zones=True)
+    settings = NovaSettings(zones=True, fake_nodes=2)
     second = deploy_nova(held, REDIS, KEYSTONE, DatabaseSettings(), settings, zoned)
     second.check_health()
     print("redis-nova", {name: round(seconds, 1) for name, seconds in zoned.seconds.items()})
@@ -141,6 +161,10 @@ def test_a_nova_over_two_sites_on_mariadb_and_then_on_redis(held, tmp_path):
     assert (one, two) == ({"nova_cell1", "placement"}, {"nova_api", "nova_cell0"})
     assert sql(second, "SELECT count(*) FROM nova_cell1.compute_nodes") == ["0"]
     assert zones_of(second) == {"site-1", "site-2"}
+    zone_of = aggregates_of(second)
+    assert len(zone_of) == 4
+    assert {len(zones) for zones in zone_of.values()} == {1}
+    assert len({zone for zones in zone_of.values() for zone in zones}) == 2
 
     for node in (second.master, second.of("control")[1]):
         checked = on(node, "/opt/openstack/bin/python -", UNTOUCHED).split()

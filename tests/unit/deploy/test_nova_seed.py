@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 import threading
@@ -95,3 +96,23 @@ def test_catalog_flavors_and_image_are_made_and_a_compute_that_is_late_is_named(
     flavors = [wanted["flavor"]["name"] for _, path, wanted in asked if path.endswith("/flavors")]
     assert flavors == ["m1.tiny", "m1.small", "m1.medium", "m1.large", "m1.xlarge"]
     assert ("PUT", f"/v2/images/{IMAGE['id']}/file", 512) in asked
+
+
+def test_every_node_of_a_zones_hosts_is_in_its_aggregate():
+    names = ("a-compute-node-1", "a-compute-node-2", "b-compute", "a-compute2-node-1")
+    asked = []
+
+    def api(method: str, url: str, body: object = None) -> dict[str, object]:
+        asked.append((method, url, body))
+        if method == "GET":
+            return {"resource_providers": [{"name": name, "uuid": name} for name in names]}
+        zone = body.get("aggregate", {}).get("name") if isinstance(body, dict) else None
+        return {"aggregate": {"id": 7, "uuid": zone}}
+
+    question = {"nova": "n", "placement": "p", "zones": {"a": ["a-compute"], "b": ["b-compute"]}}
+    runpy.run_path(str(SEED))["make_zones"](api, question)
+    assert [(url.split("/")[2], body) for method, url, body in asked if method == "PUT"] == [
+        ("a-compute-node-1", ["a"]),
+        ("a-compute-node-2", ["a"]),
+        ("b-compute", ["b"]),
+    ]

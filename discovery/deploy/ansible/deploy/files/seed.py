@@ -19,6 +19,8 @@ from collections.abc import Callable
 from typing import Any
 
 TIMEOUT_S = 60
+VERSIONS = "compute 2.41, placement 1.1"
+"""The first of Nova's that tells an aggregate's UUID, and of Placement's that takes one."""
 DISCOVER = ("/opt/openstack/bin/nova-manage", "cell_v2", "discover_hosts", "--by-service")
 
 
@@ -37,7 +39,7 @@ class Api:
         admin = question["admin"]
         default = {"id": "default"}
         user = {"name": admin["username"], "domain": default, "password": admin["password"]}
-        self.headers = {"Content-Type": "application/json"}
+        self.headers = {"Content-Type": "application/json", "OpenStack-API-Version": VERSIONS}
         scope = {"project": {"name": admin["project_name"], "domain": default}}
         identity = {"methods": ["password"], "password": {"user": user}}
         body = {"auth": {"identity": identity, "scope": scope}}
@@ -131,14 +133,23 @@ def await_providers(api: Api, question: dict[str, Any]) -> None:
     until(late, question["seconds"])
 
 
-def make_zones(api: Api, nova: str, zones: dict[str, list[str]]) -> None:
-    """A host aggregate for each zone."""
-    for zone, hosts in zones.items():
+def make_zones(api: Api, question: dict[str, Any]) -> None:
+    """A host aggregate for each zone, with every node of its hosts.
+
+    Nova tells Placement of a host's first node alone, and would place all servers of a zone there.
+    """
+    nova, placement = question["nova"], question["placement"]
+    providers = api("GET", placement + "/resource_providers")["resource_providers"]
+    for zone, hosts in question["zones"].items():
         body = {"aggregate": {"name": zone, "availability_zone": zone}}
-        made = api("POST", nova + "/os-aggregates", body)["aggregate"]["id"]
+        made = api("POST", nova + "/os-aggregates", body)["aggregate"]
         for host in hosts:
             action = {"add_host": {"host": host}}
-            api("POST", f"{nova}/os-aggregates/{made}/action", action)
+            api("POST", f"{nova}/os-aggregates/{made['id']}/action", action)
+            for provider in providers:
+                if provider["name"] == host or provider["name"].startswith(f"{host}-"):
+                    url = f"{placement}/resource_providers/{provider['uuid']}/aggregates"
+                    api("PUT", url, [made["uuid"]])
 
 
 def main(question: dict[str, Any]) -> int:
@@ -151,7 +162,7 @@ def main(question: dict[str, Any]) -> int:
         await_services(api, question)
         subprocess.run(DISCOVER, stdout=subprocess.DEVNULL, check=True)
         await_providers(api, question)
-        make_zones(api, question["nova"], question["zones"])
+        make_zones(api, question)
     except Late as somebody:
         late = somebody.late
     except urllib.error.HTTPError as error:
