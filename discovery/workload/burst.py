@@ -28,7 +28,9 @@ class Plan:
     """What is booted: ``servers`` in all, of an image and a flavor (ids).
 
     ``zones``: where a server is to be, by the site of its API; everywhere where there are none.
-    Deadlines are in s from the first request on; ``poll_s`` is between two looks, and how late a
+    Deadlines are in s from the first request on. A burst in which no server has ended for
+    ``boot_idle_s`` is over: those that are left are stuck, and Nova does not notice (the longest
+    time-out of a call within a boot is 60 s). ``poll_s`` is between two looks, and how late a
     server may be seen to be ACTIVE; ``tries`` are those of a request that was not executed.
     """
 
@@ -36,7 +38,8 @@ class Plan:
     image: str
     flavor: str
     zones: Mapping[str, str] = field(default_factory=dict)
-    boot_deadline_s: float = 600.0
+    boot_deadline_s: float = 3600.0
+    boot_idle_s: float = 180.0
     delete_deadline_s: float = 600.0
     request_timeout_s: float = 120.0
     poll_s: float = 0.5
@@ -76,6 +79,7 @@ def configs(
             "start_at": start_at,
             "poll_s": plan.poll_s,
             "boot_deadline_s": plan.boot_deadline_s,
+            "boot_idle_s": plan.boot_idle_s,
             "delete_deadline_s": plan.delete_deadline_s,
             "request_timeout_s": plan.request_timeout_s,
             "tries": plan.tries,

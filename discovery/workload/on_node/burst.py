@@ -11,7 +11,9 @@ and of the rest ``keystone``, ``apis``, ``request_timeout_s`` and ``output``.
 CONFIG is ``{"keystone": URL, "auth": {"username", "password", "project_name"}, "apis": {site: Nova
 URL}, "servers": how many, "first": number of the first, "prefix": of their names, "image": id,
 "flavor": id, "zones": {site: availability zone} or {}, "start_at": s since the epoch or null,
-"poll_s", "boot_deadline_s", "delete_deadline_s", "request_timeout_s", "tries", "output": file}``.
+"poll_s", "boot_deadline_s", "boot_idle_s", "delete_deadline_s", "request_timeout_s", "tries",
+"output": file}``. It waits until the deadline, or until no server has become ACTIVE, failed or been
+accepted for ``boot_idle_s``; what has not ended then is unfinished.
 Server number *i* is requested at the API of site *i* modulo their number. A server that fails is a
 result.
 
@@ -226,18 +228,25 @@ class Burst:
             target=all_at_once, args=(self.servers, self._request, self.config["start_at"])
         )
         requested.start()
-        began = max(time.time(), self.config["start_at"] or 0.0)
+        began = moved = max(time.time(), self.config["start_at"] or 0.0)
+        left = len(self.servers)
         with ThreadPoolExecutor(WATCHERS) as watchers:
             for listed in self._polls(
                 "boot", began + self.config["boot_deadline_s"], {"status": "BUILD"}
             ):
-                building = {entry["id"] for entry in listed}
-                left = [s for s in self._pending() if s["id"] and s["id"] not in building]
-                list(watchers.map(self._look, left, itertools.repeat(time.time())))
-                if not requested.is_alive():
-                    self._adopt()
-                    if not self._pending():
-                        break
+                if listed is not None:
+                    building = {entry["id"] for entry in listed}
+                    done = [s for s in self._pending() if s["id"] and s["id"] not in building]
+                    list(watchers.map(self._look, done, itertools.repeat(time.time())))
+                    if not requested.is_alive():
+                        self._adopt()
+                pending = len(self._pending())
+                if not pending:
+                    break
+                if requested.is_alive() or pending < left:
+                    left, moved = pending, time.time()
+                elif time.time() - moved > self.config["boot_idle_s"]:
+                    break
         requested.join()
         for server in self._pending():
             self._failed(server, "unfinished", "")
@@ -313,6 +322,8 @@ class Burst:
         all_at_once(there, self._delete, None)
         deadline = began + self.config["delete_deadline_s"]
         for listed in self._polls("delete", deadline, {}) if there else ():
+            if listed is None:
+                continue
             seen, left = time.time(), {entry["id"] for entry in listed}
             for server in there:
                 if server["gone"] is None and server["id"] not in left:
@@ -339,8 +350,8 @@ class Burst:
 
     def _polls(
         self, what: str, deadline: float, query: dict[str, str]
-    ) -> Iterator[list[dict[str, Any]]]:
-        """Lists of servers, one per ``poll_s``, until the deadline."""
+    ) -> Iterator[list[dict[str, Any]] | None]:
+        """Lists of servers, one per ``poll_s``, until the deadline; none where nobody answered."""
         time.sleep(max(0.0, (self.config["start_at"] or 0.0) - time.time()))
         while time.time() < deadline:
             began = time.time()
@@ -352,8 +363,7 @@ class Burst:
                 {"time": began, "seconds": time.time() - began, "error": error,
                  "listed": None if listed is None else len(listed)}
             )  # fmt: skip
-            if listed is not None:
-                yield listed
+            yield listed
             time.sleep(max(0.0, min(began + self.config["poll_s"], deadline) - time.time()))
 
     def write(self) -> None:

@@ -22,7 +22,7 @@ def config_of(nova, folder, **changes):
         "auth": {"username": "u1", "password": "secret", "project_name": "p1"},
         "apis": {f"site-{number}": nova.url for number in (1, 2, 3)},
         "servers": 9, "first": 0, "prefix": "burst", "image": "an-image", "flavor": "a-flavor",
-        "zones": {}, "start_at": None, "poll_s": 0.05, "boot_deadline_s": 20.0,
+        "zones": {}, "start_at": None, "poll_s": 0.05, "boot_deadline_s": 20.0, "boot_idle_s": 20.0,
         "delete_deadline_s": 20.0, "request_timeout_s": 5.0, "tries": 3,
         "output": str(folder / "burst.json"), **changes,
     }  # fmt: skip
@@ -103,6 +103,15 @@ def test_each_kind_of_failure_is_a_result(tmp_path):
     assert "RemoteDisconnected" in servers["5"]["fault"]
     assert summary["failures"] == {"error": 1, "unfinished": 1, "vanished": 1, "no-answer": 1}
     assert summary["done"] == 5
+
+
+def test_a_burst_in_which_nothing_moves_is_over(tmp_path):
+    with FakeNova(boot=failing(never="2"), build_s=1.5) as nova:
+        config = config_of(nova, tmp_path, boot_idle_s=2.0)
+        began = time.monotonic()
+        summary, _ = run("boot", config, tmp_path)
+    assert 3.0 < time.monotonic() - began < 10.0
+    assert summary["failures"] == {"unfinished": 1}
 
 
 def test_refused_requests_are_named_and_busy_apis_are_asked_again(tmp_path):
