@@ -139,16 +139,16 @@ def make_zones(api: Api, question: dict[str, Any]) -> None:
     Nova tells Placement of a host's first node alone, and would place all servers of a zone there.
     """
     nova, placement = question["nova"], question["placement"]
-    providers = api("GET", placement + "/resource_providers")["resource_providers"]
+    nodes = api("GET", placement + "/resource_providers")["resource_providers"]
     for zone, hosts in question["zones"].items():
         body = {"aggregate": {"name": zone, "availability_zone": zone}}
         made = api("POST", nova + "/os-aggregates", body)["aggregate"]
         for host in hosts:
             action = {"add_host": {"host": host}}
             api("POST", f"{nova}/os-aggregates/{made['id']}/action", action)
-            for provider in providers:
-                if provider["name"] == host or provider["name"].startswith(f"{host}-"):
-                    url = f"{placement}/resource_providers/{provider['uuid']}/aggregates"
+            for node in nodes:
+                if node["name"] == host or node["name"].startswith(f"{host}-"):
+                    url = f"{placement}/resource_providers/{node['uuid']}/aggregates"
                     api("PUT", url, [made["uuid"]])
 
 
