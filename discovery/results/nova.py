@@ -146,10 +146,15 @@ def _site_of(host: str | None) -> str | None:
 
 
 def burst_window(bursts: Mapping[str, Burst]) -> tuple[float, float] | None:
-    """From the first request to the last server's end (s, epoch); None if none was asked for."""
+    """From the first request to the last server's end (s, epoch); None if none was asked for.
+
+    A server that was given up is none that ended: while it is waited for, nothing is at work.
+    """
     servers = [server for burst in bursts.values() for server in burst.servers]
     starts = [server.request_start for server in servers if server.request_start is not None]
-    ends = [server.ended for server in servers if server.ended is not None]
+    given_up = [server for server in servers if server.failure == "unfinished"]
+    ended = [server for server in servers if server.failure != "unfinished"] or given_up
+    ends = [server.ended for server in ended if server.ended is not None]
     return (min(starts), max(ends)) if starts and ends else None
 
 

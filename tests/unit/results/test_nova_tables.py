@@ -127,6 +127,15 @@ def test_the_window_is_from_the_first_request_to_the_last_end():
     assert nova.burst_window(bursts()) is None
 
 
+def test_a_server_that_was_given_up_does_not_hold_the_window_open():
+    late = server(1, request_start=100.0, ended=700.0, failure="unfinished")
+    assert nova.burst_window(bursts(server(0, request_start=99.0, ended=115.0), late)) == (
+        99.0,
+        115.0,
+    )
+    assert nova.burst_window(bursts(late)) == (100.0, 700.0)
+
+
 def test_a_burst_with_an_unknown_key_is_refused():
     with pytest.raises(ValueError, match="surprise"):
         bursts(server(0, surprise=1))
