@@ -34,6 +34,8 @@ VARIANTS: dict[str, Colour] = {
     "redis-nova-replicas": tint(_SKY, 0.6),
     "redis-all": "#029e73",
 }
+STUDY_SERVERS = 500
+"""In every burst of the study."""
 KINDS = ("master", "control", "compute", "database", "client")
 
 
@@ -109,7 +111,7 @@ def bursts_figure(tables: Tables, published: pd.DataFrame) -> Figure:
 
 
 def volumes_figure(tables: Tables, published: pd.DataFrame, *, sites: int, delay: float) -> Figure:
-    """Volume (MB) by kind of node that it went to, as in Figure 8; hollow bars are published."""
+    """Volume per server (MB) by kind of node that it went to, as in Figure 8; hollow: published."""
     ours = volume_to(tables)
     ours = ours[
         (ours["sites"] == sites) & (ours["one_way_delay_ms"] == delay) & (ours["zones"] == "flat")
@@ -125,11 +127,12 @@ def volumes_figure(tables: Tables, published: pd.DataFrame, *, sites: int, delay
         for place, name in enumerate(variants):
             part = both[both["variant"] == name].set_index("destination").reindex(kinds)
             x = np.arange(len(kinds)) - 0.4 + width * (place + 0.5)
-            panel.bar(x, part["value"], width, color=colour(name))
-            panel.bar(x, part["published"], width, fill=False, edgecolor=colour(name))
+            panel.bar(x, part["value"] / part["servers"], width, color=colour(name))
+            theirs = part["published"] / STUDY_SERVERS
+            panel.bar(x, theirs, width, fill=False, edgecolor=colour(name))
         panel.set_xticks(range(len(kinds)), kinds)
         panel.set_xlabel("volume to nodes of the kind")
-        panel.set_ylabel("volume (MB)")
+        panel.set_ylabel("volume per server (MB)")
         panel.margins(y=0.3)  # room for the legend
         _legend(panel, variants, published=bool(both["published"].notna().any()))
     return figure

@@ -212,8 +212,8 @@ _NOVA = (
     Caption(
         "volumes",
         "Network volume, as in Figure 8 of the study",
-        "Volume of a burst by the kind of node that it went to; hollow bars are the study's, of "
-        "500 servers on one site.",
+        "Volume of a burst, per server, by the kind of node that it went to; hollow bars are the "
+        "study's, of 500 servers on one site.",
         section="results",
     ),
     Caption(
