@@ -15,8 +15,16 @@ from discovery.experiment.tiers import Tier
 
 
 def number(value: float, unit: str) -> str:
-    """Three significant digits, or three decimals of what is nearly nothing; with the unit."""
-    text = f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.3f}".rstrip("0").rstrip(".")
+    """Three significant digits, or three decimals of what is nearly nothing; with the unit.
+
+    What is above a thousand is rounded to whole ones, since that may be a count.
+    """
+    if abs(value) >= 999.5:
+        text = f"{value:,.0f}"
+    elif abs(value) >= 0.01:
+        text = f"{value:.3g}"
+    else:
+        text = f"{value:.3f}".rstrip("0").rstrip(".")
     text = "0" if text == "-0" else text.replace("-", "−")
     return f"{text}×" if unit == "×" else f"{text} {unit}".strip()
 
