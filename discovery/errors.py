@@ -4,6 +4,7 @@
     ├── ConfigError          a file the user wrote says something that cannot be
     │   └── ClaimError       … and that file declares claims
     ├── MachineError         this machine lacks something (root, disk, a program that works)
+    │   └── StorageError     … a place to write to: full, forbidden, or taken by something else
     ├── TestbedError         the testbed broke; a cell that meets it is an *accident*
     │   ├── BusyError        another run holds this machine's testbed
     │   └── WanError         the WAN is not what was asked for
@@ -73,6 +74,10 @@ class MachineError(DiscoveryError):
     """This machine lacks something; the message says what, and how to get it."""
 
     exit_code = 3
+
+
+class StorageError(MachineError):
+    """A place cannot be written or read; the message says which, what for, and what is safe."""
 
 
 class TestbedError(DiscoveryError):
