@@ -88,7 +88,11 @@ find_python() {
     stop "Python 3.11 or newer is needed; on Debian 12: apt-get install python3"
 }
 
-# The workbench in $VENV, exactly as locked. Does nothing where the lock has not changed.
+# locked PACKAGE: its version and the hashes of its files, as the lock has them.
+locked() { awk -v pin="^$1==" '/^[^ ]/ { wanted = $0 ~ pin } wanted' "$LOCK"; }
+
+# The workbench in $VENV, exactly as locked: a file with another hash is refused. Does nothing where
+# the lock has not changed.
 install_workbench() {
     local stamp="$VENV/.locked" wanted
     wanted=$(cat "$LOCK" pyproject.toml | sha256sum)
@@ -96,9 +100,12 @@ install_workbench() {
         if is_root && is_debian_12; then install_debian python3-venv; fi
         say "installing the workbench's Python packages into $VENV"
         [ -x "$VENV/bin/python" ] || "$(find_python)" -m venv "$VENV"
-        [ -x "$VENV/bin/uv" ] || "$VENV/bin/python" -m pip install --quiet "$(grep '^uv==' "$LOCK")"
-        "$VENV/bin/uv" pip sync --quiet --compile-bytecode --python "$VENV/bin/python" "$LOCK"
-        "$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python" --no-deps --editable .
+        [ -x "$VENV/bin/uv" ] || locked uv |
+            "$VENV/bin/python" -m pip install --quiet --no-deps --require-hashes --requirement /dev/stdin
+        "$VENV/bin/uv" pip sync --quiet --compile-bytecode --python "$VENV/bin/python" \
+            --require-hashes --build-constraints "$LOCK" "$LOCK"
+        "$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python" \
+            --no-deps --no-build-isolation --editable .
         printf '%s' "$wanted" >"$stamp"
     fi
     export PATH="$PWD/$VENV/bin:$PATH"

@@ -34,7 +34,10 @@ def _make(folder):
     if not complete.exists():
         shutil.rmtree(folder, ignore_errors=True)
         _uv("venv", "--python", sys.executable, folder)
-        _uv("pip", "sync", "--compile-bytecode", "--python", folder / "bin/python", LOCK)
+        _uv(
+            *("pip", "sync", "--compile-bytecode", "--python", folder / "bin/python"),
+            *("--require-hashes", "--build-constraints", LOCK, LOCK),
+        )
         # Nova's tests look for api-paste.ini where a source tree has it; wheels put it elsewhere.
         (next(folder.glob("lib/python*/site-packages")) / "etc").symlink_to(folder / "etc")
         complete.touch()
