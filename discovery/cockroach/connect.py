@@ -1,8 +1,9 @@
 """What libpq is given: several hosts in the order of the URL, and how long it waits for each.
 
 ``cockroachdb+oslo://user@local:26257/db?host=second:26257&host=third`` connects to the first host
-that answers. libpq tries them in order, so the nearest stands first; it tries the next one where a
-host refuses, is silent for ``connect_timeout`` seconds, or says that it is shutting down.
+that lets us in, so the nearest stands first. :mod:`discovery.cockroach.hosts` gives them to libpq
+one by one: the next one is tried where a host refuses, is silent for ``connect_timeout`` seconds,
+drains, starts, or lacks the other nodes.
 """
 
 from __future__ import annotations

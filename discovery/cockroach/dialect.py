@@ -7,22 +7,21 @@ triggers in a language that CockroachDB does not have.
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
 
 from sqlalchemy.engine.interfaces import ConnectArgsType
 from sqlalchemy.engine.url import URL
 from sqlalchemy_cockroachdb.psycopg2 import CockroachDBDialect_psycopg2
 
-from discovery.cockroach import connect, migrations, oslo, states
+from discovery.cockroach import connect, migrations, oslo
+from discovery.cockroach.driver import Driver
 
 PORT = 26257
 AUTOCOMMIT_BEFORE_DDL = "autocommit_before_ddl"
 
 
-class CockroachDialect(CockroachDBDialect_psycopg2):  # type: ignore[misc]
+class CockroachDialect(Driver, CockroachDBDialect_psycopg2):  # type: ignore[misc]
     """``cockroachdb+oslo://user@local:26257/db?host=other:26257&autocommit_before_ddl=off``."""
 
-    driver = "oslo"
     supports_statement_cache = True
 
     @classmethod
@@ -37,16 +36,11 @@ class CockroachDialect(CockroachDBDialect_psycopg2):  # type: ignore[misc]
         """The arguments of ``psycopg2.connect``.
 
         ``autocommit_before_ddl=off`` keeps a migration's step in one transaction on servers that
-        commit before DDL by default (and is refused by servers that do not know it).
+        commit before DDL by default. Those that do not know it never do, and take it silently.
         """
         url, value = connect.switch(url, AUTOCOMMIT_BEFORE_DDL)
         session = {AUTOCOMMIT_BEFORE_DDL: value} if value else {}
         return [], connect.arguments(url, PORT, session)
-
-    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
-        """Whether the pool should drop its connections."""
-        disconnected: bool = super().is_disconnect(e, connection, cursor)
-        return disconnected or (isinstance(e, self.dbapi.Error) and states.is_lost(e))
 
 
 dialect = CockroachDialect

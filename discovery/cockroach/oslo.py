@@ -59,12 +59,39 @@ def _columns(details: Details) -> list[str]:
     return [column.strip().strip('"') for column in key.split(",")] if key else [name]
 
 
+_TABLE_OF_STATEMENT = re.compile(
+    r"\s*(?:INSERT INTO|UPSERT INTO|UPDATE|ALTER TABLE|DROP INDEX)\s+(?:IF EXISTS\s+|ONLY\s+)*"
+    r'(?:(?:"[^"]+"|\w+)\.)*(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))(?P<index>@)?',
+    re.IGNORECASE,
+)
+
+
+def _table(error: Any, details: Details) -> str | None:
+    """The table that an error is of: as its text has it, or the server beside it, or the statement.
+
+    None where nobody says it: a COMMIT names no table.
+    """
+    sent = getattr(getattr(error.orig, "diag", None), "table_name", None)
+    if details.get("table") or sent:
+        return details.get("table") or sent
+    found = _TABLE_OF_STATEMENT.match(error.statement or "")
+    if found is None or (found[0].lstrip()[:4].upper() == "DROP" and not found["index"]):
+        return None
+    return found["quoted"] or found["plain"]
+
+
 def _check(oslo: Any, error: Any, details: Details) -> Exception:
     """The text has the constraint's expression; newer servers send its name beside it."""
     diagnostics = getattr(error.orig, "diag", None)
     name = getattr(diagnostics, "constraint_name", None) or details["check"]
-    table = getattr(diagnostics, "table_name", None)
-    failure: Exception = oslo.DBConstraintError(table, name, error)
+    failure: Exception = oslo.DBConstraintError(_table(error, details), name, error)
+    return failure
+
+
+def _no_constraint(oslo: Any, error: Any, details: Details) -> Exception:
+    failure: Exception = oslo.DBNonExistentConstraint(
+        _table(error, details), details["constraint"], error
+    )
     return failure
 
 
@@ -115,7 +142,7 @@ FILTERS: tuple[Filter, ...] = (
     Filter(
         "no constraint",
         _state("42704"),
-        lambda oslo, e, d: oslo.DBNonExistentConstraint(d.get("table"), d.get("constraint"), e),
+        _no_constraint,
         re.compile(
             r'(?:constraint|index) "(?P<constraint>[^"]+)" (?:of relation "(?P<table>[^"]+)" )?'
             r"does not exist"

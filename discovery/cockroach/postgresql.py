@@ -15,15 +15,15 @@ from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine.interfaces import ConnectArgsType
 from sqlalchemy.engine.url import URL
 
-from discovery.cockroach import connect, oslo, states
+from discovery.cockroach import connect, oslo
+from discovery.cockroach.driver import Driver
 
 PORT = 5432
 
 
-class SerializableDialect(PGDialect_psycopg2):
+class SerializableDialect(Driver, PGDialect_psycopg2):
     """``postgresql+oslo://user:password@local/db?host=other:5433``."""
 
-    driver = "oslo"
     supports_statement_cache = True
 
     @classmethod
@@ -37,13 +37,6 @@ class SerializableDialect(PGDialect_psycopg2):
     def create_connect_args(self, url: URL) -> ConnectArgsType:
         """The arguments of ``psycopg2.connect``."""
         return [], connect.arguments(url, PORT, {"default_transaction_isolation": "serializable"})
-
-    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
-        """Whether the pool should drop its connections."""
-        known: Any = super().is_disconnect
-        disconnected: bool = known(e, connection, cursor)
-        module: Any = self.dbapi
-        return disconnected or (isinstance(e, module.Error) and states.is_lost(e))
 
 
 dialect = SerializableDialect

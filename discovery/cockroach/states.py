@@ -48,10 +48,25 @@ LOST_TEXTS = (
 )
 """What has no SQLSTATE of its own, and is not among what SQLAlchemy's psycopg2 dialect knows."""
 
-_ANSWERED = re.compile(r"\b(?:FATAL|ERROR): ")
-_NOT_NOW = re.compile(
-    r"shutting down|starting up|not (?:yet )?accepting|recovery mode"
-    r"|terminating connection|too many|connection slots"
+ALONE = frozenset({"58C00", "58C01"})
+"""The node that answers is well, and misses others without which it can do nothing."""
+
+_ALONE_TEXT = re.compile(
+    r"code = Unavailable|failed to send RPC|replica unavailable|lost quorum"
+    r"|internal error while retrieving user account"
+)
+
+SAME_EVERYWHERE = frozenset({"3D000", "42501", "42704", "22023"})
+"""What any host would answer: no such database, no right to it, no such setting or value.
+
+So would it, with every state of class 28, whom it does not know.
+"""
+
+_SAME_TEXT = re.compile(
+    r"authentication failed for user|no password supplied"
+    r'|(?:role|database) ".*" does not exist|pg_hba\.conf'
+    r"|permission denied for database|not permitted to log in|does not have login privilege"
+    r"|unrecognized configuration parameter|invalid value for parameter"
 )
 
 
@@ -83,11 +98,26 @@ def is_lost(error: BaseException) -> bool:
     return state in UNSAID and any(map(_is_lost_line, str(error).splitlines()))
 
 
+def is_alone(error: BaseException) -> bool:
+    """Whether the node that answers lacks other nodes."""
+    state = sqlstate(error)
+    return state in ALONE or (state in UNSAID and bool(_ALONE_TEXT.search(str(error))))
+
+
+def is_same_everywhere(error: BaseException) -> bool:
+    """Whether every host would answer a client that connects so: the next need not be asked.
+
+    What is not known as such is not: a host may ail in ways, and languages, that are not listed.
+    """
+    state = sqlstate(error)
+    if state:
+        return state in SAME_EVERYWHERE or state.startswith("28")
+    return bool(_SAME_TEXT.search(str(error)))
+
+
 def _is_lost_line(line: str) -> bool:
-    """With several hosts libpq says what happened to each, in a line of its own.
+    """With several hosts there is what happened to each, in a line of its own.
 
     A server that answers, and refuses a password or a database, is there.
     """
-    return any(re.search(text, line) for text in LOST_TEXTS) and (
-        not _ANSWERED.search(line) or bool(_NOT_NOW.search(line))
-    )
+    return any(re.search(text, line) for text in LOST_TEXTS) and not _SAME_TEXT.search(line)

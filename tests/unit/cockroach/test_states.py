@@ -81,6 +81,51 @@ def test_no_state_has_been_forgotten_here():
     assert ours <= {state for state, _ in CASES}
 
 
+SAME = ["28000", "28P01", "3D000", "42501", "42704", "22023"]
+ALONE = ["58C00", "58C01"]
+
+
+@pytest.mark.parametrize(("state", "meaning"), CASES)
+def test_a_state_says_who_else_would_answer_so(state, meaning):
+    error = SaidError("in another language", state)
+    assert states.is_same_everywhere(error) == (state in SAME)
+    assert states.is_alone(error) == (state in ALONE)
+
+
+@pytest.mark.parametrize("state", SAME)
+def test_a_refusal_is_the_same_everywhere(state):
+    assert states.is_same_everywhere(SaidError("in another language", state))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "server is not accepting clients, try another node",
+        "the database system is starting up",
+        "internal error while retrieving user account",
+        "sorry, too many clients already",
+        "what nobody has heard yet",
+    ],
+)
+def test_an_ailing_host_is_not(text):
+    assert not states.is_same_everywhere(SaidError(f"connection to server failed: FATAL:  {text}"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rpc error: code = Unavailable desc = transport is closing",
+        "failed to send RPC: sending to all replicas failed",
+        "replica unavailable: (n1,s1):1 unable to serve request",
+        "r26: lost quorum (down: (n5,s5):2)",
+        "internal error while retrieving user account",
+    ],
+)
+def test_a_node_without_the_others_is_alone(text):
+    assert states.is_alone(SaidError(text, "XXUUU"))
+    assert not states.is_alone(SaidError(text, "40003"))
+
+
 @pytest.mark.parametrize("text", ["cannot restart transaction: x", "do not restart transactions"])
 def test_the_word_of_a_conflict_stands_first(text):
     assert meanings(SaidError(text)) == {"nothing"}

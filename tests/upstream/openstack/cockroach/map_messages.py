@@ -52,7 +52,7 @@ def becomes(message, dialect):
     """What a caller of oslo.db gets, along SQLAlchemy's own way of wrapping an error."""
     error = raised(message)
     lost = dialect.is_disconnect(error, None, None)
-    statement = STATEMENTS.get(message["when"])
+    statement = message.get("statement", STATEMENTS.get(message["when"]))
     wrapped = sa.exc.DBAPIError.instance(
         statement, (), error, psycopg2.Error, connection_invalidated=lost, dialect=dialect
     )

@@ -11,7 +11,7 @@ import re
 from discovery.cockroach import oslo, states
 
 STATES = ("CONFLICT", "UNKNOWN", "LOST", "UNSAID")
-PATTERNS = ("_CONFLICT_TEXT", "_UNKNOWN_TEXT", "_ANSWERED", "_NOT_NOW")
+PATTERNS = ("_CONFLICT_TEXT", "_UNKNOWN_TEXT", "_SAME_TEXT")
 
 
 def rules():
