@@ -1,8 +1,8 @@
 """An archive comes back as it was written, and what cannot be trusted is told in one sentence."""
 
-import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -11,8 +11,9 @@ import pytest
 from discovery.errors import ArchiveError, ResultError
 from discovery.evaluation.archive import extend_archive, read_archive, unpack_archive, write_archive
 from discovery.results.schema import TABLES
-from discovery.results.tables import read_tables
+from discovery.results.tables import read_table, read_tables, write_table
 from discovery.results.tidy import tidy
+from discovery.whole import sha256
 from tests.raw.cells import write_study
 
 SCENARIOS = ["authenticate-user-and-validate-token", "create-user-update-password"]
@@ -31,10 +32,16 @@ def tidy_folder(tmp_path_factory):
     return folder / "tidy"
 
 
+@pytest.fixture(scope="module")
+def packed(tidy_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packed") / "archive"
+    write_archive(tidy_folder, folder)
+    return folder
+
+
 @pytest.fixture
-def archive(tidy_folder, tmp_path):
-    write_archive(tidy_folder, tmp_path / "archive")
-    return tmp_path / "archive"
+def archive(packed, tmp_path):
+    return Path(shutil.copytree(packed, tmp_path / "archive"))
 
 
 def change_manifest(archive, **values):
@@ -194,8 +201,302 @@ def test_a_damaged_archive_is_refused_in_one_sentence(archive, tmp_path, damage)
 def test_a_table_of_another_schema_version_is_refused_though_its_checksum_fits(archive):
     path = archive / "phases.parquet"
     pq.write_table(pq.read_table(path).replace_schema_metadata({"schema_version": "9"}), path)
-    manifest = json.loads((archive / "manifest.json").read_text(encoding="utf-8"))
-    manifest["tables"]["phases"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    change_manifest(archive, **manifest)
+    list_anew(archive, "phases")
     with pytest.raises(ArchiveError, match="schema version 9"):
         read_archive(archive)
+
+
+def manifest_of(archive):
+    return json.loads((archive / "manifest.json").read_text(encoding="utf-8"))
+
+
+def list_anew(archive, name, rows=None):
+    """Let the manifest say of a changed table what it is now, as who forges an archive does."""
+    path = archive / f"{name}.parquet"
+    tables = manifest_of(archive)["tables"]
+    found = {"sha256": sha256(path), "bytes": path.stat().st_size}
+    rows = tables[name]["rows"] if rows is None else rows
+    change_manifest(archive, tables={**tables, name: {**found, "rows": rows}})
+
+
+def change_table(archive, name, change):
+    """Write a table as ``change`` makes it, with a manifest that fits the file."""
+    changed = change(read_table(archive, name)).reset_index(drop=True)
+    write_table(archive, name, changed)
+    list_anew(archive, name, rows=len(changed))
+
+
+def without(cell):
+    return lambda table: table[table["cell"] != cell]
+
+
+def change_every_table(archive, change):
+    for name in TABLES:
+        change_table(archive, name, change)
+
+
+def change_cell_count(archive, name, **values):
+    tables = manifest_of(archive)["tables"]
+    change_manifest(archive, tables={**tables, name: {**tables[name], **values}})
+
+
+CELL = "mariadb-s3-d0-light-r1"
+
+FORGED = {
+    "rows": (
+        lambda archive: change_cell_count(archive, "wan", rows=1),
+        "says that wan has 1 rows, and it has 216",
+    ),
+    "bytes": (
+        lambda archive: change_cell_count(archive, "wan", bytes=1),
+        r"wan\.parquet: has \d+ bytes, and manifest.json says 1,",
+    ),
+    "cells": (
+        lambda archive: change_manifest(archive, cells=11),
+        "says that cells is 11, and by the tables it is 12",
+    ),
+    "failed cells": (
+        lambda archive: change_manifest(archive, failed_cells=0),
+        "says that failed_cells is 0, and by the tables it is 1",
+    ),
+    "tier": (
+        lambda archive: change_manifest(archive, tier="full"),
+        "says that tier is 'full', and by the tables it is 'laptop'",
+    ),
+    "experiment": (
+        lambda archive: change_manifest(archive, experiment="nova-2017"),
+        "says that experiment is 'nova-2017', and by the tables it is 'keystone-2018'",
+    ),
+    "first started": (
+        lambda archive: change_manifest(archive, first_started="1999"),
+        "says that first_started is '1999', and by the tables it is '2026-",
+    ),
+    "last started": (
+        lambda archive: change_manifest(archive, last_started="2099"),
+        "says that last_started is '2099', and by the tables it is '2026-",
+    ),
+    "an environment": (
+        lambda archive: change_manifest(
+            archive, environments=[{**manifest_of(archive)["environments"][0], "cpu": "another"}]
+        ),
+        r"environments\[0\].cpu is 'another', and by the tables it is 'a processor for tests'",
+    ),
+    "no environment": (
+        lambda archive: change_manifest(archive, environments=[]),
+        "has 0 environments, and the tables have 1",
+    ),
+    "a key of an environment": (
+        lambda archive: change_manifest(
+            archive, environments=[{**manifest_of(archive)["environments"][0], "colour": "red"}]
+        ),
+        r"environments\[0\].colour is 'red', and by the tables it is None",
+    ),
+    "a table that is none": (
+        lambda archive: change_manifest(
+            archive,
+            tables={
+                **manifest_of(archive)["tables"],
+                "../../cells": manifest_of(archive)["tables"]["cells"],
+            },
+        ),
+        r"lists the table '../../cells', which an archive has not; allowed: cells, iterations",
+    ),
+    "no cell": (
+        lambda archive: change_every_table(archive, lambda table: table.iloc[:0]),
+        "holds 0 cells, and a run has at least 1",
+    ),
+    "a cell dropped from all tables": (
+        lambda archive: change_every_table(archive, without(CELL)),
+        "says that cells is 12, and by the tables it is 11",
+    ),
+    "a cell dropped from cells": (
+        lambda archive: change_table(archive, "cells", without(CELL)),
+        f"the table iterations has rows of {CELL}, which the table cells has not",
+    ),
+    **{
+        f"a cell dropped from {name}": (
+            lambda archive, name=name: change_table(archive, name, without(CELL)),
+            f"the table {name} has rows of 10 of the 11 cells that must have some; {CELL} has none",
+        )
+        for name in ("iterations", "actions", "wan", "system", "phases", "queries")
+    },
+    "a cell twice": (
+        lambda archive: change_table(
+            archive, "cells", lambda table: pd.concat([table, table.tail(1)])
+        ),
+        "the table cells holds 2 rows of .*-r1, not 1",
+    ),
+    "a tier in one table": (
+        lambda archive: change_table(archive, "wan", lambda table: table.assign(tier="full")),
+        "tier of .* is 'full' in the table wan, and 'laptop' in the table cells",
+    ),
+    "a delay in one table": (
+        lambda archive: change_table(
+            archive, "actions", lambda table: table.assign(one_way_delay_ms=7.0)
+        ),
+        "one_way_delay_ms of .* is 7.0 in the table actions, and 0.0 in the table cells",
+    ),
+    "two tiers": (
+        lambda archive: change_table(
+            archive,
+            "cells",
+            lambda table: table.assign(tier=["full", *table["tier"].iloc[1:]]),
+        ),
+        "holds 2 runs .*: keystone-2018 full and keystone-2018 laptop",
+    ),
+    "an iteration dropped": (
+        lambda archive: change_table(archive, "iterations", lambda table: table.iloc[1:]),
+        "has 9 iterations of .* from site-1 .*, and was to run 10",
+    ),
+    "an iteration twice": (
+        lambda archive: change_table(
+            archive, "iterations", lambda table: pd.concat([table, table.head(1)])
+        ),
+        "has 11 iterations of .* and was to run 10",
+    ),
+    "iterations of another number": (
+        lambda archive: change_table(
+            archive, "iterations", lambda table: table.assign(iteration=table["iteration"] + 1)
+        ),
+        "of 10 numbers up to 11.*, and was to run 10",
+    ),
+    "a scenario dropped": (
+        lambda archive: change_table(
+            archive, "iterations", lambda table: table[table["scenario"] != SCENARIOS[0]]
+        ),
+        "has iterations of . pairs of a client's site and a scenario, and was to have [26]",
+    ),
+    "a scenario that was not asked for": (
+        lambda archive: change_table(
+            archive, "iterations", lambda table: table.assign(scenario="get-entities")
+        ),
+        "has iterations of get-entities, and was to run authenticate",
+    ),
+    "Keystone's tables of Nova's cells": (
+        lambda archive: change_every_table(archive, lambda table: table.assign(load="burst")),
+        "12 of 12 cells are of Nova, and the tables are those of Keystone",
+    ),
+}
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_a_manifest_is_held_against_the_tables(archive, tmp_path, forged):
+    do, message = FORGED[forged]
+    do(archive)
+    with pytest.raises(ArchiveError, match=message) as caught:
+        unpack_archive(archive, tmp_path / "tidy")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "tidy").exists()
+
+
+def test_what_is_not_one_whole_run_is_not_packed(tidy_folder, tmp_path):
+    shutil.copytree(tidy_folder, tmp_path / "tidy")
+    write_table(tmp_path / "tidy", "wan", read_table(tidy_folder, "wan").iloc[:0])
+    with pytest.raises(ArchiveError, match="the table wan has rows of 0 of the 11 cells"):
+        write_archive(tmp_path / "tidy", tmp_path / "archive")
+    assert not (tmp_path / "archive").exists()
+
+
+def a_big_number(archive):
+    text = (archive / "manifest.json").read_text(encoding="utf-8")
+    (archive / "manifest.json").write_text(text.replace('"cells": 12', f'"cells": {"9" * 5000}'))
+
+
+def with_text(text):
+    return lambda archive: (archive / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def linked(archive):
+    path = archive / "wan.parquet"
+    path.rename(archive.parent / "elsewhere.parquet")
+    path.symlink_to(archive.parent / "elsewhere.parquet")
+
+
+NO_MANIFEST = {
+    "deep": (with_text("[" * 100_000), "cannot be read as JSON"),
+    "deep object": (with_text('{"a":' * 100_000 + "1" + "}" * 100_000), "cannot be read as JSON"),
+    "huge": (with_text(" " * 10_000_001), "it has more than 10000000 bytes"),
+    "a huge number": (a_big_number, "cannot be read as JSON"),
+    "NaN": (with_text('{"schema_version": NaN}'), "NaN is no number"),
+    "a key twice": (
+        with_text('{"schema_version": 1, "schema_version": 1}'),
+        "the key schema_version stands twice",
+    ),
+    "half a character": (with_text('{"a": "\\ud800"}'), "cannot be read as JSON"),
+    "not UTF-8": (
+        lambda archive: (archive / "manifest.json").write_bytes(b'{"a": "\xff"}'),
+        "cannot be read as JSON",
+    ),
+    "empty": (with_text(""), "cannot be read as JSON"),
+    "true for a version": (with_text('{"schema_version": true}'), "schema_version is True"),
+    "text for a count": (
+        lambda archive: change_manifest(archive, cells="12"),
+        "cells cannot be read",
+    ),
+    "a count below 0": (
+        lambda archive: change_manifest(archive, failed_cells=-1),
+        "failed_cells cannot be read",
+    ),
+    "half a count": (lambda archive: change_manifest(archive, cells=11.5), "cells cannot be read"),
+    "a folder": (
+        lambda archive: (
+            (archive / "manifest.json").unlink(),
+            (archive / "manifest.json").mkdir(),
+        ),
+        "it is not a file",
+    ),
+    "a link for a table": (linked, r"wan\.parquet: is a link"),
+}
+
+
+@pytest.mark.parametrize("broken", NO_MANIFEST)
+def test_a_broken_manifest_is_refused_in_one_sentence(archive, tmp_path, broken):
+    do, message = NO_MANIFEST[broken]
+    do(archive)
+    with pytest.raises(ArchiveError, match=message) as caught:
+        unpack_archive(archive, tmp_path / "tidy")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert not (tmp_path / "tidy").exists()
+
+
+def study(tmp_path, name):
+    """A folder of experiments that has this study, which is not looked at."""
+    folder = tmp_path / "experiments" / name
+    folder.mkdir(parents=True)
+    (folder / "experiment.yaml").touch()
+    return folder
+
+
+def test_an_archive_of_another_experiment_is_none_of_a_copied_study(archive, tmp_path):
+    place = study(tmp_path, "my-study") / "archive" / "laptop"
+    shutil.copytree(archive, place)
+    with pytest.raises(
+        ArchiveError, match=r"is of the experiment 'keystone-2018', and .* of 'my-study'"
+    ):
+        unpack_archive(place, tmp_path / "tidy")
+    assert not (tmp_path / "tidy").exists()
+
+
+def test_an_archive_lies_in_the_folder_of_its_tier(archive, tmp_path):
+    archives = study(tmp_path, "keystone-2018") / "archive"
+    shutil.copytree(archive, archives / "laptop")
+    shutil.copytree(archive, archives / "scale")
+    shutil.copytree(archive, archives / "kept-from-march")
+    unpack_archive(archives / "laptop", tmp_path / "tidy")
+    unpack_archive(archives / "kept-from-march", tmp_path / "again")
+    with pytest.raises(ArchiveError, match=r"is of the tier 'laptop', and .* tier 'scale'"):
+        unpack_archive(archives / "scale", tmp_path / "third")
+
+
+def test_a_run_is_not_packed_into_another_study(tidy_folder, tmp_path):
+    place = study(tmp_path, "my-study") / "archive" / "laptop"
+    with pytest.raises(ArchiveError, match="is of the experiment 'keystone-2018'"):
+        write_archive(tidy_folder, place)
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("name", ["keystone-2018", "nova-2017"])
+def test_the_archives_here_are_in_order(name):
+    for manifest in Path("experiments", name, "archive").glob("*/manifest.json"):
+        assert read_archive(manifest.parent)[0].tier == manifest.parent.name
