@@ -18,10 +18,10 @@ from discovery.deploy import image
 from discovery.deploy.backends import BACKENDS, memory_mb, why_not_run
 from discovery.deploy.cockroach import program as cockroach
 from discovery.deploy.cockroach import release
-from discovery.errors import MachineError
+from discovery.errors import MachineError, StorageError
 from discovery.evaluation.plan import memory_there_mb
+from discovery.testbed.down import held as held_leases
 from discovery.testbed.home import home_path
-from discovery.testbed.ledger import Ledger
 from discovery.testbed.local.cgroups import hierarchies
 from discovery.testbed.wan.probe import local_backend
 
@@ -259,12 +259,15 @@ def _image() -> Iterable[Finding]:
 
 
 def _leases() -> Iterable[Finding]:
-    ledger = home_path() / "ledger.jsonl"
-    held = {thing.lease for thing in Ledger(ledger).held()} if os.access(ledger, os.R_OK) else set()
+    try:
+        held = sorted(item.id for item in held_leases())
+        found = f"{len(held)} held: {', '.join(held)}" if held else "none held"
+    except StorageError as error:
+        held, found = ["?"], f"not known: {error}"
     yield Finding(
         "leases",
         not held,
-        f"{len(held)} held: {', '.join(sorted(held))}" if held else "none held",
+        found,
         "the local testbed",
         "are nodes of another run, or of one that died",
         "`discovery testbed list` shows them; `discovery testbed down --stale` ends the dead ones'",

@@ -65,11 +65,29 @@ def write_access(folder: Path, nodes: Sequence[Node]) -> None:
 
 
 def read_access(folder: Path) -> list[Access]:
-    """The nodes of the lease in ``folder``; a :class:`TestbedError` if it never came up."""
+    """The nodes of the lease in ``folder``; a :class:`TestbedError` if they are not known there."""
+    path = folder / FILE
     try:
-        return [Access(**item) for item in json.loads((folder / FILE).read_bytes())]
+        nodes = [Access(**item) for item in json.loads(path.read_bytes())]
     except FileNotFoundError:
         raise TestbedError(
-            f"Lease {folder.name} has no nodes: it was never whole; release it with "
-            f"`discovery testbed down`."
+            f"Lease {folder.name} has no nodes: it was never whole, or its folder {folder} was "
+            "removed; release it with `discovery testbed down`."
         ) from None
+    except (OSError, ValueError, TypeError, RecursionError):
+        nodes = []
+    if not nodes or not all(map(_is_whole, nodes)):
+        raise TestbedError(
+            f"{path} is not the list of nodes that the workbench wrote; release the lease with "
+            "`discovery testbed down` and take a new one."
+        )
+    return nodes
+
+
+def _is_whole(node: Access) -> bool:
+    texts = (node.alias, node.site, node.role, node.address, node.host, node.ssh_arguments)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(text, str | None) for text in (node.user, node.keyfile))
+        and isinstance(node.port, int | None)
+    )

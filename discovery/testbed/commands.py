@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
-from discovery.errors import TestbedError
+from discovery.errors import TestbedError, WanError
 from discovery.testbed import down as ledger_side
 from discovery.testbed.access import Access, read_access
 from discovery.testbed.config import Testbed
@@ -139,4 +139,10 @@ def _wan() -> Wan:
     from discovery.testbed.wan.attach import connect  # noqa: PLC0415 (loads EnOSlib: 1.5 s)
 
     folder, _ = _current()
-    return connect(folder, Recorder(Ledger(ledger_path()), folder.name))
+    try:
+        return connect(folder, Recorder(Ledger(ledger_path()), folder.name))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise WanError(
+            f"What {folder} says of the lease's WAN cannot be read; release the lease with "
+            "`discovery testbed down` and take a new one."
+        ) from None

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from discovery.errors import BusyError, TestbedError
 from discovery.testbed import processes
-from discovery.testbed.home import ledger_path, lock_path
+from discovery.testbed.home import LEDGER, home_path, ledger_path, lock_path
 from discovery.testbed.ledger import Held, Ledger
 from discovery.testbed.lock import lock
+from discovery.testbed.ours import of_this_folder
 from discovery.testbed.release import release_lease
 
 # How long (s) a run that is asked to end may take to release its lease itself.
@@ -41,7 +42,8 @@ class HeldLease:
 def held() -> list[HeldLease]:
     """Every lease of which something is still held, oldest first."""
     things: dict[str, list[Held]] = {}
-    for thing in Ledger(ledger_path()).held():
+    ledger = Ledger(home_path() / LEDGER)
+    for thing in of_this_folder(ledger.held(), ledger.path):
         things.setdefault(thing.lease, []).append(thing)
     return [_describe(lease, held_things) for lease, held_things in things.items()]
 

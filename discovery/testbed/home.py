@@ -8,6 +8,7 @@ from pathlib import Path
 from discovery.errors import MachineError
 
 DEFAULT = Path("/var/lib/discovery")
+LEDGER = "ledger.jsonl"
 
 # A Unix socket's path has at most 107 bytes; ssh's connection sockets live in
 # leases/<id>/ssh/<10 characters>, and ssh adds 17 more while it makes one.
@@ -44,7 +45,7 @@ def refuse_long_home() -> None:
 
 def ledger_path() -> Path:
     """The append-only list of everything that was made and is to be removed."""
-    return home() / "ledger.jsonl"
+    return home() / LEDGER
 
 
 def lock_path() -> Path:

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
+from discovery.errors import StorageError
+from discovery.storage import storing
+from discovery.testbed.entries import KINDS, Entry, Kind, Odd, not_a_file, read
 from discovery.testbed.processes import boot_id, start_time
 
-Kind = Literal[
-    "lease", "process", "namespace", "link", "mount", "cgroup", "folder", "lockfile", "reservation"
-]
-KINDS: tuple[str, ...] = get_args(Kind)
+__all__ = ["KINDS", "Held", "Kind", "Ledger", "Recorder", "Thing", "process", "tell_once"]
+
+# As many lines that are no entries are named; of more, their number is told.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -34,17 +39,24 @@ class Thing:
 
 @dataclass(frozen=True)
 class Held:
-    """A thing that has not been released yet. ``since`` is in seconds since the epoch."""
+    """A thing that has not been released yet. ``since`` is in seconds since the epoch.
+
+    ``line`` is where the ledger says so; 0 for what was found without it.
+    """
 
     lease: str
     kind: Kind
     name: str
     since: float
     details: Mapping[str, Any]
+    line: int = field(default=0, compare=False)
 
 
 class Ledger:
-    """The ledger in ``path``."""
+    """The ledger in ``path``.
+
+    What stands there and is no entry is told on standard error, once, and passed over.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -59,32 +71,41 @@ class Ledger:
 
     def held(self, lease: str | None = None) -> list[Held]:
         """What is still held (by ``lease``, if given), oldest first."""
-        things: dict[tuple[str, str, str], Held] = {}
-        for line in self._lines():
-            key = (line["lease"], line["kind"], line["name"])
-            if line["event"] == "released":
+        things: dict[tuple[str, Kind, str], Held] = {}
+        for number, entry in self._entries():
+            key = (entry.lease, entry.kind, entry.name)
+            if entry.event == "released":
                 things.pop(key, None)
             else:
-                since = things[key].since if key in things else line["time"]
-                things[key] = Held(*key, since, line["details"])
+                since = things[key].since if key in things else entry.time
+                things[key] = Held(*key, since, entry.details, number)
         return [thing for thing in things.values() if lease in (None, thing.lease)]
 
     def forget_past(self, *, over_bytes: int = 1_000_000) -> None:
-        """Start anew if nothing is held and the file is long; the caller holds the lock."""
-        if self.path.exists() and self.path.stat().st_size > over_bytes and not self.held():
-            self.path.unlink()
+        """Start anew if nothing is held and the file is long; the caller holds the lock.
 
-    def _lines(self) -> Iterable[dict[str, Any]]:
-        try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
+        A file with lines that are no entries of ours is kept beside, under another name.
+        """
+        if not self.path.is_file() or self.path.stat().st_size <= over_bytes or self.held():
             return
-        for raw in content.split(b"\n"):
-            try:
-                yield json.loads(raw)
-            except ValueError:
-                # A write that was cut off. What it announced was never made: making waits for it.
-                continue
+        with storing(self.path, "the ledger"):
+            if any(isinstance(item, Odd) for item in read(self.path)):
+                aside = self.path.with_name(f"{self.path.name}.{time.time_ns()}")
+                self.path.rename(aside)
+                tell_once(f"{self.path} has lines that are no entries: it is kept as {aside}")
+            else:
+                self.path.unlink()
+
+    def _entries(self) -> Iterator[tuple[int, Entry]]:
+        odd: list[Odd] = []
+        with storing(self.path, "the ledger"):
+            for item in read(self.path):
+                if isinstance(item, Odd):
+                    odd.append(item)
+                else:
+                    yield item
+        if odd:
+            tell_once(f"{self.path}: {_passed_over(odd)}")
 
     def _append(self, event: str, lease: str, things: Iterable[Thing]) -> None:
         now = time.time()
@@ -104,7 +125,18 @@ class Ledger:
         )
         if not lines:
             return
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        if what := not_a_file(self.path):
+            raise StorageError(
+                f"{self.path} cannot be used for the ledger: it {what}; nothing was made; "
+                "move it away."
+            )
+        with storing(
+            self.path, "the ledger", safe="what it says to be held is still released by `down`"
+        ):
+            self._write(lines)
+
+    def _write(self, lines: str) -> None:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
@@ -114,6 +146,23 @@ class Ledger:
                 data = data[os.write(descriptor, data) :]
         finally:
             os.close(descriptor)
+
+
+def _passed_over(odd: list[Odd]) -> str:
+    if odd[0].what:
+        return f"it {odd[0].what} and no ledger, and was passed over"
+    if len(odd) == 1:
+        return f"line {odd[0].line} is no entry and was passed over"
+    names = [str(item.line) for item in odd[:_NAMED]]
+    if len(odd) > _NAMED:
+        names.append(f"{len(odd) - _NAMED} more")
+    return f"lines {', '.join(names[:-1])} and {names[-1]} are no entries and were passed over"
+
+
+@cache
+def tell_once(sentence: str) -> None:
+    """Say ``sentence`` on standard error, if this process has not said it before."""
+    print(sentence, file=sys.stderr, flush=True)
 
 
 class Recorder:

@@ -16,8 +16,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from discovery.errors import BusyError
+from discovery.errors import BusyError, StorageError
+from discovery.storage import storing
+from discovery.testbed.entries import not_a_file
 from discovery.testbed.processes import alive, start_time
+
+# What a holder writes is far shorter; a foreign file is not read whole.
+_LONGEST = 1 << 16
 
 _open: set[int] = set()
 
@@ -51,11 +56,17 @@ class Holder:
 
 def holder(path: Path) -> Holder | None:
     """Who holds the lock in ``path`` now; None if nobody does (or has not signed yet)."""
-    try:
-        found = Holder(**json.loads(path.read_bytes()))
-    except (FileNotFoundError, ValueError, TypeError):
+    if not path.is_file():
         return None
-    return found if alive(found.pid, found.start) else None
+    try:
+        found = Holder(**json.loads(path.read_bytes()[:_LONGEST]))
+        signed = (
+            *(type(found.pid) is int, type(found.start) is int, isinstance(found.purpose, str)),
+            isinstance(found.since, float) and 0 <= found.since < 1e11,
+        )
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    return found if all(signed) and alive(found.pid, found.start) else None
 
 
 @contextmanager
@@ -67,7 +78,13 @@ def lock(
     If another process holds it: wait for as long as it takes, after one sentence to ``say``
     (standard error if not given), or raise :class:`BusyError` if not ``wait``.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    if what := not_a_file(path):
+        raise StorageError(
+            f"{path} cannot be used for the testbed's lock: it {what}; nothing was leased; move it "
+            "away."
+        )
+    with storing(path, "the testbed's lock", safe="nothing was leased"):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     _open.add(descriptor)
     try:
         if not _try(descriptor):

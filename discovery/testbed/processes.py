@@ -97,15 +97,21 @@ def kill_all_of(folder: Path) -> None:
             kill(pid, start_time(pid))
 
 
-def _belongs(pid: int, folder: Path) -> bool:
+def is_marked(pid: int, folder: Path) -> bool:
+    """Whether ``pid`` is a program, a fork or an ssh of the lease of ``folder``."""
     path, name = os.fsencode(folder), _read(pid, "comm").strip()
-    marked = (
+    return (
         name == _name(folder)
         # A connection's master overwrites its environment with its title.
         or (name == b"ssh" and path + b"/" in _read(pid, "cmdline"))
         or LEASE_VARIABLE.encode() + b"=" + path in _read(pid, "environ").split(b"\0")
     )
-    return marked and pid not in _descent(os.getpid()) and os.getpid() not in _descent(pid)
+
+
+def _belongs(pid: int, folder: Path) -> bool:
+    if not is_marked(pid, folder):
+        return False
+    return pid not in _descent(os.getpid()) and os.getpid() not in _descent(pid)
 
 
 def _descent(pid: int) -> list[int]:

@@ -14,6 +14,7 @@ from discovery.testbed import processes
 from discovery.testbed.home import lease_folder, ledger_path
 from discovery.testbed.ledger import Held, Ledger, Thing
 from discovery.testbed.local import cgroups, network
+from discovery.testbed.ours import of_this_folder
 from discovery.testbed.reservations import CANCEL
 
 # Nothing may be made any more while things are removed, so what runs goes first: a program that
@@ -27,13 +28,13 @@ ORDER = (
 def release_lease(lease: str) -> None:
     """Remove everything that ``lease`` holds, from the ledger alone; nothing held is no error.
 
-    Goes on with the rest if a thing resists, which then stays in the ledger, and raises a
-    :class:`TestbedError` at the end.
+    What the ledger names and the lease cannot have made is left alone. Goes on with the rest if a
+    thing resists, which then stays in the ledger, and raises a :class:`TestbedError` at the end.
     """
     ledger = Ledger(ledger_path())
     processes.kill_all_of(lease_folder(lease))
     failures: list[str] = []
-    held = ledger.held(lease)
+    held = of_this_folder(ledger.held(lease), ledger.path)
     for kind in ORDER:
         if kind == "lease" and failures:
             break
@@ -50,7 +51,7 @@ def release_lease(lease: str) -> None:
         ledger.release(lease, gone)
     if failures:
         raise TestbedError(
-            f"Lease {lease} could not be released whole; `discovery testbed down {lease}` tries "
+            f"Lease {lease} could not be released whole; `discovery testbed down` tries "
             f"again: {'; '.join(failures)}"
         )
 
@@ -75,6 +76,9 @@ def _remove_mount(thing: Held) -> None:
 
 
 def _remove_folder(thing: Held) -> None:
+    if Path(thing.name).is_symlink():
+        Path(thing.name).unlink(missing_ok=True)  # and not what it leads to
+        return
     try:
         shutil.rmtree(thing.name)
     except FileNotFoundError:
