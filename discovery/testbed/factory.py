@@ -124,6 +124,7 @@ def _acquire(
         opened.nodes,
         opened.wan,
         release,
+        opened.look,
     )
 
 

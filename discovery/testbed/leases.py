@@ -60,7 +60,16 @@ class Lease:
     nodes: list[Node]
     wan: Wan
     _release: Callable[[], None] = field(repr=False)
+    _look: Callable[[], None] = field(repr=False, default=lambda: None)
     _released: bool = field(default=False, init=False, repr=False)
+
+    def look(self) -> None:
+        """Raise a :class:`discovery.errors.TestbedError` if a node or the WAN has died.
+
+        Cheap enough for once a second; it says nothing of what runs on the nodes.
+        """
+        self._look()
+        self.wan.pulse()
 
     def release(self) -> None:
         """Give everything back; a second call does nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,9 +37,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Opened:
-    """What a provider gives: EnOSlib's roles and networks, the nodes, and the WAN between sites."""
+    """What a provider gives: EnOSlib's roles and networks, the nodes, and the WAN between sites.
+
+    ``look`` raises a :class:`discovery.errors.TestbedError` if a node has died, where the provider
+    can tell at once: it is asked every second. Elsewhere ssh notices, in half a minute.
+    """
 
     roles: Roles
     networks: Networks
     nodes: list[Node]
     wan: Wan
+    look: Callable[[], None] = lambda: None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from discovery.testbed.leases import Node
 from discovery.testbed.local.config import LocalTestbed
 from discovery.testbed.local.layout import Layout
+from discovery.testbed.local.machines import Machines
 from discovery.testbed.local.network import NAMESPACES
 from discovery.testbed.request import Opened, Request
 from discovery.testbed.wan.sites import SiteNetwork
@@ -30,7 +31,7 @@ def open_local(testbed: LocalTestbed, request: Request) -> Opened:
         for host in [hosts[place.alias]]
     ]
     wan = attach(site_networks(conf.layout), request.folder, request.recorder, nodes)
-    return Opened(roles, networks, nodes, wan)
+    return Opened(roles, networks, nodes, wan, Machines(conf.layout).look)
 
 
 def site_networks(layout: Layout) -> list[SiteNetwork]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
@@ -33,6 +34,10 @@ class Wan(ABC):
         self._loss_percent = 0.0
         self._measurements: list[dict[str, Any]] = []
         self._changes: list[dict[str, Any]] = []
+        self._stalls: list[dict[str, float]] = []
+        self._parted: set[Pair] = set()
+        # A pulse must not fall between a change and the note of it.
+        self._changing = threading.RLock()
 
     def shape(self, delays: Delays, settings: WanSettings) -> None:
         """Gives every link its one-way delay (ms, row = from site, column = to site).
@@ -41,7 +46,8 @@ class Wan(ABC):
         round trip is measured and recorded; a :class:`WanError` tells of the worst that is off.
         """
         check_delays(delays, self.sites)
-        self._shape(delays, settings)
+        with self._changing:
+            self._shape(delays, settings)
         self._asked, self._loss_percent = delays, settings.loss_percent
         judge(self.measure("shaped"), settings, self.backend)
 
@@ -68,33 +74,51 @@ class Wan(ABC):
 
     def cut(self, sites: Collection[str]) -> None:
         """Parts ``sites`` from all the others; among themselves they still reach each other."""
-        when = self._cut(crossing_pairs(sites, self.sites))
-        self._changed(when, "cut", sorted(sites))
+        with self._changing:
+            self._changed(self._part(crossing_pairs(sites, self.sites)), "cut", sorted(sites))
 
     def cut_pairs(self, pairs: Collection[Pair]) -> None:
         """Cuts ways from a site to another, one direction each; recorded as ``cut-one-way``."""
         for pair in pairs:
             if pair not in ordered_pairs(self.sites):
                 raise WanError(f"There is no link {' → '.join(pair)}: name two different sites.")
-        when = self._cut(list(pairs))
-        for pair in pairs:
-            self._changed(when, "cut-one-way", pair)
+        with self._changing:
+            when = self._part(list(pairs))
+            for pair in pairs:
+                self._changed(when, "cut-one-way", pair)
 
     def heal(self) -> None:
         """Undoes every cut; the delays are what they were."""
-        self._changed(self._heal(), "heal", self.sites)
+        with self._changing:
+            self._changed(self._heal(), "heal", self.sites)
+            self._parted.clear()
+
+    def pulse(self) -> None:
+        """Asks what emulates the WAN whether it lives; cheap enough for once a second.
+
+        Raises a :class:`WanError` if it died, hangs, or was changed by somebody else. When it stood
+        still is kept for the record.
+        """
+        with self._changing:
+            self._pulse()
+
+    def _part(self, pairs: Sequence[Pair]) -> float:
+        when = self._cut(pairs)
+        self._parted |= set(pairs)
+        return when
 
     def _changed(self, when: float, action: str, sites: Sequence[str]) -> None:
         self._changes.append({"time": when, "action": action, "sites": list(sites)})
 
     @property
     def record(self) -> dict[str, Any]:
-        """What ``wan.json`` holds: every measurement, every cut and its healing."""
+        """What ``wan.json`` holds: every measurement, every cut and its healing, every stall."""
         return {
             "schema_version": 1,
             "backend": self.backend,
             "measurements": list(self._measurements),
             "changes": list(self._changes),
+            "stalls": list(self._stalls),
         }
 
     @abstractmethod
@@ -108,6 +132,9 @@ class Wan(ABC):
     @abstractmethod
     def _heal(self) -> float:
         """Takes every pair up; returns when."""
+
+    def _pulse(self) -> None:  # noqa: B027  (between real machines there is nobody to ask)
+        """Raises a :class:`WanError` if what emulates the WAN is not well, where one can tell."""
 
     @abstractmethod
     def close(self) -> None:

@@ -6,6 +6,8 @@
 ``{"do": "cut", "pairs": [["site-1", "site-2"], …]}``       takes ordered pairs down
 ``{"do": "heal"}``                                          takes every pair up
 ``{"do": "status"}``                                        counters of every pair, and its own
+``{"do": "pulse"}``                                         its pid, how many pairs are down, and
+                                                            when it stood still, in few bytes
 ``{"do": "stop"}``                                          ends the forwarder
 =========================================================== =====================================
 
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -38,6 +41,7 @@ class Emulation(Protocol):
     unknown_destination: int
     refused: int
     worst_lateness: float
+    stalls: deque[dict[str, float]]
 
     def changed(self) -> None:
         """Takes up a change of the links' queues."""
@@ -51,6 +55,7 @@ def answer(emulation: Emulation, request: Message) -> Message:
         "heal": _heal,
         "status": _status,
         "stop": _stop,
+        "pulse": _pulse,
     }
     if request.get("do") not in known:
         raise ValueError(f"unknown request {request.get('do')!r}: one of {', '.join(known)}")
@@ -117,6 +122,14 @@ def _status(emulation: Emulation, _request: Message) -> Message:
             }
             for (source, destination), link in emulation.links.items()
         ],
+    }
+
+
+def _pulse(emulation: Emulation, _request: Message) -> Message:
+    return {
+        "pid": os.getpid(),
+        "down": sum(not link.up for link in emulation.links.values()),
+        "stalls": list(emulation.stalls),
     }
 
 

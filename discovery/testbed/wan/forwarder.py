@@ -25,11 +25,12 @@ import select
 import signal
 import subprocess
 import sys
+from collections import deque
 from heapq import heapify, heappop, heappush, heapreplace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from random import Random
-from time import monotonic
+from time import monotonic, time
 from types import FrameType
 
 from discovery.testbed.wan.commands import answer
@@ -46,6 +47,12 @@ KNOWN_ADDRESSES = 65536
 REALTIME_PRIORITY = 10
 # How often (s) it looks whether its lease is still there.
 LEASE_CHECK = 1.0
+# How long (s) a turn of its loop waits for something to do, at most …
+TURN = 0.2
+# … so that a turn that took longer than this is one in which it was stopped, and the WAN with it.
+STALL = 0.5
+# Of the stalls that it remembers, the oldest are forgotten first.
+MOST_STALLS = 200
 
 # A link with its number (which orders those due at the same time) and the device it ends in.
 Lane = tuple[int, Link, int]
@@ -81,6 +88,7 @@ class Forwarder:
         self.unknown_destination = 0
         self.refused = 0
         self.worst_lateness = 0.0
+        self.stalls: deque[dict[str, float]] = deque(maxlen=MOST_STALLS)
         self._due: list[Due] = []
         self._site_of: dict[bytes, int] = {}
 
@@ -116,8 +124,12 @@ class Forwarder:
         due = self._due
         armed = 0.0
         next_check = 0.0
+        turned = monotonic()
         while not self.stopping:
             now = monotonic()
+            if now - turned > STALL:
+                self._stood_still(now - turned)
+            turned = now
             if now > next_check:
                 next_check = now + LEASE_CHECK
                 if not all(path.exists() for path in self.lease):
@@ -127,7 +139,7 @@ class Forwarder:
             if due and due[0][0] != armed:
                 armed = due[0][0]
                 self.timer.set(armed)
-            for fd, _ in poller.poll(LEASE_CHECK):
+            for fd, _ in poller.poll(TURN):
                 if fd in lanes:
                     self._receive(fd, lanes[fd])
                 elif fd == self.timer.fd:
@@ -135,6 +147,9 @@ class Forwarder:
                     armed = 0.0
                 else:
                     self.control.serve(fd)
+
+    def _stood_still(self, seconds: float) -> None:
+        self.stalls.append({"time": time() - seconds, "seconds": round(seconds, 3)})
 
     def _lanes(self) -> dict[int, list[Lane | None]]:
         """For each device, by the number of the site a packet goes to: where it is put."""

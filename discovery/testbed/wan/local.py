@@ -15,7 +15,7 @@ from discovery.testbed.ledger import Recorder, Thing
 from discovery.testbed.processes import alive, kill, start_time, wait_until
 from discovery.testbed.wan.base import Delays, Wan
 from discovery.testbed.wan.control import request
-from discovery.testbed.wan.measure import Ping
+from discovery.testbed.wan.measure import Ping, RoundTrip
 from discovery.testbed.wan.sites import Pair, SiteNetwork, check_sites
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ SOCKET = "wan.sock"
 LOG = "wan-forwarder.log"
 DEVICE = "wan0"
 STOP_SECONDS = 5.0
+# How long (s) the forwarder may take to say that it lives.
+PULSE_SECONDS = 3.0
 
 
 class ForwarderWan(Wan):
@@ -39,6 +41,8 @@ class ForwarderWan(Wan):
         self.folder = folder
         self._recorder = recorder
         self._pid = 0
+        # Of a WAN that another process made, this one does not know what is cut.
+        self._own = False
 
     @classmethod
     def start(
@@ -56,6 +60,7 @@ class ForwarderWan(Wan):
         check_sites(networks)
         _write_config(networks, folder)
         self = cls(folder, ping, recorder)
+        self._own = True
         ready_to_go, go = os.pipe()
         said, say = os.pipe()
         try:
@@ -109,12 +114,33 @@ class ForwarderWan(Wan):
     def _heal(self) -> float:
         return float(self._tell({"do": "heal"})["time"])
 
-    def _tell(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _pulse(self) -> None:
+        answer = self._tell({"do": "pulse"}, PULSE_SECONDS)
+        self._stalls = answer["stalls"]
+        if self._own and answer["down"] != len(self._parted):
+            raise WanError(
+                f"{answer['down']} ways between the sites are cut, and this run has cut "
+                f"{len(self._parted)}: somebody used `discovery testbed cut` or `heal`; run it "
+                "again alone."
+            )
+
+    def measure(self, when: str) -> list[RoundTrip]:
+        """Measures and records, and also whether the forwarder stood still until then."""
+        trips = super().measure(when)
+        self.pulse()
+        return trips
+
+    def _tell(self, message: dict[str, Any], seconds: float = STOP_SECONDS) -> dict[str, Any]:
         try:
-            answer = request(self.folder, SOCKET, message)
+            answer = request(self.folder, SOCKET, message, seconds)
+        except TimeoutError:
+            raise WanError(
+                f"The WAN forwarder of {self.folder} does not answer within {seconds:g} s: it "
+                f"hangs or was stopped; release the lease and take a new one."
+            ) from None
         except OSError as error:
             raise WanError(
-                f"The WAN forwarder of {self.folder} does not answer ({error}); "
+                f"The WAN forwarder of {self.folder} does not answer, it has died ({error}); "
                 f"release the lease and take a new one. {_last_line(self.folder / LOG)}".strip()
             ) from None
         if not answer["ok"]:

@@ -16,6 +16,7 @@ from discovery.testbed.ledger import Recorder, Thing
 from discovery.testbed.wan.base import Delays, Wan
 from discovery.testbed.wan.measure import Ping
 from discovery.testbed.wan.netem_commands import (
+    DEVICE,
     link_commands,
     router_commands,
     shape_commands,
@@ -43,6 +44,8 @@ class NetemWan(Wan):
         super().__init__([network.name for network in self.networks], ping)
         self.folder = folder
         self._recorder = recorder
+        self._seen: dict[str, str] = {}
+        self._turn = 0
         self._settings = WanSettings.model_validate(document["settings"])
         self._asked = document["delays"]
         self._down = {(source, destination) for source, destination in document["down"]}
@@ -106,6 +109,17 @@ class NetemWan(Wan):
         self._save()
         return time.time()
 
+    def _pulse(self) -> None:
+        """Looks at one router's rules, and at the next one's the next time."""
+        network = self.networks[self._turn % len(self.networks)]
+        self._turn += 1
+        seen = _rules(network.namespace_path)
+        if self._seen.setdefault(network.name, seen) != seen:
+            raise WanError(
+                f"The WAN of {network.name} is not as it was shaped: somebody changed {DEVICE} or "
+                "its rules in tc; release the lease and take a new one."
+            )
+
     def _change(self, changes: Mapping[Pair, bool]) -> None:
         """One ``tc`` per router, all at once: a cut must not take its time site by site."""
         running = []
@@ -125,6 +139,7 @@ class NetemWan(Wan):
     def _save(self) -> None:
         down = [pair for pair in ordered_pairs(self.sites) if pair in self._down]
         _write(self.folder, self.networks, self._settings, self._asked, down)
+        self._seen = {item.name: _rules(item.namespace_path) for item in self.networks}
 
 
 def _write(
@@ -157,9 +172,30 @@ def _begin(tool: str, namespace: Path | None, lines: Sequence[str]) -> subproces
         text=True,
     )
     if process.stdin:
-        process.stdin.write("\n".join(lines) + "\n")
-        process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it says why on standard error
+            process.stdin.write("\n".join(lines) + "\n")
+            process.stdin.flush()
     return process
+
+
+def _rules(namespace: Path) -> str:
+    """What tells how a router shapes: its link to the others and all that sorts and delays there.
+
+    Nothing in it changes by itself; a :class:`WanError` if the link is gone.
+    """
+    look = f"ip -o link show {DEVICE} && tc qdisc show dev {DEVICE} && tc class show dev {DEVICE}"
+    done = subprocess.run(
+        ["nsenter", f"--net={namespace}", "sh", "-c", look],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise WanError(
+            f"The WAN has lost a router: {done.stderr.strip()}; release the lease "
+            "and take a new one."
+        )
+    return done.stdout
 
 
 def _finish(process: subprocess.Popen[str]) -> None:

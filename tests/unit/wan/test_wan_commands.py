@@ -1,5 +1,6 @@
 """What the forwarder does when told, on links without devices."""
 
+from collections import deque
 from random import Random
 from types import SimpleNamespace
 
@@ -24,6 +25,7 @@ def emulation():
         unknown_destination=0,
         refused=0,
         worst_lateness=0.1,
+        stalls=deque([{"time": 1e9, "seconds": 3.0}]),
         changed=lambda: None,
     )
 
@@ -85,3 +87,10 @@ def test_unknown_requests_are_refused_with_the_known_ones(emulation):
 def test_stop_stops(emulation):
     answer(emulation, {"do": "stop"})
     assert emulation.stopping
+
+
+def test_a_pulse_tells_what_is_down_and_when_it_stood_still(emulation):
+    answer(emulation, {"do": "cut", "pairs": [["site-1", "site-2"]]})
+    reply = answer(emulation, {"do": "pulse"})
+    assert reply.pop("pid") > 0
+    assert reply == {"down": 1, "stalls": [{"time": 1e9, "seconds": 3.0}]}
