@@ -112,13 +112,21 @@ class Change(_Recorded):
     sites: tuple[str, ...]
 
 
+class Stall(_Recorded):
+    """The WAN stood still from ``time`` (s, epoch) on, for so many seconds."""
+
+    time: float
+    seconds: float
+
+
 class Wan(_Recorded):
-    """``wan.json``: the round trips asked for and those measured."""
+    """``wan.json``: the round trips asked for and those measured; early records have no stalls."""
 
     schema_version: Literal[1]
     backend: str
     measurements: tuple[Measurement, ...]
     changes: tuple[Change, ...]
+    stalls: tuple[Stall, ...] = ()
 
 
 class ReplayedRequest(_Recorded):

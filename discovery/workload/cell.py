@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from discovery.errors import DeployError, DiscoveryError, MeasuredFailure, TestbedError
+from discovery.errors import DeployError, MeasuredFailure, TestbedError
 from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.studies import AnyCell
 from discovery.testbed import Lease, Testbed, lease
+from discovery.testbed.wan.recorded import judge_record, judge_stalls
 from discovery.whole import whole_folder
 from discovery.workload import remote
+from discovery.workload.evidence import Evidence
 from discovery.workload.keystone import KeystoneSubject
 from discovery.workload.manifest import environment, write_manifest
 from discovery.workload.nova import NovaSubject
 from discovery.workload.phases import PhaseClock
 from discovery.workload.subject import Deployed, Subject, Tell
+from discovery.workload.watchdog import Watchdog
+
+Broken = tuple[str, Exception]
 
 
 def run_cell(cell: AnyCell, testbed: Testbed, out: Path, tell: Tell) -> None:
     """Run ``cell`` on ``testbed`` and write its raw results as the folder ``out``.
 
     ``tell`` gets a line for every step. A :class:`MeasuredFailure` after the deployment was proven
-    healthy is a result, and written like one. Every other error is an accident: it is raised, and
-    there is no ``out``; where the deployment was up, the journals of its nodes are in
-    ``<out>.accident``, since the next try sweeps all the rest away.
+    healthy is a result, and written like one, if the testbed is well. Every other error is an
+    accident: it is raised, and there is no ``out``; what the nodes said of it, where a deployment
+    was up, and what was seen of the WAN are in ``<out>.accident``, since the next try sweeps all
+    the rest away.
     """
     clock = PhaseClock(tell)
     started = datetime.now(UTC)
-    subject = _subject(cell, tell)
+    subject = _subject(cell, clock.tell)
     with whole_folder(out) as folder, ExitStack() as stack:
+        stack.enter_context(clock.reminding())
         with clock("lease"):
             held = stack.enter_context(
                 lease(
@@ -43,23 +49,29 @@ def run_cell(cell: AnyCell, testbed: Testbed, out: Path, tell: Tell) -> None:
                     roles=subject.roles,
                 )
             )
-        with clock("deploy"):
-            deployed = subject.deploy(held, clock)
-        stack.enter_context(_evidence(deployed, out.with_name(f"{out.name}.accident"), tell))
-        with clock("health"):
-            deployed.check_health()
-        with clock("prepare"):
-            subject.prepare()
-        with clock("shape"):
-            held.wan.shape(cell.delays, cell.wan)
-        failure = _load(subject, held, deployed, folder, clock)
-        if failure:
-            tell(f"the system under test broke, which is a result: {failure['message']}")
-        with clock("collect"):
-            _collect(subject, held, deployed, folder)
-        described = environment(
-            held.provider, held.wan.backend, deployed.image, deployed.versions()
-        )
+        evidence = Evidence(out.with_name(f"{out.name}.accident"), clock.tell)
+        with evidence, Watchdog(lambda: _look(held)):
+            with clock("deploy"):
+                deployed = subject.deploy(held, clock)
+            evidence.keep(lambda kept: deployed.logs(kept / "logs"))
+            with clock("health"):
+                deployed.check_health()
+            with clock("prepare"):
+                subject.prepare()
+            evidence.keep(lambda kept: _write_wan(held, kept))
+            with clock("shape"):
+                held.wan.shape(cell.delays, cell.wan)
+            broken = _load(subject, folder, clock)
+            with clock("collect"):
+                failure = _judge(broken, cell, held, deployed)
+                if failure:
+                    clock.tell(
+                        f"the system under test broke, which is a result: {failure['message']}"
+                    )
+                _collect(subject, held, deployed, folder)
+            described = environment(
+                held.provider, held.wan.backend, deployed.image, deployed.versions()
+            )
         with clock("release"):
             held.release()
         write_manifest(
@@ -72,16 +84,10 @@ def run_cell(cell: AnyCell, testbed: Testbed, out: Path, tell: Tell) -> None:
         )
 
 
-@contextmanager
-def _evidence(deployed: Deployed, folder: Path, tell: Tell) -> Iterator[None]:
-    """Keep in ``folder`` what the nodes say of an accident in the body, if they still say any."""
-    try:
-        yield
-    except DiscoveryError:
-        with suppress(DiscoveryError), whole_folder(folder) as kept:
-            deployed.logs(kept / "logs")
-            tell(f"an accident; what its nodes said is in {folder}")
-        raise
+def _look(held: Lease) -> None:
+    """Raise a :class:`TestbedError` if the testbed broke, as far as that can be seen in passing."""
+    held.look()
+    judge_stalls(held.wan.record)
 
 
 def _subject(cell: AnyCell, tell: Tell) -> Subject:
@@ -90,31 +96,37 @@ def _subject(cell: AnyCell, tell: Tell) -> Subject:
     return KeystoneSubject(cell, tell)
 
 
-def _load(
-    subject: Subject, held: Lease, deployed: Deployed, folder: Path, clock: PhaseClock
-) -> dict[str, str] | None:
-    """Put the load on the system under test; what broke of it, if any, and in which phase."""
+def _load(subject: Subject, folder: Path, clock: PhaseClock) -> Broken | None:
+    """Put the load on the system under test; the error that ended it, if any, and its phase."""
     phase = ""
     try:
         for phase, step in subject.steps(folder):
             with clock(phase):
                 step()
     except (MeasuredFailure, TestbedError) as error:
-        message = _what_broke(error, held, deployed)
-        return {"class": "measured", "phase": phase, "message": message}
+        return phase, error
     return None
 
 
-def _collect(subject: Subject, held: Lease, deployed: Deployed, folder: Path) -> None:
-    """Measure the WAN once more, and write into ``folder`` what everybody saw."""
+def _judge(
+    broken: Broken | None, cell: AnyCell, held: Lease, deployed: Deployed
+) -> dict[str, str] | None:
+    """What of the system under test broke, if anything, and in which phase.
+
+    The testbed is asked first, since a dead WAN looks like a dead service to everybody behind it:
+    what is wrong with it is raised as a :class:`TestbedError`, whatever else there was.
+    """
+    if broken:
+        remote.run("true", held.nodes)
     held.wan.measure("after-load")
-    subject.collect(folder)
-    deployed.logs(folder / "logs")
-    record = json.dumps(held.wan.record, indent=1)
-    (folder / "wan.json").write_text(record + "\n", encoding="utf-8")
+    judge_record(held.wan.record, cell.wan)
+    if broken is None:
+        return None
+    phase, error = broken
+    return {"class": "measured", "phase": phase, "message": _what_broke(error, deployed)}
 
 
-def _what_broke(error: Exception, held: Lease, deployed: Deployed) -> str:
+def _what_broke(error: Exception, deployed: Deployed) -> str:
     """What of the system under test broke; ``error`` is raised again if it was something else.
 
     Rally gives up in the same way on a Keystone that is dead and on a mistake of ours, so the
@@ -122,9 +134,20 @@ def _what_broke(error: Exception, held: Lease, deployed: Deployed) -> str:
     """
     if isinstance(error, MeasuredFailure):
         return str(error)
-    remote.run("true", held.nodes)
     try:
         deployed.check_health()
     except DeployError as unhealthy:
         return f"{unhealthy} (after: {error})"
     raise error
+
+
+def _collect(subject: Subject, held: Lease, deployed: Deployed, folder: Path) -> None:
+    """Write into ``folder`` what everybody saw."""
+    subject.collect(folder)
+    deployed.logs(folder / "logs")
+    _write_wan(held, folder)
+
+
+def _write_wan(held: Lease, folder: Path) -> None:
+    record = json.dumps(held.wan.record, indent=1)
+    (folder / "wan.json").write_text(record + "\n", encoding="utf-8")

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from discovery.workload.phases import PhaseClock
@@ -20,3 +22,23 @@ def test_a_phase_that_fails_took_time_too():
     with pytest.raises(ZeroDivisionError), clock("load"):
         1 / 0  # noqa: B018
     assert [phase.phase for phase in clock.finished] == ["load"]
+
+
+def test_a_phase_that_is_silent_says_that_it_goes_on():
+    told: list[str] = []
+    clock = PhaseClock(told.append, silence=0.05)
+    with clock.reminding(), clock("deploy"), clock("deploy:database"):
+        time.sleep(0.13)
+    assert told[0] == "phase deploy:database: 0 s so far"
+    assert 1 <= len([line for line in told if "so far" in line]) <= 2
+    assert [line.split()[0] for line in told[-2:]] == ["deploy:database", "deploy"]
+
+
+def test_one_that_tells_of_itself_is_not_silent():
+    told: list[str] = []
+    clock = PhaseClock(told.append, silence=0.2)
+    with clock.reminding(), clock("load"):
+        for number in range(6):
+            time.sleep(0.05)
+            clock.tell(f"  {number}/6 done")
+    assert not [line for line in told if "so far" in line]
