@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from discovery.errors import ResultError
 from discovery.experiment.nova_cells import NovaCell
 from discovery.results import nova_raw
+from discovery.results.dead_wan import refuse_dead_wan
 from discovery.results.manifest import RAW_SCHEMA_VERSION, Manifest, Replays, Wan
 from discovery.results.nova_raw import Burst, NovaRaw
 from discovery.results.rally import Workload, read_report
@@ -89,10 +90,13 @@ def read_cell(folder: Path) -> RawCell:
             raise ResultError(
                 f"{folder / MANIFEST}: the cell is ok but lists no {what}; run it again."
             )
+    wan = _read_json(folder / "wan.json", Wan) if "wan.json" in listed else None
+    if wan is not None:
+        refuse_dead_wan(folder / "wan.json", wan, manifest.cell)
     return RawCell(
         folder=folder,
         manifest=manifest,
-        wan=_read_json(folder / "wan.json", Wan) if "wan.json" in listed else None,
+        wan=wan,
         rally={} if burst else {Path(name).stem: read_report(folder / name) for name in reports},
         system=_read_parquet(folder, "system.parquet", SYSTEM_COLUMNS, listed),
         counters=_read_parquet(folder, "counters.parquet", COUNTER_COLUMNS, listed),
