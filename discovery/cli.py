@@ -8,9 +8,10 @@ libraries, and `--help` without any.
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import click
 import typer
@@ -276,9 +277,10 @@ def rome_dump(
 
     statements = dump(settings_of(url))
     if output is None:
+        _as_it_is(sys.stdout)
         sys.stdout.writelines(statements)
         return
-    with whole_file(output) as partial, partial.open("w", encoding="utf-8") as file:
+    with whole_file(output) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(statements)
 
 
@@ -288,8 +290,15 @@ def rome_load(url: UrlArgument) -> None:
     from discovery.rome.dump import load
     from discovery.rome.urls import settings_of
 
+    _as_it_is(sys.stdin)
     loaded = load(settings_of(url), sys.stdin)
     typer.echo(f"loaded {loaded.tables:,} tables with {loaded.rows:,} rows")
+
+
+def _as_it_is(stream: TextIO) -> None:
+    """Let SQL through as it is: a carriage return in a string is no end of a line."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", newline="\n")
 
 
 @image_app.command("bake")

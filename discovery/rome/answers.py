@@ -10,6 +10,7 @@ from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
     ClusterError,
+    InvalidResponse,
     MasterDownError,
     MovedError,
     NoPermissionError,
@@ -53,16 +54,23 @@ _UNBLOCKED = re.compile(r"(?:\A|caused error: )UNBLOCKED\b")
 _PASSING = re.compile(r"\A(BUSY|NOREPLICAS)\b")
 """Answers for which redis-py has no class, and which go away, too."""
 
+_NO_REDIS = re.compile(r"Protocol Error|invalid literal for int")
+"""redis-py's words for an answer that is not of Redis' protocol, also inside a cluster's error."""
+
 _CONNECTING = re.compile(r"(Error -?\d+|Timeout) connecting to")
 _ABSENT = re.compile(r"Error -?\d+ connecting to")
 
+NO_REDIS = "is no Redis: what it answers is another protocol's; look at the port in the URL"
+
 _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
+    (InvalidResponse, NO_REDIS),
     (AuthenticationError, "refuses this user or password"),
     (NoPermissionError, "does not let this user do that"),
     (ReadOnlyError, "is a read-only replica; name its master in the URL"),
     (OutOfMemoryError, "is out of memory (its maxmemory); nothing was written"),
 )
 _BY_TEXT = (
+    (_NO_REDIS, NO_REDIS),
     (
         re.compile(r"Authentication required|invalid username-password|without any password"),
         "refuses this user or password",

@@ -18,6 +18,9 @@ Row = tuple[Value, ...]
 INTEGERS = 2**63
 """Where SQLite's integers end."""
 
+BINARY = "BINARY"
+"""The collation of a column that names none."""
+
 
 def quoted(name: str) -> str:
     """``name`` as an SQL identifier."""
@@ -32,35 +35,48 @@ def packed(values: Iterable[Value]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Columns of a table, by position, that identify a row; ``folded``: compared without case.
+    """Columns of a table, by position, that identify a row, and the collation of each.
 
     ``name`` is the index's; of columns that foreign keys refer to, the `Reference.label`.
     """
 
     name: str
     columns: tuple[int, ...]
-    folded: tuple[bool, ...]
+    collations: tuple[str, ...]
 
     def of(self, row: Sequence[Value]) -> bytes | None:
         """The key of a row, or None where one of its columns is NULL: NULL equals nothing."""
         values = []
-        for column, fold in zip(self.columns, self.folded, strict=True):
+        for column, collation in zip(self.columns, self.collations, strict=True):
             value = row[column]
             if value is None:
                 return None
             if type(value) is float and value.is_integer() and -INTEGERS <= value < INTEGERS:
                 value = int(value)  # 1 and 1.0 are one value to SQLite
-            values.append(fold_case(value) if fold else value)
+            values.append(collated(value, collation))
         return packed(values)
 
 
-def fold_case(value: Value) -> Value:
-    """A string as SQLite's NOCASE sees it: the letters of ASCII in lower case."""
-    if not isinstance(value, str):
+def collated(value: Value, collation: str) -> Value:
+    """One of all values that SQLite's ``collation`` takes for equal to ``value``, the same for all.
+
+    It is itself equal to ``value``, so that a row is found by it. Collations are of text alone.
+    """
+    if not isinstance(value, str) or collation == BINARY:
         return value
-    if value.isascii():
-        return value.lower()
-    return "".join(c.lower() if c.isascii() else c for c in value)
+    if collation == "RTRIM":
+        return value.rstrip(" ")
+    return _fold_case(value)
+
+
+def _fold_case(value: str) -> str:
+    """A string as NOCASE sees it: the letters of ASCII in lower case, up to the first NUL.
+
+    NOCASE compares no character behind a NUL; of what stands there only the length in bytes counts.
+    """
+    text, nul, behind = value.partition("\0")
+    folded = "".join(c.lower() if c.isascii() else c for c in text)
+    return folded + nul + "\0" * len(behind.encode())
 
 
 def as_number(value: Value) -> Value:
@@ -82,7 +98,7 @@ class Reference:
     columns: tuple[int, ...]
     parent: str
     parent_columns: tuple[str, ...]
-    folded: tuple[bool, ...]
+    collations: tuple[str, ...]
     numeric: tuple[bool, ...]
 
     @property
@@ -98,7 +114,7 @@ class Reference:
             for column, numeric in zip(self.columns, self.numeric, strict=True):
                 if numeric:
                     row[column] = as_number(row[column])
-        return Key("", self.columns, self.folded).of(row)
+        return Key("", self.columns, self.collations).of(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,20 +178,20 @@ class Catalogue:
         for name, keys in found.items():
             table = self.tables[name]
             position = {column.lower(): i for i, column in enumerate(table.columns)}
-            folds = _folds(table)
+            collations = _key_collations(table)
             parents = []
             for label, columns in keys.items():
                 named = columns or tuple(table.columns[i] for i in table.primary.columns)
                 places = tuple(position[column.lower()] for column in named)
-                parents.append(Key(label, places, tuple(folds.get(i, False) for i in places)))
+                parents.append(Key(label, places, tuple(collations.get(i, BINARY) for i in places)))
             self.parents[name] = tuple(parents)
 
 
-def _folds(table: Table) -> dict[int, bool]:
-    folds: dict[int, bool] = {}
+def _key_collations(table: Table) -> dict[int, str]:
+    collations: dict[int, str] = {}
     for key in (table.primary, *table.unique):
-        folds.update(zip(key.columns, key.folded, strict=True))
-    return folds
+        collations.update(zip(key.columns, key.collations, strict=True))
+    return collations
 
 
 def _rows(
@@ -185,15 +201,15 @@ def _rows(
 
 
 def _index_key(database: apsw.Connection, index: str, place: dict[int, int]) -> Key | None:
-    columns, folded = [], []
+    columns, collations = [], []
     for cid, collation in _rows(
         database, "SELECT cid, coll FROM pragma_index_xinfo(?) WHERE key ORDER BY seqno", (index,)
     ):
         if cid not in place:
             return None
         columns.append(place[cid])
-        folded.append(collation.upper() == "NOCASE")
-    return Key(index, tuple(columns), tuple(folded))
+        collations.append(collation.upper())
+    return Key(index, tuple(columns), tuple(collations))
 
 
 def _table(database: apsw.Connection, name: str) -> Table:
@@ -221,10 +237,10 @@ def _table(database: apsw.Connection, name: str) -> Table:
         else:
             unique.append(key)
     if rowid:
-        primary = Key("rowid", (0,), (False,))
+        primary = Key("rowid", (0,), (BINARY,))
     elif primary is None:  # INTEGER PRIMARY KEY has no index: the row number is the key
         places = tuple(place[cid] for cid in primary_cids)
-        primary = Key("primary", places, (False,) * len(places))
+        primary = Key("primary", places, (BINARY,) * len(places))
     by_row_number = rowid or primary.name == "primary"
     where = " AND ".join(f"{quoted(names[i])} = ?" for i in primary.columns)
     listed = ", ".join(quoted(column) for column in names)
@@ -262,9 +278,9 @@ def _upsert(table: str, names: tuple[str, ...], primary: Key) -> str:
     )
 
 
-def _collations(database: apsw.Connection, table: str) -> dict[str, bool]:
+def _collations(database: apsw.Connection, table: str) -> dict[str, str]:
     return {
-        column.lower(): database.column_metadata(None, table, column)[1].upper() == "NOCASE"
+        column.lower(): database.column_metadata(None, table, column)[1].upper()
         for (column,) in _rows(database, "SELECT name FROM pragma_table_info(?)", (table,))
     }
 
@@ -302,10 +318,10 @@ def _references(
     for parent, children, targets in found.values():
         columns = tuple(target for target in targets if target is not None)
         try:
-            folds = _collations(database, parent)
+            collations = _collations(database, parent)
             numbers = _numbers(database, parent)
         except apsw.SQLError:  # the parent does not exist (yet); SQLite refuses a row that needs it
-            folds, numbers = {}, set()
+            collations, numbers = {}, set()
         named = columns
         if not named:
             named = tuple(
@@ -321,8 +337,8 @@ def _references(
                 tuple(by_name[child.lower()] for child in children),
                 parent,
                 columns,
-                tuple(folds.get(column.lower(), False) for column in named)
-                or (False,) * len(children),
+                tuple(collations.get(column.lower(), BINARY) for column in named)
+                or (BINARY,) * len(children),
                 tuple(column.lower() in numbers for column in named) or (False,) * len(children),
             )
         )

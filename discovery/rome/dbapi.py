@@ -35,7 +35,7 @@ from discovery.rome.replica import Replica
 from discovery.rome.settings import Settings, parse
 from discovery.rome.statements import shape
 from discovery.rome.transaction import Transaction
-from discovery.rome.workspace import Outcome, Workspace
+from discovery.rome.workspace import Outcome, Workspace, translated
 
 apilevel = "2.0"
 threadsafety = 1
@@ -227,6 +227,9 @@ class Connection:
         except Error:
             self.rollback()
             raise
+        except (apsw.Error, UnicodeError) as error:
+            self.rollback()
+            raise translated(error) from error
         if outcome.error is not None:
             if self.autocommit:
                 self.rollback()
@@ -239,13 +242,15 @@ class Connection:
         """Certify what the transaction has changed; nothing to do if it has changed nothing.
 
         Raises:
-            Deadlock, IntegrityError, ConnectionLost, StoreRefused: nothing was written, but for
-                `InDoubt`, where that is not known.
+            Deadlock, IntegrityError, DataError, ConnectionLost, StoreRefused: nothing was written,
+                but for `InDoubt`, where that is not known.
         """
         self._check()
         if self._transaction is not None:
             try:
                 self._transaction.commit()
+            except (apsw.Error, UnicodeError) as error:
+                raise translated(error) from error
             finally:
                 self._transaction = None
 

@@ -20,7 +20,7 @@ import msgpack
 from discovery.rome.catalogue import Catalogue
 from discovery.rome.certificate import Certificate
 from discovery.rome.counters import Counters
-from discovery.rome.errors import OperationalError, TailLost
+from discovery.rome.errors import InternalError, OperationalError, TailLost
 from discovery.rome.head import foreign
 from discovery.rome.ids import Ids
 from discovery.rome.log import SCHEMA_CHANGED, Definition, Entry, content_of, continues, of_script
@@ -272,7 +272,7 @@ class Replica:
 
     def _advance_quietly(self, entries: list[Entry]) -> None:
         """`advance`, where the commit is done and no trouble with Redis may say otherwise."""
-        with contextlib.suppress(OperationalError):
+        with contextlib.suppress(OperationalError, InternalError):
             self.advance(entries)
 
     def lease_ids(self, table: str) -> None:

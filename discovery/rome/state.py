@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import apsw
+import msgpack
+
 from discovery.rome.catalogue import Catalogue
+from discovery.rome.errors import InternalError
 from discovery.rome.head import check_format, head_of, read_head, same_schema
 from discovery.rome.pages import Pages
 from discovery.rome.rows import fill, open_empty
@@ -27,8 +31,21 @@ def boot(store: Store, life: int) -> State:
     """Read the whole database, as of one moment: two round trips.
 
     Raises:
+        InternalError: what Redis holds makes no database, since a constraint is violated, or the
+            schema or a row cannot be read.
         ConnectionLost, StoreRefused: from the store.
     """
+    try:
+        return _boot(store, life)
+    except (apsw.Error, msgpack.UnpackException, ValueError) as error:
+        raise InternalError(
+            f"redis at {store.settings.address}: database {store.settings.database!r} cannot be "
+            f"built from its rows ({error}); nothing was changed; `discovery rome check` names "
+            "what is wrong"
+        ) from error
+
+
+def _boot(store: Store, life: int) -> State:
     keys = store.keys
     while True:
         before, schema, _ = read_head(store)

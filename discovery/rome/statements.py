@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,7 +33,6 @@ Kind = Literal[
 
 _COMMENT = re.compile(r"\A(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
 _WORD = re.compile(r"\A[A-Za-z]+")
-_ID = re.compile(r"rome_id\('((?:[^']|'')*)', *'((?:[^']|'')*)'\)")
 _TEMPORARY = re.compile(r"\A(CREATE|DROP)\s+TEMP(ORARY)?\b", re.IGNORECASE)
 _ROLLBACK_TO = re.compile(r"\AROLLBACK\s+(TRANSACTION\s+)?TO\b", re.IGNORECASE)
 _SETTING = re.compile(r"\APRAGMA\s+(synchronous|foreign_keys)\s*=", re.IGNORECASE)
@@ -69,8 +68,8 @@ _TOKEN = re.compile(
     r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|[^'"`\[;?/-]+|.""",
     re.DOTALL,
 )
-_TRIGGER = re.compile(r"\ACREATE\s+(TEMP\w*\s+)?TRIGGER\b", re.IGNORECASE)
-_END = re.compile(r"(;|\s|--[^\n]*|/\*.*?\*/)+\Z", re.DOTALL)
+_NOTHING = re.compile(r"\A(;|\s+|--[^\n]*|/\*.*?\*/)*\Z", re.DOTALL)
+_ID = re.compile(r"\brome_id\(\s*\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +106,34 @@ def shape(sql: str) -> Shape:
         kind = "constant"
     elif _INSERT.match(text) and not _DEPENDS.search(text):
         kind = "insert"
-    ids = tuple(
-        (table.replace("''", "'"), column.replace("''", "'")) for table, column in _ID.findall(text)
-    )
     named = _INTO.match(text)
     into = named.group(1).strip('"').replace('""', '"') if named else None
-    return Shape(kind, FOR_UPDATE in sql, ids, into)
+    return Shape(kind, FOR_UPDATE in sql, tuple(_ids(text)), into)
 
 
 def _is_several(sql: str) -> bool:
-    if ";" not in sql or _TRIGGER.match(sql):
+    """Whether something follows the first statement's semicolon; a trigger has some inside."""
+    if ";" not in sql:
         return False
-    return ";" in _TOKEN.findall(_END.sub("", sql))
+    tokens = _TOKEN.findall(sql)
+    for place, token in enumerate(tokens, 1):
+        if token == ";" and apsw.complete("".join(tokens[:place])):
+            return any(not _NOTHING.match(later) for later in tokens[place:])
+    return False
+
+
+def _ids(sql: str) -> Iterator[tuple[str, str]]:
+    """The keys that ``rome_id('table', 'column')`` asks for, but not where a literal says so."""
+    if "rome_id" not in sql:
+        return
+    tokens = _TOKEN.findall(sql)
+    for call, table, comma, column in zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False):
+        if _ID.search(call) and comma.strip() == "," and table[0] == column[0] == "'":
+            yield _unquoted(table), _unquoted(column)
+
+
+def _unquoted(literal: str) -> str:
+    return literal[1:-1].replace("''", "'")
 
 
 def with_literals(sql: str, values: Sequence[Value]) -> str:

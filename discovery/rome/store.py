@@ -8,6 +8,7 @@ out for ``timeout`` seconds and the caller never hears of it.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,11 +19,24 @@ from urllib.parse import quote
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import AskError, NoScriptError, ResponseError, SlotNotCoveredError
+from redis.exceptions import (
+    AskError,
+    InvalidResponse,
+    NoScriptError,
+    ResponseError,
+    SlotNotCoveredError,
+)
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from discovery.rome.answers import TRANSIENT, absent, classified, perhaps_done, refusal
+from discovery.rome.answers import (
+    NO_REDIS,
+    TRANSIENT,
+    absent,
+    classified,
+    perhaps_done,
+    refusal,
+)
 from discovery.rome.counters import sends
 from discovery.rome.errors import ConnectionLost, InDoubt, StoreRefused
 from discovery.rome.keys import Keys
@@ -36,6 +50,8 @@ ABSENT_S = 1.0
 
 TRIES = 4
 """How often a Redis that says nothing is asked within ``timeout``: another one may stand in."""
+
+_NUMBERS = re.compile(r"(\d+)\.(\d+)")
 
 MOST_CONNECTIONS = 10_000
 _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.5)
@@ -145,8 +161,13 @@ class Store:
                     reply = self._ask(asked, send)
                 self._met = True
                 return reply
-            except (ResponseError, *TRANSIENT) as error:
+            except (ResponseError, InvalidResponse, *TRANSIENT) as error:
                 failure = classified(error)
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                # redis-py, of an answer that is not of Redis' protocol, or no answer to INFO
+                if self._met:
+                    raise
+                failure = InvalidResponse(str(error))
             if asked is None and isinstance(failure, AskError):
                 asked = failure
                 continue
@@ -198,9 +219,12 @@ class Store:
             StoreRefused: with what was found.
         """
         info = self.request(lambda client: client.info())
-        version = str(info["redis_version"])
         where = f"redis at {self.settings.address}"
-        if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_SERVER:
+        version = str(info.get("redis_version", "")) if isinstance(info, dict) else ""
+        numbers = _NUMBERS.match(version)
+        if numbers is None:
+            raise StoreRefused(f"{where} {NO_REDIS} (INFO tells no redis_version)")
+        if tuple(map(int, numbers.groups())) < OLDEST_SERVER:
             raise StoreRefused(f"{where} is version {version}; ROME needs 7.0 or newer")
         if info.get("cluster_enabled") and not self.settings.cluster:
             raise StoreRefused(f"{where} is a member of a cluster; add ?cluster=true to the URL")

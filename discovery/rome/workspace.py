@@ -147,9 +147,9 @@ class Workspace:
             if len(values) > self._room:
                 sql, values = with_literals(sql, values), ()
             rows = tuple(self.database.execute(sql, values))
-        except apsw.Error as error:
-            return Outcome(None, (), -1, None, _translated(error))
-        except (TypeError, OverflowError, UnicodeEncodeError) as error:
+        except (apsw.Error, UnicodeError) as error:
+            return Outcome(None, (), -1, None, translated(error))
+        except (TypeError, OverflowError) as error:
             kind = errors.ProgrammingError if isinstance(error, TypeError) else errors.DataError
             return Outcome(None, (), -1, None, kind(str(error)))
         except errors.ProgrammingError as error:
@@ -251,7 +251,10 @@ _STORED: tuple[tuple[Any, Callable[[Any], Value]], ...] = (
 )
 
 
-def _translated(error: apsw.Error) -> errors.DatabaseError:
+def translated(error: apsw.Error | UnicodeError) -> errors.DatabaseError:
+    """An error of SQLite, or of a text that is not UTF-8, as PEP 249 has it."""
+    if isinstance(error, UnicodeError):
+        return errors.DataError(f"a text is not UTF-8: {error}")
     text = str(error).removeprefix(f"{type(error).__name__}: ")
     if isinstance(error, apsw.ConstraintError):
         return errors.IntegrityError(text)

@@ -1,14 +1,19 @@
 """A Redis that cannot hold the database, a wrong URL: one clear error, nothing written."""
 
+import contextlib
 import itertools
 import socket
+import socketserver
 import threading
 import time
 
+import msgpack
 import pytest
 from sqlalchemy import create_engine, exc, text
 
 from discovery.rome import errors
+from discovery.rome.integrity import check
+from discovery.rome.urls import settings_of
 from tests.redis_servers import free_port, redis_cluster, redis_server
 from tests.rome_counters import add, count, engine_on
 
@@ -45,6 +50,18 @@ def name():
 _names = itertools.count(1)
 
 
+@pytest.fixture
+def engines():
+    with contextlib.ExitStack() as stack:
+
+        def make(url):
+            engine = create_engine(url)
+            stack.callback(engine.dispose)
+            return engine
+
+        yield make
+
+
 @pytest.mark.parametrize("extra", [{}, {"fresh": "push"}, {"cluster": True}])
 def test_nobody_listens(extra, name):
     options = "&".join(f"{key}={value}" for key, value in {**extra, "timeout": 20}.items())
@@ -72,6 +89,54 @@ def test_it_listens_and_says_nothing(name):
     assert isinstance(error.orig, errors.ConnectionLost)
     assert "did not answer for 1.5 s" in str(error.orig)
     assert 1.5 <= took < 4
+
+
+ANSWERS = {
+    "a web server": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+    "an ssh server": b"SSH-2.0-OpenSSH_9.2p1\r\n",
+    "a mail server": b"220 mail ESMTP\r\n",
+    "memcached": b"ERROR\r\n",
+    "a length that is none": b"$many\r\n",
+    "yes to everything": b"+OK\r\n",
+}
+
+
+class Stranger(socketserver.BaseRequestHandler):
+    """Gives the server's answer to whatever it is sent."""
+
+    def handle(self):
+        with contextlib.suppress(OSError):
+            while self.request.recv(65536):
+                self.request.sendall(self.server.answer)
+
+
+@contextlib.contextmanager
+def stranger(answer):
+    """The port of a server that is no Redis, and answers."""
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Stranger)
+    server.daemon_threads = True
+    server.block_on_close = False
+    server.answer = answer
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize("cluster", [False, True])
+@pytest.mark.parametrize("what", ANSWERS)
+def test_it_is_no_redis(what, cluster, name):
+    with stranger(ANSWERS[what]) as port:
+        error, took = refused(f"rome://127.0.0.1:{port}/{name}?timeout=9&cluster={cluster}")
+    assert isinstance(error, exc.OperationalError)
+    assert isinstance(error.orig, errors.StoreRefused)
+    assert "is no Redis" in str(error.orig)
+    assert "\n" not in str(error.orig)
+    assert took < 5
 
 
 @pytest.mark.parametrize("user", ["", ":wrong@", "nobody:wrong@"])
@@ -307,3 +372,52 @@ def test_url(url, said):
     assert isinstance(error.orig, errors.InterfaceError)
     assert said in str(error.orig)
     assert took < 1
+
+
+@pytest.mark.parametrize("sql", ["INSERT INTO t VALUES (1, {})", "UPDATE t SET name = {}"])
+@pytest.mark.parametrize("value", ["CAST(x'ff' AS TEXT)", "'a' || char(0xd800)"])
+def test_a_text_that_is_not_utf_8(server, name, engines, sql, value):
+    engine = engines(server.url(name))
+    with engine.begin() as connection:
+        connection.execute(text(CREATE))
+        connection.execute(text("INSERT INTO t VALUES (7, 'seven')"))
+    with pytest.raises(exc.DataError, match="a text is not UTF-8"), engine.begin() as connection:
+        connection.exec_driver_sql(sql.format(value))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT name FROM t")).scalars().all() == ["seven"]
+
+
+@pytest.mark.parametrize("key", ["UNIQUE", "PRIMARY KEY"])
+def test_names_that_differ_behind_a_nul(server, name, engines, key):
+    """NOCASE takes them for equal, so that only one of two writers may win."""
+    first, second, third = (engines(server.url(name, timeout=9 - n)) for n in range(3))
+    with first.begin() as connection:
+        connection.exec_driver_sql(f"CREATE TABLE t (name TEXT COLLATE NOCASE NOT NULL {key})")
+    one, two = first.connect(), second.connect()
+    for connection, value in ((one, "a\0b"), (two, "A\0c")):
+        connection.execute(text("SELECT * FROM t")).all()
+        connection.execute(text("INSERT INTO t VALUES (:name)"), {"name": value})
+    one.commit()
+    with pytest.raises(exc.DBAPIError):
+        two.commit()
+    with third.begin() as connection:
+        assert connection.execute(text("SELECT name FROM t")).scalars().all() == ["a\0b"]
+        assert connection.execute(text("DELETE FROM t")).rowcount == 1
+    assert check(settings_of(server.url(name))).violations == ()
+    assert not server.ask("HGETALL", f"rome:{{{name}}}:rows:t")
+    for connection in (one, two):
+        connection.close()
+
+
+def test_rows_that_violate_a_key_are_told_as_such(server, name, engines):
+    """Whoever boots gets one sentence of PEP 249's tree, and is told which tool says more."""
+    with engines(server.url(name)).begin() as connection:
+        connection.execute(text("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE)"))
+        connection.execute(text("INSERT INTO t VALUES (1, 'a')"))
+    row = msgpack.packb([2, "a"])
+    server.ask("HSET", f"rome:{{{name}}}:rows:t", msgpack.packb([2]), row)
+    with pytest.raises(exc.InternalError) as caught:
+        engines(server.url(name, timeout=8)).connect()
+    assert "UNIQUE constraint failed: t.name" in str(caught.value.orig)
+    assert "discovery rome check" in str(caught.value.orig)
+    assert check(settings_of(server.url(name))).violations

@@ -393,3 +393,37 @@ def test_all_four_on_a_cluster(tmp_path):
         for database in ("nova", "keystone"):
             report = check(settings_of(cluster.url(database)))
             assert (report.violations, report.rows) == ((), 6)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "web; db -- do not delete",
+        "x; -----BEGIN CERTIFICATE-----",
+        "a; b /* c",
+        "tail;--",
+        "it's;\n-- on a line of its own\n",
+        "one\r\ntwo\rthree;",
+        "a\0b; -- c",
+        "schön € \U0001f600;",
+    ],
+)
+def test_what_is_in_a_string_is_no_sql(server, name, engines, value):
+    """Through pipes, as a person does it: dump, load, and the value as a literal."""
+    source, target = server.url(name), server.url(f"{name}-2")
+    engine = engines(source)
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        connection.execute(insert(host), {"name": value})
+    discovery = [sys.executable, "-c", "from discovery.cli import main; main()", "rome"]
+    dumped = subprocess.run([*discovery, "dump", source], capture_output=True, check=True)
+    subprocess.run([*discovery, "load", target], input=dumped.stdout, check=True)
+    with engines(target).connect() as connection:
+        assert connection.execute(select(host.c.name)).scalar() == value
+        literal = value.replace("'", "''")
+        if "\0" not in value:  # in the text of a statement, SQLite ends there
+            assert connection.exec_driver_sql(f"SELECT '{literal}'").scalar() == value
+    read = sqlite3.connect(":memory:")
+    read.executescript(dumped.stdout.decode())
+    assert read.execute("SELECT name FROM host").fetchone() == (value,)
+    read.close()

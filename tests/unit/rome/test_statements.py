@@ -1,6 +1,9 @@
 """What the driver knows of a statement before SQLite does."""
 
+import apsw
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from discovery.rome.errors import ProgrammingError
 from discovery.rome.savepoints import verb_and_name, written_since
@@ -38,6 +41,13 @@ KINDS = {
     "SELECT 1 FROM t;": "read",
     "SELECT 1 FROM t; DELETE FROM t": "several",
     "CREATE TRIGGER a AFTER INSERT ON t BEGIN DELETE FROM u; DELETE FROM v; END": "ddl",
+    "CREATE TRIGGER a AFTER INSERT ON t BEGIN DELETE FROM u; END; -- done": "ddl",
+    "CREATE TRIGGER a AFTER INSERT ON t BEGIN DELETE FROM u; END; DROP TABLE t": "several",
+    "INSERT INTO t VALUES ('web; db -- do not delete')": "insert",
+    "INSERT INTO t VALUES ('a; b /* c')": "insert",
+    "INSERT INTO t VALUES ('a;') -- ; DELETE FROM t": "insert",
+    "INSERT INTO t VALUES ('a; -- b'); DELETE FROM t": "several",
+    "SELECT 1 FROM t; -- one\n/* two */ ;": "read",
     "ATTACH 'file' AS other": "refused",
     "VACUUM": "refused",
 }
@@ -54,6 +64,7 @@ def test_marks_keys_and_tables():
     wanted = shape("INSERT INTO \"it's\" (a) VALUES (rome_id('it''s', 'a'), rome_id('u','b'))")
     assert wanted.ids == (("it's", "a"), ("u", "b"))
     assert wanted.into == "it's"
+    assert shape("INSERT INTO t VALUES ('rome_id(''a'', ''b'')', '(', ',', 'c')").ids == ()
     assert shape('INSERT OR IGNORE INTO "a""b" VALUES (1)').into == 'a"b'
     assert shape("insert into t(a) values (1)").into == "t"
     assert shape("UPDATE t SET x = 1").into is None
@@ -65,6 +76,13 @@ def test_literals():
     assert written == "SELECT '?', 1, \"?\" -- ?\n, 'it''s ?' /* ? */, X'00', NULL"
     with pytest.raises(ProgrammingError, match="4 parameters and 3 are given"):
         with_literals(sql, (1, 2, 3))
+
+
+@given(st.text(alphabet=";-/*'\"`[]\n\0a ", max_size=12))
+def test_a_literal_is_no_statement(text):
+    literal = apsw.format_sql_value(text)
+    assert shape(f"INSERT INTO t VALUES ({literal})").kind == "insert"
+    assert shape(f"INSERT INTO t VALUES ({literal}); DELETE FROM t").kind == "several"
 
 
 W = "UPDATE t SET x = 1"
