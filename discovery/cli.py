@@ -10,25 +10,80 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import click
 import typer
 from typer.core import TyperGroup
 
-from discovery.errors import DiscoveryError, MachineError
+from discovery import terminal
+from discovery.errors import (
+    DiscoveryError,
+    Interrupted,
+    MachineError,
+    UsageError,
+    sentence,
+    shortened,
+)
+from discovery.reading import is_there
 
-app = typer.Typer(
-    no_args_is_help=True,
+
+class _Verbs(TyperGroup):
+    """All verbs: what typer would tell in its own way, and in many lines, is an error of ours."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with _told():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with _told():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "discovery"
+        what = shortened(error.format_message(), 400)
+        raise UsageError(f"{what} See {path} --help.") from None
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None
+
+
+# What was meant is said by click already.
+_group = partial(typer.Typer, no_args_is_help=True, suggest_commands=False)
+app = _group(
+    cls=_Verbs,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Re-run, on today's OpenStack, evaluations of decentralised control planes.",
 )
-testbed_app = typer.Typer(no_args_is_help=True, help="Lease nodes, look at them, release them.")
-cell_app = typer.Typer(no_args_is_help=True, help="Run one cell of an experiment.")
-image_app = typer.Typer(no_args_is_help=True, help="The node image of the local testbed.")
-archive_app = typer.Typer(no_args_is_help=True, help="Keep tidy tables with an experiment.")
+testbed_app = typer.Typer(
+    no_args_is_help=True, suggest_commands=False, help="Lease nodes, look at them, release them."
+)
+cell_app = typer.Typer(
+    no_args_is_help=True, suggest_commands=False, help="Run one cell of an experiment."
+)
+image_app = typer.Typer(
+    no_args_is_help=True, suggest_commands=False, help="The node image of the local testbed."
+)
+archive_app = typer.Typer(
+    no_args_is_help=True, suggest_commands=False, help="Keep tidy tables with an experiment."
+)
 
 
 class _Rome(TyperGroup):
@@ -44,12 +99,15 @@ class _Rome(TyperGroup):
         try:
             return super().invoke(ctx)
         except Error as error:
-            typer.echo(f"discovery: {error}", err=True)
+            typer.echo(f"discovery: {sentence(error)}", err=True)
             raise typer.Exit(ROME_ERROR) from error
 
 
 rome_app = typer.Typer(
-    cls=_Rome, no_args_is_help=True, help="Look at a ROME database, check it, dump it, load one."
+    cls=_Rome,
+    no_args_is_help=True,
+    suggest_commands=False,
+    help="Look at a ROME database, check it, dump it, load one.",
 )
 app.add_typer(rome_app, name="rome")
 app.add_typer(testbed_app, name="testbed")
@@ -61,7 +119,7 @@ app.add_typer(archive_app, name="archive")
 def _experiment(text: str | Path) -> Path:
     """The folder meant: a name alone that is no folder is an experiment of ours."""
     folder = Path(text)
-    return folder if folder.exists() or len(folder.parts) > 1 else EXPERIMENTS / folder
+    return folder if is_there(folder) or len(folder.parts) > 1 else EXPERIMENTS / folder
 
 
 ExperimentOption = Annotated[
@@ -392,8 +450,14 @@ def _tell(subject: str):  # type: ignore[no-untyped-def]
 
 def main() -> None:
     """Run the command; an error of ours is one sentence and its exit code."""
+    terminal.prepare()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except terminal.Unread as ended:
+        sys.exit(ended.exit_code)
     except DiscoveryError as error:
-        typer.echo(f"discovery: {error}", err=True)
+        typer.echo(f"discovery: {sentence(error)}", err=True)
         sys.exit(error.exit_code)

@@ -10,6 +10,8 @@
     │   └── WanError         the WAN is not what was asked for
     ├── DeployError          a variant could not be deployed (an *accident* too)
     ├── MeasuredFailure      the system under test broke: that is a result
+    ├── UsageError           the command line names what there is not
+    ├── Interrupted          the user ended it (Ctrl-C)
     ├── ResultError          a result file cannot be trusted (cut off, other schema version)
     └── ArchiveError         an archive cannot be read
 
@@ -23,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
+
+_LONGEST_SENTENCE = 4_000
 
 
 class DiscoveryError(Exception):
@@ -61,13 +65,44 @@ class ConfigError(DiscoveryError):
 
     def __str__(self) -> str:
         """Name the file, then the key and its value, what is wrong, and what is allowed."""
-        parts = [str(self.file)]
+        parts = [shortened(str(self.file), most=1_000)]
         if self.key is not None:
-            parts.append(f"{self.key} = {self.value!r}" if self.value is not None else self.key)
+            value = "" if self.value is None else f" = {shortened(repr(self.value))}"
+            parts.append(shortened(self.key) + value)
         if self.message:
             parts.append(self.message)
         text = ": ".join(parts)
         return f"{text}; allowed: {self.allowed}" if self.allowed else text
+
+
+def shortened(text: str, most: int = 160) -> str:
+    """``text``, or if it is long its beginning and its length: a sentence has to be read."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
+def sentence(error: BaseException) -> str:
+    """What ``error`` says, in one line of printable characters that no terminal obeys.
+
+    A line break becomes a space; of other control characters, and of halves of characters (bytes
+    of a file's name that are no UTF-8), the escape is shown.
+    """
+    lines = " ".join(filter(None, map(str.strip, str(error).splitlines())))
+    shown = "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in lines
+    )
+    return shown if len(shown) <= _LONGEST_SENTENCE else f"{shown[:_LONGEST_SENTENCE]} …"
+
+
+class UsageError(DiscoveryError):
+    """The command line names a command, option or value that there is not."""
+
+    exit_code = 2
+
+
+class Interrupted(DiscoveryError):  # noqa: N818  (what the user wanted, not a mistake)
+    """The user ended the command; what it held has been released."""
+
+    exit_code = 130
 
 
 class MachineError(DiscoveryError):

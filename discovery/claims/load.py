@@ -22,7 +22,7 @@ from discovery.deploy.backends import BACKENDS
 from discovery.deploy.cockroach import zones
 from discovery.errors import ClaimError, ConfigError
 from discovery.experiment.grids import STUDY
-from discovery.experiment.load import load_experiment, read_yaml, validate
+from discovery.experiment.load import load_experiment, read_document, validate
 from discovery.experiment.models import Experiment
 from discovery.experiment.studies import AnyExperiment, factors, unfold
 from discovery.results.derived import DERIVED
@@ -35,11 +35,12 @@ def load_claims(folder: Path) -> Claims:
     """The claims declared in ``folder/claims.yaml``, every name in them checked."""
     path = folder / "claims.yaml"
     experiment = load_experiment(folder)
-    document = read_yaml(path)
+    read = read_document(path)
+    document = read.value
     ids = _ids(document)
     _check_kinds(document, ids, path)
     try:
-        claims = validate(Claims, document, path)
+        claims = validate(Claims, document, path, read.plain)
     except ConfigError as error:
         raise ClaimError(
             error.message,

@@ -10,17 +10,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from discovery.experiment.base import Model
+from discovery.experiment.base import Count, Model, Switch
 from discovery.experiment.explain import refuse
 
 Origin = Literal["published", "control"]
 Provenance = Literal["verbatim", "digitised", "inferred"]
-Level = str | int | float
+# Strict, so that yes is not taken for 1.
+Level = str | Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True)]
 Where = dict[str, Level]
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 # p90: the value that nine in ten do not exceed.
 Statistic = Annotated[str, Field(pattern="^(mean|median|p[1-9][0-9]?)$")]
 
@@ -88,7 +90,7 @@ class Order(RelationModel):
 
     kind: Literal["order"]
     terms: tuple[Where, ...] = Field(min_length=2)
-    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    tolerance: NotNegative = 0.0
 
 
 class Slope(RelationModel):
@@ -123,7 +125,7 @@ class Falling(RelationModel):
 
     kind: Literal["falling"]
     factor: Literal["sites", "one_way_delay_ms"]
-    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    tolerance: NotNegative = 0.0
 
 
 class Below(RelationModel):
@@ -200,7 +202,7 @@ class Published(Model):
     """
 
     where: Where = Field(default_factory=dict)
-    table: bool = True
+    table: Switch = True
     values: tuple[PublishedValue, ...] = ()
 
 
@@ -233,7 +235,7 @@ class Study(Model):
 
     title: str
     authors: str
-    year: int
+    year: Annotated[Count, Field(ge=1900, le=2100)]
     url: str
 
 

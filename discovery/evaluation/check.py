@@ -9,7 +9,7 @@ from discovery.claims.load import load_claims
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.variants import VARIANTS
 from discovery.errors import ConfigError
-from discovery.experiment.load import load_cells, load_experiment
+from discovery.experiment.load import experiments_in, load_cells, load_experiment
 from discovery.experiment.studies import unfold
 
 
@@ -19,12 +19,11 @@ def check_everything(experiments: Path, tier: str | None) -> Iterator[str]:
     Yields a line for each that is in order; the first that is not raises its
     :class:`~discovery.errors.ConfigError`. ``tier``, if given, must exist in some experiment.
     """
-    files = sorted(experiments.glob("*/experiment.yaml"))
-    if not files:
+    folders = experiments_in(experiments)
+    if not folders:
         raise ConfigError(
             "holds no experiment; run this at the top of a checkout", file=experiments
         )
-    folders = [file.parent for file in files]
     if tier is not None and not any(tier in load_experiment(folder).tiers for folder in folders):
         load_cells(folders[0], tier)
     for folder in folders:

@@ -21,6 +21,7 @@ Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False, stri
 Percent = Annotated[float, Field(ge=0, lt=100, allow_inf_nan=False, strict=True)]
 MegabitPerSecond = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
 
 
 def check_name(kind: str, names: Iterable[str]) -> AfterValidator:

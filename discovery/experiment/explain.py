@@ -5,18 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from discovery.document import Location, Plain, dotted, in_quotes
 from discovery.errors import ConfigError
 
 # Tags of the members of a union, which pydantic writes into the location of an error: a sign, and
 # the name of the member's model.
 NUMBER_TAG, MATRIX_TAG, GROUPS_TAG = "#number", "#DelayMatrix", "#DelayGroups"
-
-Location = tuple[int | str, ...]
 
 _BOUNDS = {
     "greater_than_equal": ("ge", "≥"),
@@ -64,8 +64,16 @@ def refuse(
     return PydanticCustomError("refused", "{message}", context)
 
 
-def explain(error: ValidationError, model: type[BaseModel], path: Path) -> ConfigError:
-    """The first thing wrong in ``path``; an unknown key before all others, as it explains them."""
+def explain(
+    error: ValidationError,
+    model: type[BaseModel],
+    path: Path,
+    plain: Mapping[Location, Plain] = MappingProxyType({}),
+) -> ConfigError:
+    """The first thing wrong in ``path``; an unknown key before all others, as it explains them.
+
+    ``plain`` says how what is no text is written in it.
+    """
     details = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     kind, context = details["type"], details.get("ctx", {})
     tagged = tuple(details["loc"])
@@ -94,6 +102,10 @@ def explain(error: ValidationError, model: type[BaseModel], path: Path) -> Confi
     elif kind == "invalid_key":
         location, value = location[:-1], None
         message, allowed = f"the key {details['input']!r} is not text", "names of keys"
+    elif kind == "string_type" and location in plain:
+        found = plain[location]
+        message = f"{found.text} at line {found.line} is not text to YAML"
+        allowed = f"text; {in_quotes(found.text)}"
     elif not value and isinstance(value, list | tuple | Mapping | None):
         message = "is empty"
     elif isinstance(value, list | tuple | Mapping):
@@ -101,7 +113,7 @@ def explain(error: ValidationError, model: type[BaseModel], path: Path) -> Confi
     return ConfigError(
         message,
         file=path,
-        key=_dotted(location) or None,
+        key=dotted(location) or None,
         value=None if isinstance(value, Mapping | list | tuple) else value,
         allowed=allowed or None,
     )
@@ -138,13 +150,6 @@ def _literals(expected: str) -> list[str]:
 def _is_tag(part: int | str) -> bool:
     """Whether a part of a location is the tag of a union's member, of which no user knows."""
     return part in (NUMBER_TAG, MATRIX_TAG, GROUPS_TAG)
-
-
-def _dotted(location: Location) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
 
 
 def _fields_at(model: type[BaseModel], location: Location) -> list[str]:

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.cockroach import zones
+from discovery.document import Location
 from discovery.experiment.delays import (
     ISOLATING_RTT_MS,
     Delay,
@@ -24,7 +25,7 @@ from discovery.experiment.delays import (
     isolated,
     misfit,
 )
-from discovery.experiment.explain import Location, refuse
+from discovery.experiment.explain import refuse
 
 FACTORS = ("backends", "placement", "sites", "one_way_delay_ms", "load", "scenarios")
 STUDY = "study"

@@ -2,68 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from discovery.document import Document, Location, Plain, parse
 from discovery.errors import ConfigError
 from discovery.experiment.explain import explain
 from discovery.experiment.studies import MODELS, AnyCell, AnyExperiment, parts, unfold
 from discovery.experiment.tiers import Tier
+from discovery.reading import MOST_CONFIGURATION, is_there, read_text
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-class _OnceEachLoader(yaml.SafeLoader):
-    """YAML without its trap: a key that stands twice is refused instead of the last one winning."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                problem = f"the key {key.value} stands twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> Any:
-    """The YAML document in ``path``; a :class:`ConfigError` if there is none."""
+def read_document(path: Path) -> Document:
+    """The YAML document in ``path``; a :class:`ConfigError` if there is none that is clear."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceEachLoader)
+        text = read_text(path, MOST_CONFIGURATION)
     except FileNotFoundError:
         raise ConfigError("no such file", file=path) from None
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=path) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" at line {where.line + 1}" if where else ""
-        problem = getattr(error, "problem", None) or "not text"
-        raise ConfigError(f"not valid YAML{line}: {problem}", file=path) from None
+    except UnicodeDecodeError:
+        raise ConfigError("not valid YAML: not text in UTF-8", file=path) from None
+    return parse(text, path)
 
 
-def validate(model: type[ModelT], document: Any, path: Path) -> ModelT:
-    """``document`` as a ``model``; the first thing wrong with it becomes a :class:`ConfigError`."""
+def read_yaml(path: Path) -> Any:
+    """The value of :func:`read_document`."""
+    return read_document(path).value
+
+
+def validate(
+    model: type[ModelT],
+    document: Any,
+    path: Path,
+    plain: Mapping[Location, Plain] = MappingProxyType({}),
+) -> ModelT:
+    """``document`` as a ``model``; the first thing wrong with it becomes a :class:`ConfigError`.
+
+    ``plain`` says how its numbers are written.
+    """
     if not isinstance(document, dict):
         raise ConfigError("is not a mapping of keys to values", file=path)
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise explain(error, model, path) from None
+        raise explain(error, model, path, plain) from None
+
+
+def experiments_in(folder: Path) -> list[Path]:
+    """The folders of experiments in ``folder``: one whose files are broken is one, too."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return []
+    return [
+        each
+        for each in entries
+        if any(is_there(each / name) for name in ("experiment.yaml", "claims.yaml"))
+        or (each.is_symlink() and not each.exists())
+    ]
 
 
 def load_experiment(folder: Path) -> AnyExperiment:
     """The experiment declared in ``folder/experiment.yaml``; its id must be the folder's name."""
     path = folder / "experiment.yaml"
-    if not path.exists():
-        beside = sorted(each.parent.name for each in folder.parent.glob("*/experiment.yaml"))
+    if not is_there(path):
+        beside = sorted(each.name for each in experiments_in(folder.parent))
         raise ConfigError("no such file", file=path, allowed=beside or "the folder of one")
-    document = read_yaml(path)
-    experiment = validate(_model(document, path), document, path)
+    document = read_document(path)
+    model = _model(document.value, path)
+    experiment = validate(model, document.value, path, document.plain)
     if experiment.id != folder.resolve().name:
         raise ConfigError(
             "differs from its folder's name",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from discovery.errors import ConfigError
 from discovery.experiment.base import Model, Slug
-from discovery.experiment.load import validate
+from discovery.experiment.load import experiments_in, validate
 from discovery.experiment.tiers import Tier
 
 
@@ -55,7 +55,7 @@ def read_run(document: dict[str, Any], path: Path) -> Run:
     Raises :class:`ConfigError`.
     """
     run = validate(Run, document, path)
-    there = sorted(found.parent.name for found in Path("experiments").glob("*/experiment.yaml"))
+    there = [folder.name for folder in experiments_in(Path("experiments"))]
     if run.experiment not in there:
         raise ConfigError(
             "no such experiment", file=path, key="experiment", value=run.experiment, allowed=there

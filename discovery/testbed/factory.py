@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from discovery.errors import DiscoveryError, MachineError, TestbedError
+from discovery.errors import DiscoveryError, MachineError, TestbedError, shortened
 from discovery.testbed import environment
 from discovery.testbed.access import write_access
 from discovery.testbed.config import Testbed
@@ -50,6 +50,7 @@ def lease(
     is waited for, or a :class:`BusyError` if not ``wait``. :class:`MachineError` if this machine
     cannot hold the nodes, :class:`TestbedError` if they do not come up.
     """
+    _refuse_sites(testbed, sites, alone=roles is not None)
     with lock(lock_path(), purpose, wait=wait), _signals_raise():
         release_stale()
         held = _acquire(testbed, sites, purpose, memory_mb, roles)
@@ -61,6 +62,7 @@ def lease(
 
 def keep(testbed: Testbed, *, sites: int, purpose: str) -> Lease:
     """Hold nodes until they are released from the ledger; this process may end before."""
+    _refuse_sites(testbed, sites)
     with lock(lock_path(), purpose, wait=True), _signals_raise():
         release_stale()
         held = _acquire(testbed, sites, purpose, None)
@@ -70,6 +72,14 @@ def keep(testbed: Testbed, *, sites: int, purpose: str) -> Lease:
         return held
 
 
+def _refuse_sites(testbed: Testbed, sites: int, *, alone: bool = False) -> None:
+    """Refuse a number of sites that cannot be, before anything is made or waited for."""
+    if sites < (1 if alone else 2):
+        least = "one site" if alone else "two sites"
+        raise TestbedError(f"A testbed has at least {least}, not {shortened(str(sites), 20)}.")
+    testbed.refuse_sites(sites)
+
+
 def _acquire(
     testbed: Testbed,
     sites: int,
@@ -77,9 +87,6 @@ def _acquire(
     memory_mb: int | None,
     roles: Sequence[Sequence[Role]] | None = None,
 ) -> Lease:
-    if sites < (2 if roles is None else 1):
-        least = "two sites" if roles is None else "one site"
-        raise TestbedError(f"A testbed has at least {least}, not {sites}.")
     wanted = places(roles or [ROLES] * sites)
     if testbed.on_this_machine:
         refuse_memory(sites, memory_mb or NODE_MB * len(wanted))

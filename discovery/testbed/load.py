@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from discovery.errors import ConfigError
-from discovery.experiment.load import read_yaml, validate
+from discovery.experiment.load import read_document, validate
 from discovery.testbed.config import Testbed
 from discovery.testbed.providers import PROVIDERS
 
 
 def load_testbed(path: Path) -> Testbed:
     """The testbed declared in ``path``; a :class:`ConfigError` says what is wrong with it."""
-    document = read_yaml(path)
+    read = read_document(path)
+    document = read.value
     if not isinstance(document, dict):
         raise ConfigError("is not a mapping of keys to values", file=path)
     if "provider" not in document:
@@ -22,6 +23,6 @@ def load_testbed(path: Path) -> Testbed:
         raise ConfigError(
             "no such provider", file=path, key="provider", value=name, allowed=PROVIDERS
         )
-    testbed = validate(PROVIDERS[name].model, document, path)
+    testbed = validate(PROVIDERS[name].model, document, path, read.plain)
     testbed.read_from(path)
     return testbed

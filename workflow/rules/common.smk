@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 from discovery.claims.load import load_claims
-from discovery.errors import DiscoveryError, MachineError
+from discovery.errors import DiscoveryError, MachineError, sentence
 from discovery.evaluation.archive import read_manifest
 from discovery.experiment.load import load_cells, load_experiment
 from discovery.experiment.run import read_run
@@ -32,7 +32,7 @@ try:
         CELLS = {}
         read_manifest(RUN.archive)
 except DiscoveryError as error:
-    print(error, file=sys.stderr)
+    print(sentence(error), file=sys.stderr)
     sys.exit(error.exit_code)
 
 # A tier of an experiment has a results folder of its own, and so has its archive.

@@ -9,18 +9,43 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from discovery.experiment.base import Model
+from discovery.experiment.base import Count, Model, Switch
 from discovery.testbed.config import Testbed
 
 # A day is also the most that EnOSlib can handle when a start is given.
-_WALLTIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d")
+_WALLTIME = re.compile(r"([0-9]|[01][0-9]|2[0-3]):([0-5][0-9])(:[0-5][0-9])?")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]+[0-9]{2}:[0-9]{2}(:[0-9]{2})?(?P<zone>.*)")
+_HOUR_S = 3600
 
 
 def _walltime(value: object) -> str:
-    if isinstance(value, int):  # YAML 1.1 reads an unquoted 12:30:00 as a number of seconds
+    """``HH:MM:SS`` from it or from OAR's ``HH:MM``.
+
+    A plain 10:00:00 is a number of seconds to a reader of YAML 1.1 other than ours, and so is a
+    plain 2:00, which means hours: of numbers, only what is too large for the latter is taken.
+    """
+    if isinstance(value, int) and value >= _HOUR_S:
         value = f"{value // 3600:02}:{value // 60 % 60:02}:{value % 60:02}"
-    if not isinstance(value, str) or not _WALLTIME.fullmatch(value) or value == "00:00:00":
-        raise ValueError("is no duration; allowed: HH:MM:SS below 24:00:00")
+    found = _WALLTIME.fullmatch(value) if isinstance(value, str) else None
+    if found is None or not isinstance(value, str):
+        raise ValueError(
+            'is no duration; allowed: HH:MM:SS below 24:00:00, in quotes, such as "02:00:00"'
+        )
+    hours, minutes, seconds = found[1].zfill(2), found[2], found[3] or ":00"
+    if (hours, minutes, seconds) == ("00", "00", ":00"):
+        raise ValueError("is no time at all; allowed: HH:MM:SS from 00:00:01 to 23:59:59")
+    return f"{hours}:{minutes}{seconds}"
+
+
+def _moment(value: object) -> object:
+    """A date and a time as they are written; pydantic would take numbers, and dates alone."""
+    if value is None or isinstance(value, datetime):
+        return value
+    found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("is no date with a time; allowed: such as 2026-12-01 19:00:00")
+    if found["zone"]:
+        raise ValueError("has a time zone; allowed: Paris time without one")
     return value
 
 
@@ -28,17 +53,17 @@ class ClusterShare(Model):
     """How many of the experiment's sites are put on ``cluster``; more than one is emulation."""
 
     cluster: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    count: Annotated[int, Field(ge=1, le=99)] = 1
+    count: Annotated[Count, Field(ge=1, le=99)] = 1
 
 
 class Grid5000Testbed(Testbed):
     """A testbed file of provider ``grid5000``; site-1 is on the first cluster, and so on.
 
-    ``walltime`` is ``HH:MM:SS``, below a day. ``reservation`` is when the jobs start, in Paris time
-    as everywhere on Grid'5000; without it they start when the nodes are free, at the latest
-    ``wait_hours`` from now. ``public_key`` is let in on the nodes, all those of ``~/.ssh`` if not
-    given. ``jump`` says whether SSH goes through access.grid5000.fr: false on its VPN, and found by
-    this machine's name if not given.
+    ``walltime`` is ``HH:MM:SS`` or ``HH:MM``, below a day. ``reservation`` is when the jobs start,
+    in Paris time as everywhere on Grid'5000; without it they start when the nodes are free, at the
+    latest ``wait_hours`` from now. ``public_key`` is let in on the nodes, all those of ``~/.ssh``
+    if not given. ``jump`` says whether SSH goes through access.grid5000.fr: false on its VPN, and
+    found by this machine's name if not given.
     """
 
     provider: Literal["grid5000"]
@@ -48,10 +73,10 @@ class Grid5000Testbed(Testbed):
     job_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = "discovery"
     queue: Literal["default", "production", "testing", "besteffort", "admin"] = "default"
     project: str | None = None
-    reservation: datetime | None = None
-    wait_hours: Annotated[float, Field(ge=0, le=168)] = 2.0
+    reservation: Annotated[datetime | None, BeforeValidator(_moment)] = None
+    wait_hours: Annotated[float, Field(ge=0, le=168, allow_inf_nan=False, strict=True)] = 2.0
     public_key: Path | None = None
-    jump: bool | None = None
+    jump: Switch | None = None
 
     @model_validator(mode="after")
     def _paris_time(self) -> Grid5000Testbed:
@@ -63,3 +88,8 @@ class Grid5000Testbed(Testbed):
     def clusters(self) -> list[str]:
         """The cluster of site-1, site-2, …"""
         return [share.cluster for share in self.sites for _ in range(share.count)]
+
+    @property
+    def most_sites(self) -> int:
+        """Those that a cluster is named for."""
+        return sum(share.count for share in self.sites)

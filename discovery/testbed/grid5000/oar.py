@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-import yaml
 from enoslib.errors import (
     EnosError,
     InvalidReservationCritical,
@@ -25,7 +24,8 @@ from enoslib.infra.enos_g5k.g5k_api_utils import get_api_client, get_api_usernam
 from enoslib.infra.enos_g5k.utils import inside_g5k
 from grid5000.exceptions import Grid5000AuthenticationError, Grid5000Error
 
-from discovery.errors import MachineError, TestbedError
+from discovery.errors import ConfigError, MachineError, TestbedError
+from discovery.experiment.load import read_yaml
 
 ENDED = ("finishing", "terminated", "error")
 REQUEST_TIMEOUT_S = 60.0
@@ -45,19 +45,21 @@ def require_credentials() -> None:
     path = credentials_path()
     if not path.exists() and inside_g5k():
         return
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        found, problem = None, "There are no Grid'5000 credentials"
-    except (OSError, ValueError, yaml.YAMLError):
-        found, problem = None, f"{path} cannot be read"
+    found: object = None
+    problem = f"{path} has no username and password"
+    if not path.exists():
+        problem = "There are no Grid'5000 credentials"
     else:
-        problem = f"{path} has no username and password"
+        try:
+            found = read_yaml(path)
+        except ConfigError as error:
+            problem = str(error)
     # python-grid5000 would go on as nobody, and be refused much later.
-    if not isinstance(found, dict) or not {"username", "password"} <= found.keys():
+    names = [found.get(key) for key in ("username", "password")] if isinstance(found, dict) else []
+    if not names or not all(isinstance(name, str) for name in names):
         raise MachineError(
-            f"{problem}: write `username: …` and `password: …` into {path} and make it readable "
-            "by you alone (chmod 600)."
+            f"{problem}: write `username: …` and `password: …`, in quotes what else is a number, "
+            f"into {path} and make it readable by you alone (chmod 600)."
         )
 
 

@@ -38,13 +38,7 @@ def configure(testbed: Grid5000Testbed, *, sites: int, job_name: str) -> en.G5kC
     Asks the API where the clusters are, and so needs the user's credentials.
     """
     clusters = testbed.clusters[:sites]
-    if len(clusters) < sites:
-        raise ConfigError(
-            f"the experiment needs {sites} sites and the file has {len(clusters)}",
-            file=testbed.file,
-            key="sites",
-            allowed=f"clusters whose counts add up to at least {sites}",
-        )
+    testbed.refuse_sites(sites)
     oar.require_credentials()
     with oar.api_errors("asking for the list of clusters"):
         oar.client()

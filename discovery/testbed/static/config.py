@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from discovery.experiment.base import Model
+from discovery.experiment.base import Count, Model
 from discovery.testbed.config import Testbed
 from discovery.testbed.leases import ROLES, Role, alias
 from discovery.testbed.static.machines import Machine
 
-Port = Annotated[int, Field(ge=1, le=65_535)]
+Port = Annotated[Count, Field(ge=1, le=65_535)]
 
 
 class StaticMachine(Model):
@@ -89,6 +89,11 @@ class StaticTestbed(Testbed):
     keyfile: Path | None = None
     port: Port = 22
     sites: Annotated[tuple[StaticSite, ...], Field(min_length=1)]
+
+    @property
+    def most_sites(self) -> int:
+        """Those whose machines are named."""
+        return len(self.sites)
 
     @field_validator("sites")
     @classmethod

@@ -37,14 +37,7 @@ def open_static(testbed: StaticTestbed, request: Request) -> Opened:
 
 def _refuse(testbed: StaticTestbed, request: Request) -> None:
     """A :class:`ConfigError` if the file cannot serve the request, before any machine is asked."""
-    if len(testbed.sites) < len(request.sites):
-        raise ConfigError(
-            f"the experiment needs {len(request.sites)} sites and the file has "
-            f"{len(testbed.sites)}",
-            file=testbed.file,
-            key="sites",
-            allowed=f"at least {len(request.sites)} sites",
-        )
+    testbed.refuse_sites(len(request.sites))
     for _, _, _, machine in testbed.machines(request.sites):
         if machine.keyfile is not None and not Path(machine.keyfile).is_file():
             raise ConfigError(

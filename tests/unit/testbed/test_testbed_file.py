@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from discovery.errors import ConfigError
+from discovery.errors import ConfigError, TestbedError
 from discovery.testbed import load_testbed
+from discovery.testbed.factory import keep, lease
 
 SHIPPED = Path(__file__).parents[3] / "experiments" / "testbeds" / "local.yaml"
 
@@ -40,6 +41,15 @@ def test_the_shipped_local_file_is_whole():
             "prefix = '127.0': is no private range; allowed: two numbers",
         ),
         ("provider: local\nprefix: 10.77\n", r"prefix = 10\.77.*allowed: .*text"),
+        (
+            "provider: local\nprefix: 10.70\n",
+            r'10\.70 at line 2 is not text to YAML; allowed: text; write it in quotes: "10\.70"',
+        ),
+        ("provider: local\nprefix: '0.0'\n", "is no private range"),
+        ("provider: local\nprefix: '169.254'\n", "is no private range"),
+        ("provider: local\nprefix: '240.0'\n", "is no private range"),
+        ("provider: on\n", "provider = True: no such provider"),
+        ("", "is not a mapping"),
         ("provider: [local\n", "not valid YAML"),
     ],
 )
@@ -54,3 +64,34 @@ def test_a_mistake_is_told_in_one_sentence(tmp_path, text, message):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         load_testbed(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("sites", [255, 256, 10**9, 10**30])
+def test_more_sites_than_addresses_are_refused_before_anything_is_made(
+    tmp_path, monkeypatch, sites
+):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path / "home"))
+    with pytest.raises(ConfigError, match=r"local\.yaml: this needs .* allowed: at most 254 sites"):
+        keep(load_testbed(SHIPPED), sites=sites, purpose="a test")
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("sites", [1, 0, -1, -(10**30)])
+def test_less_than_two_sites_are_refused_before_anything_is_made(tmp_path, monkeypatch, sites):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path / "home"))
+    with pytest.raises(TestbedError, match="at least two sites, not"):
+        keep(load_testbed(SHIPPED), sites=sites, purpose="a test")
+    with pytest.raises(TestbedError), lease(load_testbed(SHIPPED), sites=sites, purpose="a test"):
+        raise AssertionError("leased")
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("name", ["static", "grid5000"])
+def test_more_sites_than_a_file_names_are_refused_before_anything_is_made(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path / "home"))
+    testbed = load_testbed(SHIPPED.with_name(f"{name}.yaml"))
+    with pytest.raises(ConfigError, match=rf"{name}\.yaml: sites: this needs 100 sites and the"):
+        keep(testbed, sites=100, purpose="a test")
+    assert not (tmp_path / "home").exists()

@@ -1,0 +1,77 @@
+"""Reading files that somebody else wrote: regular files alone, and no more of one than expected.
+
+A pipe would be waited for, and a device never ends; neither is what a path in a configuration
+means. Each refusal is an :class:`OSError` whose ``strerror`` says why.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+MOST_CONFIGURATION = 2**20
+"""The most bytes of a file that a user wrote by hand; ours have 30,000."""
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def is_there(path: Path) -> bool:
+    """Whether something has this name: a link that leads nowhere has, and what we may not see."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
+    return True
+
+
+def require_regular(path: Path) -> None:
+    """Raise an :class:`OSError` unless ``path`` is a regular file, or leads to one."""
+    try:
+        mode = path.stat().st_mode
+    except ValueError:  # a path with a NUL
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path)) from None
+    _require_regular(mode, path)
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """The content of the regular file ``path``, which has at most ``most`` bytes.
+
+    Raises:
+        OSError: it is no regular file, is larger, or cannot be read.
+    """
+    require_regular(path)
+    # It may have become another since, so the open may not wait, and is looked at once more.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        _require_regular(os.fstat(descriptor).st_mode, path)
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"Has more than {most:,} bytes", str(path))
+    return content
+
+
+def read_text(path: Path, most: int) -> str:
+    """The content of :func:`read_bytes` as text.
+
+    Raises:
+        OSError: as there.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return read_bytes(path, most).decode("utf-8")
+
+
+def _require_regular(mode: int, path: Path) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        raise OSError(errno.EINVAL, f"Is {kind}, and no regular file", str(path))
