@@ -158,7 +158,7 @@ def check(
     from discovery.evaluation.check import check_everything
 
     for line in check_everything(EXPERIMENTS, tier):
-        typer.echo(line)
+        _say(line)
 
 
 @app.command()
@@ -190,7 +190,7 @@ def cell_run(
     from discovery.workload.cell import run_cell
 
     chosen = load_cell(experiment, tier, cell)
-    typer.echo(progress(make_plan(experiment, tier, testbed, Path("results")), cell))
+    _say(progress(make_plan(experiment, tier, testbed, Path("results")), cell))
     run_cell(chosen, load_testbed(testbed), out, _tell(cell))
 
 
@@ -364,7 +364,7 @@ def image_bake() -> None:
     """Make the node image, if one with the same inputs has not been made before."""
     from discovery.deploy import image
 
-    typer.echo(image.bake(_tell("image")))
+    _say(str(image.bake(_tell("image"))))
 
 
 @testbed_app.command("up")
@@ -376,7 +376,7 @@ def testbed_up(
     from discovery.testbed import commands, load_testbed
 
     for line in commands.up(load_testbed(testbed), sites):
-        typer.echo(line)
+        _say(line)
 
 
 @testbed_app.command("list")
@@ -385,7 +385,7 @@ def testbed_list() -> None:
     from discovery.testbed import commands
 
     for line in commands.list_held():
-        typer.echo(line)
+        _say(line)
 
 
 @testbed_app.command("ssh")
@@ -405,7 +405,7 @@ def testbed_run(
     from discovery.testbed import commands
 
     for line in commands.run(command, on):
-        typer.echo(line)
+        _say(line)
 
 
 @testbed_app.command("cut")
@@ -435,14 +435,21 @@ def testbed_down(
     from discovery.testbed import commands
 
     for line in commands.down(every=every, stale=stale):
-        typer.echo(line)
+        _say(line)
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Print ``text``, which may quote files and nodes: nothing in it acts on the terminal."""
+    from discovery.outside import visible
+
+    typer.echo(visible(text), err=err)
 
 
 def _tell(subject: str):  # type: ignore[no-untyped-def]
     """A function that prints one line of progress about ``subject``."""
 
     def tell(line: str) -> None:
-        typer.echo(f"{subject}: {line}")
+        _say(f"{subject}: {line}")
         sys.stdout.flush()
 
     return tell

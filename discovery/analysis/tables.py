@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from discovery import outside
 from discovery.analysis.resources import usage
 from discovery.analysis.style import NAMES, backend_order, delay_label, present
 from discovery.analysis.summary import in_order
@@ -25,12 +26,21 @@ def write_table(out: Path, name: str, shown: pd.DataFrame, computed: pd.DataFram
     numeric = [pd.api.types.is_numeric_dtype(shown[column]) for column in shown.columns]
     latex = (
         shown.style.hide(axis="index")
-        .format(escape="latex", na_rep="--", precision=2)
-        .format_index(escape="latex", axis="columns")
+        .format(_in_latex)
+        .format_index(_in_latex, axis="columns")
         .to_latex(hrules=True, column_format="".join("r" if right else "l" for right in numeric))
     )
     write_whole(out / "tables" / f"{name}.tex", latex)
     write_whole(out / "tables" / f"{name}.csv", computed.to_csv(index=False))
+
+
+def _in_latex(value: object) -> str:
+    """A cell: a text cannot be a command, a number has two digits, nothing is a dash."""
+    if isinstance(value, str):
+        return "--" if value == "--" else outside.latex(value)
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "--"
+    return f"{value:.2f}" if isinstance(value, float) else outside.latex(str(value))
 
 
 def write_rows(out: Path, name: str, rows: pd.DataFrame) -> None:

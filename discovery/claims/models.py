@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from discovery.experiment.base import Count, Model, Switch
 from discovery.experiment.explain import refuse
+from discovery.outside import is_web_address
 
 Origin = Literal["published", "control"]
 Provenance = Literal["verbatim", "digitised", "inferred"]
@@ -230,13 +231,22 @@ class Claim(Model):
         return self
 
 
+def _web_address(text: str) -> str:
+    if not is_web_address(text):
+        raise ValueError("is no address that a page may link to; allowed: http://… or https://…")
+    return text
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
 class Study(Model):
     """The publication whose claims these are."""
 
     title: str
     authors: str
     year: Annotated[Count, Field(ge=1900, le=2100)]
-    url: str
+    url: WebAddress
 
 
 class Claims(Model):

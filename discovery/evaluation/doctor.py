@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
 from rich.table import Table
 
 from discovery.deploy import image
@@ -19,6 +18,7 @@ from discovery.deploy.backends import BACKENDS, memory_mb, why_not_run
 from discovery.deploy.cockroach import program as cockroach
 from discovery.deploy.cockroach import release
 from discovery.errors import MachineError, StorageError
+from discovery.evaluation.console import Terminal, styled
 from discovery.evaluation.plan import memory_there_mb
 from discovery.testbed.down import held as held_leases
 from discovery.testbed.home import home_path
@@ -85,18 +85,25 @@ def conclusion(findings: Iterable[Finding]) -> str:
 
 def render(findings: list[Finding]) -> None:
     """Print the findings, what to do about each that is missing, and the conclusion."""
-    console = Console()
+    console = Terminal()
     table = Table(box=None, pad_edge=False)
     for heading in ("", "check", "found", "needed for"):
         table.add_column(heading)
     for finding in findings:
-        mark = "[green]ok[/]" if finding.ok else "[red]no[/]" if finding.blocks else "[yellow]–[/]"
+        mark = (
+            styled("ok", "green")
+            if finding.ok
+            else styled("no", "red")
+            if finding.blocks
+            else styled("–", "yellow")
+        )
         table.add_row(mark, finding.name, finding.found, finding.needed_for)
     console.print(table)
     for finding in findings:
         if not finding.ok:
             get = f" {finding.get[0].upper()}{finding.get[1:]}." if finding.get else ""
-            console.print(f"\n[bold]{finding.name}[/] {finding.why}.{get}", highlight=False)
+            console.print()
+            console.print(styled(finding.name, "bold"), f"{finding.why}.{get}", highlight=False)
     console.print(f"\n{conclusion(findings)}", highlight=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,38 +13,22 @@ from discovery.evaluation.claim_rows import claim_row
 from discovery.evaluation.figures import Figure
 from discovery.evaluation.outcome import Outcome
 from discovery.evaluation.summaries import phase_seconds, queries_per_iteration, wan_accuracy
+from discovery.outside import in_file_name
+from discovery.outside import latex as escape
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "^": r"\textasciicircum{}",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "%": r"\%",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "×": r"\texttimes{}",
-    "≤": r"\ensuremath{\le}",
-    "≥": r"\ensuremath{\ge}",
-    "±": r"\textpm{}",
-    "…": r"\dots{}",
-    "–": "--",
-    "−": r"\ensuremath{-}",
-}
-
-
-def escape(text: str) -> str:
-    """``text`` as LaTeX; a character that no font of the paper has becomes a question mark."""
-    return "".join(_SPECIAL.get(sign, sign if ord(sign) < 0x180 else "?") for sign in text)
+_KEY = re.compile(r"[\w .,:;+()/'=<>@*-]+", re.ASCII)
 
 
 def macros(numbers: Mapping[str, str]) -> str:
-    r"""``\setresult{key}{value}`` for every number; ``\result{key}`` prints it in the text."""
-    lines = [f"\\setresult{{{key}}}{{{escape(value)}}}" for key, value in sorted(numbers.items())]
+    r"""``\setresult{key}{value}`` for every number; ``\result{key}`` prints it in the text.
+
+    A key that no text can name, since something in it would act, is left out.
+    """
+    lines = [
+        f"\\setresult{{{key}}}{{{escape(value)}}}"
+        for key, value in sorted(numbers.items())
+        if _KEY.fullmatch(key)
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -57,9 +42,9 @@ def figure_blocks(figures: Iterable[Figure], section: Section) -> str:
         blocks.append(
             f"\\begin{{{kind}}}[htbp]\n\\centering\n"
             "\\begin{adjustbox}{max width=\\linewidth,max totalheight=0.84\\textheight}\n"
-            f"\\includegraphics{{figures/{figure.pdf.name}}}\n\\end{{adjustbox}}\n"
+            f"\\includegraphics{{figures/{in_file_name(figure.pdf.name)}}}\n\\end{{adjustbox}}\n"
             f"\\caption{{\\textbf{{{escape(figure.title)}.}} {escape(figure.text)}}}\n"
-            f"\\label{{fig:{figure.name}}}\n\\end{{{kind}}}\n"
+            f"\\label{{fig:{in_file_name(figure.name)}}}\n\\end{{{kind}}}\n"
         )
     return "\n".join(blocks) or "\\notrunblock{No figure was made for this tier.}\n"
 
@@ -69,7 +54,7 @@ def table_blocks(tables: Iterable[tuple[Path, str, str]]) -> str:
     blocks = [
         "\\begin{table*}[htbp]\n\\centering\n"
         f"\\caption{{\\textbf{{{escape(title)}.}} {escape(text)}}}\n"
-        f"\\label{{tab:{path.stem}}}\n"
+        f"\\label{{tab:{in_file_name(path.stem)}}}\n"
         "\\begin{adjustbox}{max width=0.95\\textwidth,max totalheight=0.42\\textheight}\n"
         f"{path.read_text(encoding='utf-8').strip()}\n"
         "\\end{adjustbox}\n\\end{table*}\n"
@@ -90,7 +75,7 @@ def judged_table(verdicts: Verdicts) -> str:
         what = f"{row.effect}{where}" if row.effect else claim.why
         rows.append(
             [
-                claim.id,
+                escape(claim.id),
                 f"{escape(claim.title)}. {{\\color{{muted}}{escape(what)}}}",
                 escape(row.asked),
                 escape(row.published),
@@ -117,7 +102,7 @@ def judged_table(verdicts: Verdicts) -> str:
 def not_run_table(verdicts: Verdicts) -> str:
     """The claims that were not run, and why."""
     rows = [
-        [claim.id, escape(claim.title), escape(claim.why)]
+        [escape(claim.id), escape(claim.title), escape(claim.why)]
         for claim in verdicts.claims
         if claim.verdict == "not run"
     ]

@@ -19,10 +19,13 @@ from discovery.evaluation.figures import tables_in
 from discovery.evaluation.findings import findings
 from discovery.evaluation.numbers import numbers
 from discovery.evaluation.outcome import Outcome, read_outcome
+from discovery.outside import in_file_name
 from discovery.whole import whole_file, write_whole
 
 MAIN = "paper.tex"
 TIMEOUT_S = 300
+# TeX reads and writes below its own folder (and its own distribution), whatever a text asks for.
+_CONFINED = {"openin_any": "p", "openout_any": "p"}
 
 
 def build_paper(results: Path, out: Path, sources: Path = Path("paper")) -> None:
@@ -48,7 +51,7 @@ def build_paper(results: Path, out: Path, sources: Path = Path("paper")) -> None
         (folder / "figures").mkdir()
         for figure in outcome.figures:
             if figure.pdf is not None:
-                shutil.copy(figure.pdf, folder / "figures")
+                shutil.copy(figure.pdf, folder / "figures" / in_file_name(figure.pdf.name))
         _set(folder, outcome, sources, results / "paper" / "paper.log")
         with whole_file(out) as partial:
             shutil.copyfile(folder / "paper.pdf", partial)
@@ -93,6 +96,7 @@ def _set(folder: Path, outcome: Outcome, sources: Path, log: Path) -> None:
         "latexmk",
         "-norc",
         "-pdf",
+        "-latexoption=-no-shell-escape",
         "-interaction=nonstopmode",
         "-halt-on-error",
         "-file-line-error",
@@ -102,7 +106,7 @@ def _set(folder: Path, outcome: Outcome, sources: Path, log: Path) -> None:
         done = subprocess.run(
             command,
             cwd=folder,
-            env={**os.environ, **clock, "max_print_line": "1000"},
+            env={**os.environ, **clock, **_CONFINED, "max_print_line": "1000"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from rich.console import Console
 from rich.table import Table
 
 from discovery.errors import ConfigError
+from discovery.evaluation.console import Terminal
 from discovery.evaluation.needs import lacks, memory_mb, missing_parts, most_fake_nodes, nodes
 from discovery.evaluation.times import Estimate, estimate, measured_times, read_times
 from discovery.experiment.load import load_cells, load_parts
@@ -177,7 +177,7 @@ def progress(planned: Plan, cell_id: str) -> str:
 
 def render(planned: Plan) -> None:
     """Print the plan."""
-    console = Console()
+    console = Terminal()
     longest = max(len(one.cell.id) for one in planned.cells)
     table = Table(title=f"{planned.experiment}, {planned.tier} tier, {planned.provider} testbed")
     for heading in ("cell", "nodes", "memory", "time", "known from"):

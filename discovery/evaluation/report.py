@@ -13,6 +13,7 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
 from discovery.analysis.style import NAMES
 from discovery.claims.verdicts import VERDICTS
@@ -32,6 +33,7 @@ from discovery.evaluation.summaries import (
 from discovery.evaluation.words import dates
 from discovery.experiment.load import load_cells, load_experiment
 from discovery.experiment.studies import AnyCell
+from discovery.outside import is_web_address, visible
 from discovery.whole import write_whole
 
 
@@ -42,41 +44,59 @@ def write_report(experiment_folder: Path, results: Path, out: Path) -> None:
     write_whole(out, page)
 
 
-def render(experiment_folder: Path, outcome: Outcome) -> str:
-    """The page on ``outcome``, a run of the experiment in ``experiment_folder``."""
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """What the page is rendered with: no text in it becomes a tag, an attribute or a link."""
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("discovery.evaluation"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown_text,
     )
-    environment.filters |= {"number": number, "bounds": bounds, "interval": interval}
-    environment.globals["zip"] = zip
-    environment.filters["backend"] = lambda name: NAMES.get(name, name)
+    made.filters |= {"number": number, "bounds": bounds, "interval": interval}
+    made.globals["zip"] = zip
+    made.tests["web_address"] = is_web_address
+    made.filters["backend"] = lambda name: NAMES.get(name, name)
+    return made
+
+
+def render(experiment_folder: Path, outcome: Outcome) -> str:
+    """The page on ``outcome``, a run of the experiment in ``experiment_folder``."""
     tables, verdicts = outcome.tables, outcome.verdicts
     cells = tables["cells"]
     planned = load_cells(experiment_folder, verdicts.tier)
-    page = environment.get_template("report.html.j2").render(
-        experiment=load_experiment(experiment_folder),
-        verdicts=verdicts,
-        counts={verdict: verdicts.count(verdict) for verdict in VERDICTS},
-        rows=[claim_row(claim) for claim in verdicts.claims],
-        cells=cells,
-        scenarios=sorted({name for names in cells["scenarios"] for name in names.split(",")}),
-        asked=_asked(tables),
-        measured_on=dates(cells["started"]),
-        figures=[_picture(figure) for figure in outcome.figures if _shown(figure)],
-        missing_figures=[figure.title for figure in outcome.figures if not _shown(figure)],
-        wan=_records(wan_accuracy(tables)),
-        phases=phase_seconds(tables),
-        queries=queries_per_iteration(tables),
-        failures=_records(failures(tables)),
-        replays=_records(replays(tables)),
-        missing_cells=_missing_cells(planned, set(cells["cell"])),
-        environments=environments(cells),
+    page = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            experiment=load_experiment(experiment_folder),
+            verdicts=verdicts,
+            counts={verdict: verdicts.count(verdict) for verdict in VERDICTS},
+            rows=[claim_row(claim) for claim in verdicts.claims],
+            cells=cells,
+            scenarios=sorted({name for names in cells["scenarios"] for name in names.split(",")}),
+            asked=_asked(tables),
+            measured_on=dates(cells["started"]),
+            figures=[_picture(figure) for figure in outcome.figures if _shown(figure)],
+            missing_figures=[figure.title for figure in outcome.figures if not _shown(figure)],
+            wan=_records(wan_accuracy(tables)),
+            phases=phase_seconds(tables),
+            queries=queries_per_iteration(tables),
+            failures=_records(failures(tables)),
+            replays=_records(replays(tables)),
+            missing_cells=_missing_cells(planned, set(cells["cell"])),
+            environments=environments(cells),
+        )
     )
     return page + "\n"
+
+
+def _shown_text(value: object) -> object:
+    """What the template prints: what acts in a text, and does not show, is made visible."""
+    if isinstance(value, Markup):
+        return value
+    return visible(value) if isinstance(value, str) else value
 
 
 def _asked(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, int]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
+from discovery.evaluation.console import Terminal, styled
 from discovery.rome.integrity import Report
 from discovery.rome.status import Status
 
 
 def render_status(status: Status) -> None:
     """Print what a database is, its tables, the server's replicas, and who is connected."""
-    console = Console()
+    console = Terminal()
     _facts(console, status)
     tables = _table("table", "rows", "size", "last id")
     for table in sorted(status.tables, key=lambda table: table.bytes, reverse=True):
@@ -35,7 +35,7 @@ def render_status(status: Status) -> None:
         console.print("\nno process is connected")
 
 
-def _facts(console: Console, status: Status) -> None:
+def _facts(console: Terminal, status: Status) -> None:
     limit = size(status.server_limit_bytes) if status.server_limit_bytes else "no limit"
     slot = "" if status.slot is None else f", of slot {status.slot}"
     facts = Table(box=None, pad_edge=False, show_header=False)
@@ -57,9 +57,9 @@ def _facts(console: Console, status: Status) -> None:
 
 def render_report(report: Report) -> None:
     """Print every violation with its witness, then what was looked at."""
-    console = Console(soft_wrap=True)
+    console = Terminal(soft_wrap=True)
     for violation in report.violations:
-        console.print(f"[red]no[/] {violation.of}:", violation.witness, highlight=False)
+        console.print(styled("no", "red"), f"{violation.of}:", violation.witness, highlight=False)
     reach = "all of history" if report.from_start else "what the log has kept of it"
     found = f"{len(report.violations)} violations" if report.violations else "whole"
     console.print(

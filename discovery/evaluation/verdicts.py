@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from discovery.claims.verdicts import VERDICTS, read_verdicts
+from discovery.evaluation.console import Terminal, styled
 
 _STYLE = {
     "supported": "green",
@@ -24,8 +24,8 @@ def render(path: Path) -> None:
     for heading in ("claim", "", "verdict", "why"):
         table.add_column(heading)
     for claim in found.claims:
-        style = _STYLE[claim.verdict]
-        table.add_row(claim.id, claim.title, f"[{style}]{claim.verdict}[/]", claim.why)
-    console = Console()
+        verdict = styled(claim.verdict, _STYLE[claim.verdict])
+        table.add_row(claim.id, claim.title, verdict, claim.why)
+    console = Terminal()
     console.print(table)
     console.print(", ".join(f"{found.count(verdict)} {verdict}" for verdict in VERDICTS))

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from discovery.errors import BusyError, StorageError
+from discovery.outside import visible
 from discovery.storage import storing
 from discovery.testbed.entries import not_a_file
 from discovery.testbed.processes import alive, start_time
@@ -119,4 +120,4 @@ def _write(descriptor: int, text: str) -> None:
 
 
 def _to_stderr(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    print(visible(sentence), file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 The study's numbers come from the tests' generator of raw cells; they are no results.
 """
 
+import dataclasses
 import html
 import itertools
 import re
@@ -12,14 +13,19 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from pydantic import BaseModel
 
 from discovery.analysis.style import save
 from discovery.claims.judge import judge_folder
 from discovery.claims.verdicts import write_verdicts
 from discovery.errors import ConfigError, MachineError, ResultError
+from discovery.evaluation import latex
+from discovery.evaluation.outcome import read_outcome
 from discovery.evaluation.paper import build_paper
-from discovery.evaluation.report import write_report
+from discovery.evaluation.report import environment, render, write_report
 from discovery.results.tidy import tidy
 from tests.raw.cells import write_study
 
@@ -255,3 +261,109 @@ def test_without_latex_the_way_to_get_it_is_told(results, tmp_path, monkeypatch)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MachineError, match="apt-get install latexmk"):
         build_paper(results, tmp_path / "paper.pdf", ROOT / "paper")
+
+
+# A run whose every text was written by an enemy: it is shown, and never obeyed.
+HOSTILE = (
+    "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"
+    "\x1b[31m\\write18{id}\\input{/etc/passwd}%$&#_^^5c~\n\nħ雪"
+)
+WORDS = ("title", "statement", "source", "why", "at", "flaw", "difference", "label", "authors")
+
+
+class Elements(HTMLParser):
+    """Every tag with the names of its attributes, and where links lead."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.links = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, tuple(name for name, _ in attrs)))
+        self.links += [value for name, value in attrs if name in ("href", "src")]
+
+
+def worse(value, key=""):
+    """``value`` with every text in it, that may be any text, made hostile."""
+    if isinstance(value, BaseModel):
+        changed = {name: worse(getattr(value, name), name) for name in type(value).model_fields}
+        return value.model_copy(update=changed)
+    if isinstance(value, tuple):
+        return tuple(worse(item, key) for item in value)
+    return f"{value}{HOSTILE}" if isinstance(value, str) and key in WORDS else value
+
+
+@pytest.fixture(scope="module")
+def outcome(results):
+    return read_outcome(results)
+
+
+@pytest.fixture(scope="module")
+def attacked(outcome):
+    cells = outcome.tables["cells"].copy()
+    cells["packages"] = '{"a<b>": "<script>1</script>"}'
+    for column in ("commit", "image", "provider", "cpu", "kernel"):
+        cells[column] = HOSTILE
+    study = worse(outcome.verdicts.study).model_copy(update={"url": "javascript:alert(1)"})
+    verdicts = worse(outcome.verdicts).model_copy(update={"study": study})
+    return dataclasses.replace(
+        outcome, tables={**outcome.tables, "cells": cells}, verdicts=verdicts
+    )
+
+
+def test_the_page_has_the_tags_of_a_friendly_one(outcome, attacked):
+    page = render(KEYSTONE_2018, attacked)
+    found = Elements(page)
+    assert set(found.tags) <= set(Elements(render(KEYSTONE_2018, outcome)).tags)
+    assert "script" not in {tag for tag, _ in found.tags}
+    assert all(re.match(r"#|https?://|data:image/png;", link) for link in found.links)
+    assert "&lt;script&gt;" in page
+    assert "{{ 7 * 7 }}" in page
+    assert "\x1b" not in page
+    assert "default-src 'none'" in page
+
+
+@given(st.text(max_size=40))
+def test_no_text_leaves_its_place_in_a_page(text):
+    template = '<p><a href="#x" title="{{ text }}">{{ text }}</a><i data-x="{{ text }}"></i></p>'
+    found = Elements(environment().from_string(template).render(text=text))
+    assert found.tags == [("p", ()), ("a", ("href", "title")), ("i", ("data-x",))]
+    assert found.links == ["#x"]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is missing")
+def test_the_paper_sets_every_text_and_runs_none(attacked, tmp_path):
+    everything = "".join(map(chr, range(0x250)))
+    paper = (ROOT / "paper" / "paper.tex").read_text(encoding="utf-8")
+    body = [
+        latex.macros({"cpu": HOSTILE}),
+        r"\begin{document}\result{cpu}\par",
+        latex.escape(everything),
+        r"\onecolumn",
+        latex.judged_table(attacked.verdicts),
+        latex.not_run_table(attacked.verdicts),
+        r"\end{document}",
+    ]
+    text = paper.split(r"\generated{numbers}")[0] + "\n".join(body)
+    (tmp_path / "t.tex").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-1500:]
+    shown = subprocess.run(
+        ["pdftotext", "-raw", "t.pdf", "-"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert r"\write18{id}\input{/etc/passwd}" in "".join(shown.split())
+    assert "root:" not in shown

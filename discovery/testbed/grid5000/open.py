@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from discovery.outside import visible
 from discovery.testbed.grid5000.config import Grid5000Testbed
 from discovery.testbed.ledger import Held, Thing
 from discovery.testbed.request import Opened, Request
@@ -36,4 +37,4 @@ def cancel_grid5000(held: Held) -> None:
 
 
 def _tell(sentence: str) -> None:
-    print(f"Grid'5000: {sentence}", file=sys.stderr, flush=True)
+    print(visible(f"Grid'5000: {sentence}"), file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from discovery.errors import ConfigError, TestbedError
+from discovery.outside import visible
 from discovery.testbed.leases import Node
 from discovery.testbed.ledger import Held, Thing
 from discovery.testbed.request import Opened, Request
@@ -86,4 +87,6 @@ def cancel_static(held: Held) -> None:
     try:
         put_back(Machine(**held.details["machine"]), Found(**held.details["found"]))
     except TestbedError as error:
-        print(f"{error} What was started there is not stopped.", file=sys.stderr, flush=True)
+        print(
+            visible(f"{error} What was started there is not stopped."), file=sys.stderr, flush=True
+        )

@@ -86,3 +86,14 @@ def test_headline_numbers_are_those_of_the_tables(study, summary):
     near = numbers["mean-s3-light-get-entities-mariadb-d0"]["value"]
     assert slow["value"] == far / near
     assert slow["unit"] == "×"
+
+
+def test_a_cell_of_a_table_is_no_command(tmp_path):
+    shown = pd.DataFrame(
+        {"what_is": [r"\write18{id} 100 %", "a\n\nb\x1b"], "n": [1.0, float("nan")]}
+    )
+    write_table(tmp_path, "hostile", shown, shown)
+    latex = (tmp_path / "tables" / "hostile.tex").read_text()
+    assert r"what\_is & n \\" in latex
+    assert r"\textbackslash{}write18\{id\} 100 \% & 1.00 \\" in latex
+    assert r"a b? & -- \\" in latex

@@ -270,3 +270,30 @@ def test_the_readme_lists_every_claim():
         for claim in claims
     ]
     assert listed == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "JavaScript:alert(1)",
+        " javascript:alert(1)",
+        "java\tscript:alert(1)",
+        "data:text/html,<script>alert(1)</script>",
+        "vbscript:x",
+        "file:///etc/passwd",
+        "//example.org/x",
+        "https:",
+        "http://",
+        "https://example.org/\nx",
+        "",
+    ],
+)
+def test_a_study_is_at_an_address_of_the_web(folder, url):
+    change(folder, lambda document: document["study"].update(url=url))
+    with pytest.raises(ClaimError) as caught:
+        load_claims(folder)
+    said = str(caught.value)
+    assert said.startswith(f"{folder / 'claims.yaml'}: study.url = {url!r}")
+    assert "allowed: http://… or https://…" in said
+    assert len(said.splitlines()) == 1

@@ -28,6 +28,20 @@ def test_a_number_becomes_a_macro():
     )
 
 
+def test_a_key_that_would_act_is_left_out():
+    keys = {"cells": "18", "x}\\input{/etc/passwd": "1", "a%": "2", "naïve": "3", "a~b": "4"}
+    assert macros(keys) == "\\setresult{cells}{18}\n"
+
+
+def test_a_figures_file_is_named_and_not_obeyed(tmp_path):
+    (tmp_path / "x}\\write18{id}%.pdf").touch()
+    figures = figures_in(tmp_path, KEYSTONE.figures)
+    text = figure_blocks(figures, "appendix")
+    assert "figures/x-u7d--u5c-write18-u7b-id-u7d--u25-.pdf}" in text
+    assert "\\label{fig:x-u7d--u5c-write18-u7b-id-u7d--u25-}" in text
+    assert "write18{" not in text
+
+
 @pytest.fixture
 def folder(tmp_path):
     for name in ("both-ways", "distribution-s3-high", "distribution-s3-light", "wan", "of-my-own"):
