@@ -381,7 +381,7 @@ def testbed_up(
 
 @testbed_app.command("list")
 def testbed_list() -> None:
-    """Show what is held: leases, their nodes, and whether their run still lives."""
+    """Show what is held: leases, their nodes, and whether their run and their WAN still live."""
     from discovery.testbed import commands
 
     for line in commands.list_held():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from discovery.testbed.down import HeldLease
 from discovery.testbed.factory import keep
 from discovery.testbed.home import lease_folder, ledger_path
 from discovery.testbed.ledger import Ledger, Recorder
+from discovery.testbed.wan.ailing import ailment
 from discovery.testbed.wan.base import Wan
 
 WORKERS = 8
@@ -36,7 +38,7 @@ def up(testbed: Testbed, sites: int) -> list[str]:
 
 
 def list_held() -> list[str]:
-    """One line per lease that is held, and one below it per node."""
+    """One line per lease that is held, and below it one per node, and one if its WAN is dead."""
     lines: list[str] = []
     for item in ledger_side.held():
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(item.since))
@@ -46,7 +48,11 @@ def list_held() -> list[str]:
             f"({item.things} things)"
         )
         if item.state != "stale":
-            lines += [f"    {node.alias:<18} {node.address}" for node in _nodes_if_whole(item)]
+            nodes = _nodes_if_whole(item)
+            lines += [f"    {node.alias:<18} {node.address}" for node in nodes]
+            ill = ailment(lease_folder(item.id)) if nodes else None
+            if ill:
+                lines.append(f"    its WAN is dead: {ill}")
     return lines or ["nothing is held"]
 
 
@@ -60,9 +66,10 @@ def ssh(alias: str) -> NoReturn:
 def run(command: str, on: str = "all") -> Iterator[str]:
     """Run ``command`` on a node, a site, a role or ``all``; each node's output, as it ends.
 
+    Nodes are reached outside the WAN, so a dead one is told on standard error and hinders nothing.
     Raises a :class:`TestbedError` at the end if it failed anywhere.
     """
-    _, nodes = _current()
+    folder, nodes = _current()
     failed: list[str] = []
 
     def on_node(node: Access) -> subprocess.CompletedProcess[str]:
@@ -76,6 +83,9 @@ def run(command: str, on: str = "all") -> Iterator[str]:
         )
 
     chosen = _choose(nodes, on)
+    ill = ailment(folder)
+    if ill:
+        print(f"The WAN of lease {folder.name} is dead: {ill}", file=sys.stderr, flush=True)
     with ThreadPoolExecutor(WORKERS) as pool:
         for node, done in zip(chosen, pool.map(on_node, chosen), strict=True):
             yield from (f"{node.alias}: {line}" for line in done.stdout.splitlines())
