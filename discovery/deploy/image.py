@@ -24,6 +24,7 @@ from pathlib import Path
 from discovery.deploy import chroot, playbook
 from discovery.deploy.cockroach import program
 from discovery.deploy.cockroach.fetch import fetch
+from discovery.deploy.logs import new_log
 from discovery.errors import DeployError, MachineError
 from discovery.testbed.home import home
 from discovery.whole import whole_folder
@@ -202,8 +203,7 @@ def _install(root: Path, work: Path, progress: Callable[[str], None]) -> None:
     denied = root / "usr/sbin/policy-rc.d"  # Debian's way to forbid starting services
     denied.write_text("#!/bin/sh\nexit 101\n")
     denied.chmod(0o755)
-    log = image_folder().parent / "install.jsonl"
-    log.unlink(missing_ok=True)
+    log = new_log("install", image_hash())
     certificates = dict.fromkeys(
         ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), chroot.CA_CERTIFICATES
     )

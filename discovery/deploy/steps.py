@@ -11,7 +11,8 @@ from discovery.deploy.backends import BACKENDS
 from discovery.deploy.cockroach import cluster, zones
 from discovery.deploy.deployment import Deployment
 from discovery.deploy.dumps import SERVICES, bootstrap, dump_of, identities, keys_in
-from discovery.deploy.image import image_folder, image_hash
+from discovery.deploy.image import image_hash
+from discovery.deploy.logs import new_log
 from discovery.deploy.prepare import Phase, prepare
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ def deploy(
     ``deploy:database`` and ``deploy:keystone``. ``placement`` is that of CockroachDB's replicas. A
     task that fails is a :class:`DeployError`, and so is what is known before to be impossible.
     """
-    log = image_folder() / "deploy.jsonl"
-    log.unlink(missing_ok=True)
+    log = new_log("deploy", held.id)
     deployment = Deployment(
         BACKENDS[backend],
         tuple(held.nodes),

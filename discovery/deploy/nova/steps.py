@@ -10,7 +10,8 @@ from discovery.deploy import drivers, slots
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.credentials import SERVICE_USERS
 from discovery.deploy.dumps import Dump, bootstrap, dump_of
-from discovery.deploy.image import image_folder, image_hash
+from discovery.deploy.image import image_hash
+from discovery.deploy.logs import new_log
 from discovery.deploy.nova.deployment import FLAVORS, IMAGE, NovaDeployment
 from discovery.deploy.nova.layout import CLUSTER, homes, servers_of
 from discovery.deploy.nova.settings import NovaSettings
@@ -44,8 +45,7 @@ def deploy_nova(
     ``deploy:database``, ``deploy:services``, ``deploy:await`` and ``deploy:seed``. A step that
     fails is a :class:`DeployError`.
     """
-    log = image_folder() / "deploy.jsonl"
-    log.unlink(missing_ok=True)
+    log = new_log("deploy", held.id)
     deployment = NovaDeployment(
         variant, tuple(held.nodes), image_hash(), log, settings, redis_nodes
     )
