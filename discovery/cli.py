@@ -188,7 +188,9 @@ def cell_run(
     from discovery.experiment.load import load_cell
     from discovery.testbed import load_testbed
     from discovery.workload.cell import run_cell
+    from discovery.workload.workflow import end_with_workflow
 
+    end_with_workflow()
     chosen = load_cell(experiment, tier, cell)
     _say(progress(make_plan(experiment, tier, testbed, Path("results")), cell))
     run_cell(chosen, load_testbed(testbed), out, _tell(cell))

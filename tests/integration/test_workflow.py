@@ -27,6 +27,7 @@ from discovery.deploy.cockroach import program
 from discovery.evaluation.plan import memory_there_mb
 from discovery.experiment.load import load_cells, read_yaml
 from discovery.results.schema import SCHEMA_VERSION, TABLES
+from discovery.testbed.processes import start_time
 from tests.unit.deploy import tiny_elf
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,9 @@ if subject and accidents.is_file():
         print("the testbed broke: an accident", file=sys.stderr)
         sys.exit(4)
 if Path("slow").is_file() and Path("slow").read_text() == subject:
+    from discovery.workload.workflow import end_with_workflow
+
+    end_with_workflow()
     Path("pid").write_text(str(os.getpid()))
     time.sleep(600)
 
@@ -279,6 +283,29 @@ def test_after_a_kill_only_the_cell_that_was_cut_off_is_measured_again(fresh: Ch
     assert fresh.cells() == IN_ORDER[IN_ORDER.index(victim) :]
     fresh.run()
     assert fresh.calls() == []
+
+
+def test_a_cell_ends_when_snakemake_alone_is_killed(fresh: Checkout) -> None:
+    (fresh.folder / "slow").write_text(IN_ORDER[0])
+    run = subprocess.Popen(
+        fresh.command(),
+        cwd=fresh.folder,
+        env=fresh.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    pid = fresh.folder / "pid"
+    try:
+        wait_for(lambda: pid.exists() and pid.read_text() != "")
+    finally:
+        run.kill()
+        run.wait()
+    cell = int(pid.read_text())
+    try:
+        wait_for(lambda: start_time(cell) is None)
+    finally:
+        if start_time(cell) is not None:
+            os.kill(cell, signal.SIGKILL)
 
 
 def test_an_accident_is_tried_again(fresh: Checkout) -> None:

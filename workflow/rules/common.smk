@@ -8,6 +8,10 @@ from discovery.evaluation.archive import read_manifest
 from discovery.experiment.load import load_cells, load_experiment
 from discovery.experiment.run import read_run
 from discovery.results.schema import tables_of
+from discovery.workload.workflow import mark
+
+# A cell ends when this process does, however it does.
+mark()
 
 try:
     RUN = read_run(config, Path("workflow/config/config.yaml"))
