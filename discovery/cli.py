@@ -72,18 +72,10 @@ app = _group(
     pretty_exceptions_enable=False,
     help="Re-run, on today's OpenStack, evaluations of decentralised control planes.",
 )
-testbed_app = typer.Typer(
-    no_args_is_help=True, suggest_commands=False, help="Lease nodes, look at them, release them."
-)
-cell_app = typer.Typer(
-    no_args_is_help=True, suggest_commands=False, help="Run one cell of an experiment."
-)
-image_app = typer.Typer(
-    no_args_is_help=True, suggest_commands=False, help="The node image of the local testbed."
-)
-archive_app = typer.Typer(
-    no_args_is_help=True, suggest_commands=False, help="Keep tidy tables with an experiment."
-)
+testbed_app = _group(help="Lease nodes, look at them, release them.")
+cell_app = _group(help="Run one cell of an experiment.")
+image_app = _group(help="The node image of the local testbed.")
+archive_app = _group(help="Keep tidy tables with an experiment.")
 
 
 class _Rome(TyperGroup):
@@ -103,10 +95,8 @@ class _Rome(TyperGroup):
             raise typer.Exit(ROME_ERROR) from error
 
 
-rome_app = typer.Typer(
+rome_app = _group(
     cls=_Rome,
-    no_args_is_help=True,
-    suggest_commands=False,
     help="Look at a ROME database, check it, dump it, load one.",
 )
 app.add_typer(rome_app, name="rome")

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import ClassVar
 
 _LONGEST_SENTENCE = 4_000
+_MOST_NAMES = 40
 
 
 class DiscoveryError(Exception):
@@ -59,7 +60,9 @@ class ConfigError(DiscoveryError):
         if allowed is None or isinstance(allowed, str):
             self.allowed = allowed
         else:
-            self.allowed = "one of " + ", ".join(str(item) for item in allowed)
+            names = [str(item) for item in allowed]
+            more = f", … ({len(names):,} in all)" if len(names) > _MOST_NAMES else ""
+            self.allowed = "one of " + ", ".join(names[:_MOST_NAMES]) + more
         self.message = message
         super().__init__(str(self))
 

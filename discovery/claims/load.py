@@ -145,7 +145,7 @@ def _unknown(
     what: str, key: str, value: object, allowed: Iterable[object], path: Path
 ) -> ClaimError:
     names = [f"{name:g}" if isinstance(name, float) else str(name) for name in allowed]
-    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(value)[:200], names, n=1, cutoff=0.5)
     hint = f", did you mean {near[0]}?" if near else ""
     return ClaimError(f"unknown {what}{hint}", file=path, key=key, value=value, allowed=names)
 

@@ -7,6 +7,7 @@ cells measured there; an experiment keeps one as ``times.csv``, for machines tha
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections import defaultdict
@@ -21,11 +22,14 @@ from pydantic import TypeAdapter, ValidationError
 from discovery.errors import ConfigError, ResultError
 from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.studies import AnyCell
+from discovery.reading import MOST_CONFIGURATION, is_there, read_text
 from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 from discovery.workload.phases import LOAD
 
 # Those that grow with the work and the delay; the others are the price of having a testbed.
 _LOADED = {"warm-up", *LOAD}
+# Of seconds, milliseconds, iterations: none of a cell comes near.
+_MOST = 10_000_000
 _CELL: TypeAdapter[AnyCell] = TypeAdapter(AnyCell)
 
 
@@ -133,38 +137,60 @@ def measured_times(manifests: Iterable[Path]) -> list[Time]:
 
 def read_times(path: Path) -> list[Time]:
     """The table in ``path``, empty if there is none; a :class:`ConfigError` if it is no such."""
-    if not path.is_file():
+    if not is_there(path):
         return []
     names = [field.name for field in fields(Time)]
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        if reader.fieldnames != names:
+    try:
+        text = read_text(path, MOST_CONFIGURATION)
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=path) from None
+    except UnicodeDecodeError:
+        raise ConfigError("is not text in UTF-8", file=path) from None
+    reader = csv.reader(io.StringIO(text), strict=True)
+    rows: list[Time] = []
+    kinds: set[tuple[object, ...]] = set()
+    problem = "is not a row of measured times"
+    try:
+        if next(reader, None) != names:
             raise ConfigError("has other columns", file=path, allowed=", ".join(names))
-        rows = []
-        for row in reader:
-            try:
-                rows.append(
-                    Time(
-                        row["variation"],
-                        row["backend"],
-                        int(row["sites"]),
-                        float(row["delay_ms"]),
-                        row["load"],
-                        int(row["iterations"]),
-                        int(row["concurrency"]),
-                        float(row["testbed_s"]),
-                        float(row["loaded_s"]),
-                        int(row["cells"]),
-                    )
-                )
-            except (TypeError, ValueError):
-                raise ConfigError(
-                    "is not a row of measured times",
-                    file=path,
-                    key=f"line {reader.line_num}",
-                    allowed=", ".join(names),
-                ) from None
-        return rows
+        for line in reader:
+            row = _time(line)
+            if row.kind in kinds:
+                problem = "is of a kind of cells that has a row already"
+                raise ValueError
+            kinds.add(row.kind)
+            rows.append(row)
+    except (ValueError, csv.Error):
+        key = f"line {reader.line_num}"
+        raise ConfigError(problem, file=path, key=key, allowed=", ".join(names)) from None
+    return rows
+
+
+def _time(row: list[str]) -> Time:
+    """A row of the table; a :class:`ValueError` if its numbers cannot be those of a cell."""
+    variation, backend, sites, delay_ms, load, iterations, concurrency, *times, cells = row
+    testbed_s, loaded_s = map(float, times)
+    found = Time(
+        variation,
+        backend,
+        int(sites),
+        float(delay_ms),
+        load,
+        int(iterations),
+        int(concurrency),
+        testbed_s,
+        loaded_s,
+        int(cells),
+    )
+    counts = (found.sites, found.iterations, found.concurrency, found.cells)
+    seconds = (found.delay_ms, testbed_s, loaded_s)
+    if not all(name and name.isprintable() for name in (variation, backend, load)):
+        raise ValueError("no name")
+    if not all(1 <= count <= _MOST for count in counts):
+        raise ValueError("no count")
+    if not all(0 <= each <= _MOST for each in seconds):
+        raise ValueError("no time")
+    return found
 
 
 def write_times(times: Iterable[Time], stream: TextIO) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from discovery.document import Location
 from discovery.experiment.explain import refuse
 
 
@@ -19,9 +20,31 @@ class Model(BaseModel):
 
 Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False, strict=True)]
 Percent = Annotated[float, Field(ge=0, lt=100, allow_inf_nan=False, strict=True)]
-MegabitPerSecond = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+# netem counts bytes per second in whole numbers; nobody has links beyond a terabit.
+MegabitPerSecond = Annotated[float, Field(ge=0.001, le=1_000_000, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
+
+
+MOST_LEVELS = 100
+"""Of one factor; of sites there are no more, and more delays would be one curve."""
+MOST_CELLS = 10_000
+"""In one tier. At a minute each they take a week; the studies' largest tier has 747."""
+
+
+def levels(default: Any = ...) -> Any:
+    """The field of a factor: one level or more, and not beyond what can be run."""
+    return Field(default, min_length=1, max_length=MOST_LEVELS)
+
+
+def check_number(count: int, key: Location = ()) -> None:
+    """Refuse ``count`` cells of a tier, before they are made; ``key`` is where the tier is."""
+    if count > MOST_CELLS:
+        raise refuse(
+            f"has {count:,} cells, all combinations of its levels and repetitions",
+            key=key,
+            allowed=f"at most {MOST_CELLS:,} cells in a tier",
+        )
 
 
 def check_name(kind: str, names: Iterable[str]) -> AfterValidator:

@@ -123,6 +123,15 @@ def delay_matrix(delay: Delay, sites: int) -> Matrix:
     )
 
 
+def longest_ms(delay: Delay) -> float:
+    """The longest one-way delay of a level, on however many sites."""
+    if isinstance(delay, DelayMatrix):
+        return max(map(max, delay.matrix))
+    if isinstance(delay, DelayGroups):
+        return max(delay.within_ms, delay.between_ms)
+    return delay
+
+
 def mean_one_way_delay_ms(delay: Delay, sites: int) -> float:
     """The delay as one number for axes and models: the mean over the ordered pairs of sites."""
     if isinstance(delay, int | float):

@@ -108,6 +108,8 @@ def explain(
         allowed = f"text; {in_quotes(found.text)}"
     elif not value and isinstance(value, list | tuple | Mapping | None):
         message = "is empty"
+    elif kind == "too_long":
+        message = f"has {len(value):,} entries"
     elif isinstance(value, list | tuple | Mapping):
         message = f"is {_KINDS['dict_type'] if isinstance(value, Mapping) else 'a list'}"
     return ConfigError(
@@ -129,6 +131,8 @@ def _allowed(details: ErrorDetails, context: Mapping[str, Any]) -> str:
         return f"{what} {sign} {bound:g}"
     if kind == "too_short":
         return "at least one" if context["min_length"] == 1 else f"at least {context['min_length']}"
+    if kind == "too_long":
+        return f"at most {context['max_length']}"
     if kind == "literal_error":
         return str(context["expected"]).replace("'", "")
     if kind == "missing":
@@ -138,7 +142,7 @@ def _allowed(details: ErrorDetails, context: Mapping[str, Any]) -> str:
 
 
 def _nearest(message: str, value: object, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(value)[:200], names, n=1, cutoff=0.5)
     return f"{message}, did you mean {near[0]}?" if near else message
 
 

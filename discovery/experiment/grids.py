@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from typing import Any, Literal
 
 from pydantic_core import PydanticCustomError
@@ -23,6 +24,7 @@ from discovery.experiment.delays import (
     delay_matrix,
     delay_slug,
     isolated,
+    longest_ms,
     misfit,
 )
 from discovery.experiment.explain import refuse
@@ -54,6 +56,12 @@ class Grid:
     concurrency: int
     place: Location = field(default=(), compare=False)
     named: frozenset[str] = field(default=frozenset(), compare=False)
+
+    @property
+    def size(self) -> int:
+        """How many combinations there are at most, without making them."""
+        factors = (self.backends, self.placement, self.sites, self.one_way_delay_ms, self.load)
+        return prod(map(len, factors))
 
     def levels(self) -> Iterator[Levels]:
         """The combinations, back ends innermost; only some back ends are told a placement."""
@@ -171,6 +179,8 @@ def _delays_fit(grid: Grid) -> None:
 def _no_site_is_isolated(grid: Grid) -> None:
     """A site that nobody reaches in time is cut off: a fault, and no delay."""
     for number, delay in enumerate(grid.one_way_delay_ms):
+        if 2 * longest_ms(delay) < ISOLATING_RTT_MS:
+            continue
         for sites in grid.sites:
             found = isolated(delay_matrix(delay, sites))
             if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -129,8 +130,9 @@ def load_cell(folder: Path, tier: str, cell_id: str) -> AnyCell:
     """One cell by its id; a wrong id is a :class:`ConfigError` that lists the cells there are."""
     cells = {cell.id: cell for cell in load_cells(folder, tier)}
     if cell_id not in cells:
+        near = difflib.get_close_matches(cell_id[:200], cells, n=1)
         raise ConfigError(
-            "no such cell",
+            f"no such cell, did you mean {near[0]}?" if near else "no such cell",
             file=folder / "experiment.yaml",
             key=f"tiers.{tier}",
             value=cell_id,

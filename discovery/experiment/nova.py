@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
+from math import prod
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -15,7 +16,14 @@ from pydantic import Field, model_validator
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.variants import NOVA_VARIANTS, Fresh, Variant, variant
 from discovery.errors import ConfigError
-from discovery.experiment.base import Count, Milliseconds, Model, Slug
+from discovery.experiment.base import (
+    Count,
+    Milliseconds,
+    Model,
+    Slug,
+    check_number,
+    levels,
+)
 from discovery.experiment.explain import refuse
 from discovery.experiment.models import DatabaseSettings, KeystoneSettings, WanSettings
 from discovery.experiment.tiers import Tier
@@ -76,16 +84,21 @@ class NovaGrid(Model):
     nova-conductor.
     """
 
-    variants: tuple[str, ...] = Field(min_length=1)
-    sites: tuple[Annotated[Count, Field(ge=1, le=99)], ...] = Field(min_length=1)
-    one_way_delay_ms: tuple[Milliseconds, ...] = Field(min_length=1)
-    zones: tuple[Zones, ...] = Field(default=("flat",), min_length=1)
-    workload: tuple[Workload, ...] = Field(default=("burst",), min_length=1)
-    servers: tuple[Annotated[Count, Field(ge=1, le=100_000)], ...] = Field(min_length=1)
-    fault: tuple[Fault, ...] = Field(default=("none",), min_length=1)
-    fake_nodes: tuple[Annotated[Count, Field(ge=0, le=100_000)], ...] = Field(min_length=1)
-    workers: tuple[Annotated[Count, Field(ge=1, le=64)], ...] = Field(min_length=1)
+    variants: tuple[str, ...] = levels()
+    sites: tuple[Annotated[Count, Field(ge=1, le=99)], ...] = levels()
+    one_way_delay_ms: tuple[Milliseconds, ...] = levels()
+    zones: tuple[Zones, ...] = levels(("flat",))
+    workload: tuple[Workload, ...] = levels(("burst",))
+    servers: tuple[Annotated[Count, Field(ge=1, le=100_000)], ...] = levels()
+    fault: tuple[Fault, ...] = levels(("none",))
+    fake_nodes: tuple[Annotated[Count, Field(ge=0, le=100_000)], ...] = levels()
+    workers: tuple[Annotated[Count, Field(ge=1, le=64)], ...] = levels()
     repetitions: Count = Field(ge=1, le=100)
+
+    @property
+    def size(self) -> int:
+        """How many cells there are, without making them."""
+        return self.repetitions * prod(len(getattr(self, factor)) for factor in FACTORS)
 
     def levels(self) -> Iterator[tuple[Any, ...]]:
         """The combinations, each in the order of :data:`FACTORS`; variants innermost."""
@@ -178,20 +191,26 @@ class NovaExperiment(Model):
         return self
 
     @model_validator(mode="after")
+    def _cells_bounded(self) -> NovaExperiment:
+        for tier, grids in self.tiers.items():
+            check_number(sum(grid.size for grid in grids.values()), ("tiers", tier))
+        return self
+
+    @model_validator(mode="after")
     def _cells_once(self) -> NovaExperiment:
         """Ids are made of the levels alone, so that what is compared is found whatever its grid."""
         for tier, grids in self.tiers.items():
             seen: dict[tuple[Any, ...], str] = {}
             for title, grid in grids.items():
-                for levels in grid.levels():
-                    if levels in seen:
+                for combined in grid.levels():
+                    if combined in seen:
                         raise refuse(
-                            f"has a cell that {seen[levels]} has already: "
-                            f"{', '.join(map(str, levels))}",
+                            f"has a cell that {seen[combined]} has already: "
+                            f"{', '.join(map(str, combined))}",
                             key=("tiers", tier, title),
                             allowed="each cell in one grid of a tier",
                         )
-                    seen[levels] = title
+                    seen[combined] = title
         return self
 
     def _check_sites(self, name: str, grid: NovaGrid, place: tuple[int | str, ...]) -> None:

@@ -10,7 +10,17 @@ from pydantic import Field, model_validator
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.cockroach import zones
 from discovery.experiment import grids
-from discovery.experiment.base import Count, Milliseconds, Model, Slug, check_name, enum
+from discovery.experiment.base import (
+    MOST_LEVELS,
+    Count,
+    Milliseconds,
+    Model,
+    Slug,
+    check_name,
+    check_number,
+    enum,
+    levels,
+)
 from discovery.experiment.delays import DelayLevel
 from discovery.experiment.grids import Grid, Load
 from discovery.workload.scenarios import SCENARIOS
@@ -33,11 +43,11 @@ class VariedCells(Model):
     """
 
     variation: Slug
-    backends: tuple[BackendName, ...] | None = Field(default=None, min_length=1)
-    sites: tuple[Count, ...] | None = Field(default=None, min_length=1)
-    one_way_delay_ms: tuple[Milliseconds, ...] | None = Field(default=None, min_length=1)
-    load: tuple[Load, ...] | None = Field(default=None, min_length=1)
-    scenarios: tuple[ScenarioName, ...] | None = Field(default=None, min_length=1)
+    backends: tuple[BackendName, ...] | None = levels(None)
+    sites: tuple[Sites, ...] | None = levels(None)
+    one_way_delay_ms: tuple[Milliseconds, ...] | None = levels(None)
+    load: tuple[Load, ...] | None = levels(None)
+    scenarios: tuple[ScenarioName, ...] | None = levels(None)
 
 
 class FurtherGrid(Model):
@@ -46,12 +56,12 @@ class FurtherGrid(Model):
     No cell of it is in another grid of the tier.
     """
 
-    backends: tuple[BackendName, ...] | None = Field(default=None, min_length=1)
-    placement: tuple[PlacementName, ...] | None = Field(default=None, min_length=1)
-    sites: tuple[Sites, ...] | None = Field(default=None, min_length=1)
-    one_way_delay_ms: tuple[DelayLevel, ...] | None = Field(default=None, min_length=1)
-    load: tuple[Load, ...] | None = Field(default=None, min_length=1)
-    scenarios: tuple[ScenarioName, ...] | None = Field(default=None, min_length=1)
+    backends: tuple[BackendName, ...] | None = levels(None)
+    placement: tuple[PlacementName, ...] | None = levels(None)
+    sites: tuple[Sites, ...] | None = levels(None)
+    one_way_delay_ms: tuple[DelayLevel, ...] | None = levels(None)
+    load: tuple[Load, ...] | None = levels(None)
+    scenarios: tuple[ScenarioName, ...] | None = levels(None)
     times: Times | None = None
     concurrency: Concurrency | None = None
 
@@ -74,18 +84,18 @@ class TierSettings(Model):
     are cells beside the grid in which one fixed setting is another, and ``also`` further grids.
     """
 
-    backends: tuple[BackendName, ...] = Field(min_length=1)
-    placement: tuple[PlacementName, ...] = Field(default=(zones.DEFAULT,), min_length=1)
-    sites: tuple[Sites, ...] = Field(min_length=1)
-    one_way_delay_ms: tuple[DelayLevel, ...] = Field(min_length=1)
-    load: tuple[Load, ...] = Field(min_length=1)
+    backends: tuple[BackendName, ...] = levels()
+    placement: tuple[PlacementName, ...] = levels((zones.DEFAULT,))
+    sites: tuple[Sites, ...] = levels()
+    one_way_delay_ms: tuple[DelayLevel, ...] = levels()
+    load: tuple[Load, ...] = levels()
     repetitions: Count = Field(ge=1, le=100)
-    scenarios: tuple[ScenarioName, ...] = Field(min_length=1)
+    scenarios: tuple[ScenarioName, ...] = levels()
     times: Times
     concurrency: Concurrency
     keystone: TierKeystone | None = None
-    varied: tuple[VariedCells, ...] = ()
-    also: tuple[FurtherGrid, ...] = ()
+    varied: tuple[VariedCells, ...] = Field(default=(), max_length=MOST_LEVELS)
+    also: tuple[FurtherGrid, ...] = Field(default=(), max_length=MOST_LEVELS)
 
     @property
     def grid(self) -> Grid:
@@ -115,6 +125,8 @@ class TierSettings(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> TierSettings:
+        beside = [*(grid for grid, _ in self.varied_grids()), *self.further_grids()]
+        check_number(sum(grid.size for grid in (self.grid, *beside)) * self.repetitions)
         grids.check(self.grid)
         self._check_counterparts()
         for further in self.further_grids():

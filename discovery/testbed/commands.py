@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
-from discovery.errors import TestbedError, WanError
+from discovery.errors import TestbedError, WanError, shortened
 from discovery.testbed import down as ledger_side
 from discovery.testbed.access import Access, read_access
 from discovery.testbed.config import Testbed
@@ -92,7 +92,7 @@ def run(command: str, on: str = "all") -> Iterator[str]:
             if done.returncode:
                 failed.append(f"{node.alias} (exit code {done.returncode})")
     if failed:
-        raise TestbedError(f"`{command}` failed on {', '.join(failed)}.")
+        raise TestbedError(f"`{shortened(command)}` failed on {', '.join(failed)}.")
 
 
 def cut(sites: Sequence[str]) -> None:
@@ -135,7 +135,9 @@ def _choose(nodes: list[Access], on: str, *, exactly_one: bool = False) -> list[
     known = [node.alias for node in nodes]
     if not exactly_one:
         known += [*dict.fromkeys(node.site for node in nodes), "control", "client", "all"]
-    raise TestbedError(f"There is no {on!r} in this lease; there are {', '.join(known)}.")
+    raise TestbedError(
+        f"There is no {shortened(repr(on))} in this lease; there are {', '.join(known)}."
+    )
 
 
 def _nodes_if_whole(item: HeldLease) -> list[Access]:

@@ -14,6 +14,8 @@ from discovery.testbed.config import Testbed
 from discovery.testbed.leases import ROLES, Role, alias
 from discovery.testbed.static.machines import Machine
 
+# As useradd takes them; what begins with a hyphen would be an option to ssh.
+User = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,31}$")]
 Port = Annotated[Count, Field(ge=1, le=65_535)]
 
 
@@ -26,7 +28,7 @@ class StaticMachine(Model):
 
     address: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:_-]*$")]
     testbed_address: IPv4Address | None = None
-    user: str | None = None
+    user: User | None = None
     keyfile: Path | None = None
     port: Port | None = None
 
@@ -85,7 +87,7 @@ class StaticTestbed(Testbed):
     """A testbed file of provider ``static``; an experiment takes its first sites."""
 
     provider: Literal["static"]
-    user: str = "root"
+    user: User = "root"
     keyfile: Path | None = None
     port: Port = 22
     sites: Annotated[tuple[StaticSite, ...], Field(min_length=1)]

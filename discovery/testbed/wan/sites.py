@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from discovery.errors import WanError
+from discovery.errors import WanError, shortened
 
 Pair = tuple[str, str]
 
@@ -75,6 +75,7 @@ def crossing_pairs(cut: Collection[str], names: Sequence[str]) -> list[Pair]:
     """
     for name in cut:
         if name not in names:
-            raise WanError(f"There is no site {name!r} to cut: the sites are {', '.join(names)}.")
+            asked = shortened(repr(name))
+            raise WanError(f"There is no site {asked} to cut: the sites are {', '.join(names)}.")
     inside = set(cut)
     return [pair for pair in ordered_pairs(names) if (pair[0] in inside) != (pair[1] in inside)]

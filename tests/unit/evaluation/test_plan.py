@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -389,6 +390,12 @@ def test_a_table_of_times_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("backend,", "back_end,", "has other columns"),
         ("galera,3", "galera,three", "line 2: is not a row of measured times"),
         (",30.0", "", "line 2: is not a row of measured times"),
+        (",30.0", ",-30.0", "line 2: is not a row of measured times"),
+        (",30.0", ",nan", "line 2: is not a row of measured times"),
+        (",30.0", ",30.0,1", "line 2: is not a row of measured times"),
+        ("galera,3", "galera,0", "line 2: is not a row of measured times"),
+        ("study,", "\0study,\x80", "line 2: is not a row of measured times"),
+        ("study", '"study', "line 2: is not a row of measured times"),
     ],
 )
 def test_a_table_that_is_none_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -398,6 +405,21 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path, old: str, new: str, sai
     path.write_text(stream.getvalue().replace(old, new))
     with pytest.raises(ConfigError, match=f"times.csv: {said}; allowed: variation, backend, sites"):
         read_times(path)
+
+
+def test_a_kind_of_cells_has_one_row(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    write_times([row(), row(loaded_s=1.0)], stream)
+    (tmp_path / "times.csv").write_text(stream.getvalue())
+    with pytest.raises(ConfigError, match=r"times\.csv: line 3: is of a kind of cells that has"):
+        read_times(tmp_path / "times.csv")
+
+
+@pytest.mark.timeout(20)
+def test_a_table_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "times.csv")
+    with pytest.raises(ConfigError, match=r"times\.csv: cannot be read: Is a named pipe"):
+        read_times(tmp_path / "times.csv")
 
 
 def test_the_module_prints_the_table_of_a_run(

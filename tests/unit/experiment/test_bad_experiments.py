@@ -96,6 +96,33 @@ def matrix(*rows: list[float | None]) -> dict[str, object]:
             "variations.study: is what cells without a variation are called; allowed: another name",
         ),
         (
+            (*SMOKE, "sites"),
+            [*range(3, 100)] * 2,
+            "tiers.smoke.sites: has 194 entries; allowed: at most 100",
+        ),
+        (
+            SMOKE,
+            {**DOCUMENT["tiers"]["smoke"], "sites": [*range(3, 100)], "repetitions": 100},
+            "tiers.smoke: has 77,600 cells, all combinations of its levels and repetitions; "
+            "allowed: at most 10,000 cells in a tier",
+        ),
+        (
+            ("tiers", "laptop", "also"),
+            [{"sites": [4]}] * 101,
+            "tiers.laptop.also: has 101 entries; allowed: at most 100",
+        ),
+        (
+            ("wan", "rate_mbit"),
+            1e-300,
+            "wan.rate_mbit = 1e-300; allowed: a number ≥ 0.001",
+        ),
+        (
+            ("keystone", "cache"),
+            "x" * 10_000,
+            f"keystone.cache = '{'x' * 159}… (10,002 characters): unknown; allowed: memcached, "
+            "dict or none",
+        ),
+        (
             ("variations", "no-sync-wait", "wsrep_sync_wait"),
             16,
             "variations.no-sync-wait.wsrep_sync_wait = 16; allowed: a whole number ≤ 15",

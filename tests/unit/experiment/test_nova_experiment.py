@@ -218,3 +218,11 @@ def test_the_null_hypothesis_is_the_same_deployment_under_two_names():
     assert (
         read_yaml(NOVA_2017 / "experiment.yaml")["variants"]["vanilla-again"]["like"] == "vanilla"
     )
+
+
+def test_more_cells_than_can_be_run_are_refused_before_they_are_made():
+    many = [*range(1, 101)]
+    grid = {**GRID, "servers": many, "fake_nodes": many, "workers": [1], "repetitions": 100}
+    said = refusal(changed(("tiers", "smoke"), {"one": grid}))
+    assert "tiers.smoke: has 12,000,000 cells" in said
+    assert "allowed: at most 10,000 cells in a tier" in said
