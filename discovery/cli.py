@@ -29,6 +29,7 @@ from discovery.errors import (
     sentence,
     shortened,
 )
+from discovery.machine import ready
 from discovery.reading import is_there
 
 
@@ -447,14 +448,22 @@ def _tell(subject: str):  # type: ignore[no-untyped-def]
     return tell
 
 
+def _verb(arguments: list[str]) -> str:
+    """The command as a person calls it: ``discovery archive pack``."""
+    groups = {group.name for group in app.registered_groups}
+    words = arguments[1:3] if arguments[1:2] and arguments[1] in groups else arguments[1:2]
+    return " ".join(["discovery", *words])
+
+
 def main() -> None:
     """Run the command; an error of ours is one sentence and its exit code."""
     terminal.prepare()
     try:
-        try:
-            app()
-        finally:
-            sys.stdout.flush()
+        with ready(_verb(sys.argv)):
+            try:
+                app()
+            finally:
+                sys.stdout.flush()
     except terminal.Unread as ended:
         sys.exit(ended.exit_code)
     except DiscoveryError as error:

@@ -88,12 +88,12 @@ def whole_folder(path: Path, what: str = "") -> Iterator[Path]:
         if path.is_mount():
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
     place = Path(os.path.realpath(path))
-    with storing(path, what, also=(place,)), _parents(place):
+    with storing(path, what, also=(place,), alone=False), _parents(place):
         sweep(place.parent)
         with storing(path, what, also=(place.parent,)):
             partial, lock = _new_folder(place)
         try:
-            with storing(path, what, also=(partial,)):
+            with storing(path, what, also=(partial,), alone=False):
                 yield partial
                 if before is not None:
                     _keep_owner_and_mode(partial, before)
@@ -103,11 +103,14 @@ def whole_folder(path: Path, what: str = "") -> Iterator[Path]:
             os.close(lock)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed programs left half made in ``folder``; what is not certain stays."""
+def sweep(folder: Path, names: re.Pattern[str] = _PARTIAL) -> None:
+    """Remove what killed programs left in ``folder`` under such ``names``, which is all ours.
+
+    What a living program has locked stays, and so does what we may not remove.
+    """
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if _PARTIAL.fullmatch(entry.name):
+            if names.fullmatch(entry.name):
                 _remove_abandoned(Path(entry))
 
 

@@ -6,7 +6,6 @@ A back end has the same colour everywhere, and the same mark where back ends are
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from discovery.deploy.backends import BACKENDS
+from discovery.whole import whole_file
 from discovery.workload.scenarios import SCENARIOS
 
 COLUMN_IN = 3.35
@@ -149,16 +149,14 @@ def save(figure: Figure, out: Path, name: str) -> Path:
     The same figure gives the same bytes: no date and no version goes in.
     """
     folder = out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
     metadata: dict[str, dict[str, str | None]] = {
         "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
         "png": {"Software": None},
     }
-    with figure_style(), tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as temporary:
+    with figure_style():
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out now, and so once for both files
         for kind, entries in metadata.items():
-            partial = Path(temporary) / f"{name}.{kind}"
-            figure.savefig(partial, dpi=DPI, metadata=entries)
-            partial.replace(folder / partial.name)
+            with whole_file(folder / f"{name}.{kind}", "a figure") as partial:
+                figure.savefig(partial, format=kind, dpi=DPI, metadata=entries)
     return folder / f"{name}.png"

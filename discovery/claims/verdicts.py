@@ -124,7 +124,7 @@ class Verdicts(Model):
 
 def write_verdicts(verdicts: Verdicts, path: Path) -> None:
     """Write ``claims.json`` whole, or not at all."""
-    write_whole(path, verdicts.model_dump_json(indent=1) + "\n")
+    write_whole(path, verdicts.model_dump_json(indent=1) + "\n", "the verdicts")
 
 
 def read_verdicts(path: Path) -> Verdicts:

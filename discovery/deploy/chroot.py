@@ -57,7 +57,9 @@ def served(root: Path, work: Path) -> Iterator[en.Host]:
 
     key = work / "key"
     subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "image", "-f", str(key)], check=True
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "image", "-f", str(key)],
+        check=True,
+        capture_output=True,
     )
     port = _free_port()
     log = work / "sshd.log"

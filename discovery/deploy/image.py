@@ -165,7 +165,7 @@ def _bake(images: Path, progress: Callable[[str], None]) -> None:
         _bootstrap(root, work / "mmdebstrap.log", progress)
         _install(root, work, progress)
         progress("sealing the image")
-        subprocess.run(["sh", "-ec", _SEAL, "seal", str(root)], check=True)
+        subprocess.run(["sh", "-ec", _SEAL, "seal", str(root)], check=True, capture_output=True)
         image_folder().mkdir(exist_ok=True)
         root.rename(image_folder() / "rootfs")
     finally:

@@ -53,7 +53,7 @@ def build_paper(results: Path, out: Path, sources: Path = Path("paper")) -> None
             if figure.pdf is not None:
                 shutil.copy(figure.pdf, folder / "figures" / in_file_name(figure.pdf.name))
         _set(folder, outcome, sources, results / "paper" / "paper.log")
-        with whole_file(out) as partial:
+        with whole_file(out, "the paper") as partial:
             shutil.copyfile(folder / "paper.pdf", partial)
 
 
@@ -64,7 +64,6 @@ def text_of(service: str, sources: Path) -> list[Path]:
 
 def write_generated(outcome: Outcome, folder: Path) -> list[Path]:
     """Write the generated LaTeX of ``outcome`` into ``folder``; the files written."""
-    folder.mkdir(parents=True, exist_ok=True)
     made, captions = outcome.folder / "tables", outcome.captions.tables
     texts = {
         "numbers": latex.macros({**numbers(outcome), **findings(outcome)}),
@@ -82,7 +81,7 @@ def write_generated(outcome: Outcome, folder: Path) -> list[Path]:
     paths = []
     for name, text in texts.items():
         path = folder / f"{name}.tex"
-        write_whole(path, text)
+        write_whole(path, text, "the paper's numbers and tables")
         paths.append(path)
     return paths
 
@@ -118,7 +117,7 @@ def _set(folder: Path, outcome: Outcome, sources: Path, log: Path) -> None:
         raise ConfigError(f"LaTeX did not end in {TIMEOUT_S} s", file=sources / MAIN) from None
     found = folder / "paper.log"
     text = found.read_text(encoding="utf-8", errors="replace") if found.is_file() else ""
-    log.write_text(text + "\n" + done.stdout + done.stderr, encoding="utf-8")
+    write_whole(log, text + "\n" + done.stdout + done.stderr, "LaTeX's log")
     if done.returncode != 0:
         problem = re.search(r"^(?:\./)?([\w.-]+\.\w+):(\d+): (.+)$", text, re.MULTILINE)
         if problem is None:

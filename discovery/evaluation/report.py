@@ -41,7 +41,7 @@ def write_report(experiment_folder: Path, results: Path, out: Path) -> None:
     """Write the page on the tier in ``results`` (``results/<experiment>/<tier>``) to ``out``."""
     outcome = read_outcome(results)
     page = render(experiment_folder, outcome)
-    write_whole(out, page)
+    write_whole(out, page, "the report")
 
 
 def environment() -> jinja2.Environment:

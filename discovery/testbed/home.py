@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from discovery.errors import MachineError
+from discovery.errors import MachineError, StorageError
 
 DEFAULT = Path("/var/lib/discovery")
 LEDGER = "ledger.jsonl"
@@ -21,16 +21,25 @@ def home_path() -> Path:
 
 
 def home() -> Path:
-    """The state folder, made if absent; a :class:`MachineError` if it cannot be made."""
+    """The state folder, made if absent; a :class:`StorageError` if it cannot be written."""
     path = home_path()
     try:
         (path / "leases").mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            only_read = os.statvfs(path).f_flag & os.ST_RDONLY
+            raise _refused(
+                path, "written", "its disk is read-only" if only_read else "it is another user's"
+            )
     except OSError as error:
-        raise MachineError(
-            f"The state folder {path} cannot be made ({error.strerror}); run as root, "
-            "or set DISCOVERY_HOME to a folder that you may write to."
-        ) from None
+        raise _refused(path, "made", os.strerror(error.errno or 0).lower()) from error
     return path
+
+
+def _refused(path: Path, what: str, why: str) -> StorageError:
+    return StorageError(
+        f"The state folder {path} cannot be {what} ({why}), which holds leases and the node image; "
+        "nothing was changed; run as root, or set DISCOVERY_HOME to a folder that you may write to."
+    )
 
 
 def refuse_long_home() -> None:

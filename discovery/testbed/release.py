@@ -48,11 +48,14 @@ def release_lease(lease: str) -> None:
                 failures.append(str(error))
             else:
                 gone.append(Thing(thing.kind, thing.name))
-        ledger.release(lease, gone)
+        try:
+            ledger.release(lease, gone)
+        except (DiscoveryError, OSError) as error:  # a full disk must not let nodes live on
+            failures.append(str(error))
     if failures:
         raise TestbedError(
             f"Lease {lease} could not be released whole; `discovery testbed down` tries "
-            f"again: {'; '.join(failures)}"
+            f"again: {'; '.join(dict.fromkeys(failures))}"
         )
 
 

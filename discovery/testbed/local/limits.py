@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 
@@ -12,6 +13,19 @@ INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 # kernel's usual 128 are enough for 18 nodes: the next one's systemd stops without a word.
 PER_NODE = 12
 REST_OF_MACHINE = 128
+# What every Linux gives a program, and the least with which a node's systemd and servers start.
+OPEN_FILES = 1024
+
+
+def refuse_few_files() -> None:
+    """A :class:`MachineError` if what we start may not have :data:`OPEN_FILES` files open."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed < OPEN_FILES:
+        raise MachineError(
+            f"The local testbed needs {OPEN_FILES} open files, and this program and its nodes may "
+            f"have {allowed} (at most {most}); raise the limit with `ulimit -n`, or where it was "
+            "set (a container's --ulimit, limits.conf, LimitNOFILE)."
+        )
 
 
 def raise_inotify(nodes: int, path: Path = INOTIFY) -> None:

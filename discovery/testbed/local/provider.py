@@ -21,7 +21,7 @@ from discovery.testbed.home import lease_folder, ledger_path
 from discovery.testbed.ledger import Ledger, Recorder, Thing
 from discovery.testbed.local import network, nodes
 from discovery.testbed.local.layout import CONTROL, FIRST_NODE, Layout, LocalNode
-from discovery.testbed.local.limits import raise_inotify
+from discovery.testbed.local.limits import raise_inotify, refuse_few_files
 from discovery.testbed.release import release_lease
 
 PROGRAMS = ("ip", "systemd-nspawn", "setsid", "nsenter", "ssh", "ssh-keygen")
@@ -217,6 +217,7 @@ def refuse_machine(image: Path) -> None:
             f"There is no node image at {image}; bake it with `discovery image bake`, or give the "
             "testbed file the `image` of a root file system."
         )
+    refuse_few_files()
 
 
 def make_key(folder: Path) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from discovery.errors import MachineError, TestbedError
 from discovery.testbed import factory
 from discovery.testbed.home import refuse_long_home
+from discovery.testbed.ledger import Ledger, Thing
 from discovery.testbed.local import cgroups, limits, network, provider
+from discovery.testbed.lock import lock
 from discovery.testbed.release import release_lease
 
 
@@ -45,6 +49,41 @@ def test_a_missing_image_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(provider, "PROGRAMS", ())
     with pytest.raises(MachineError, match=r"no node image at .*discovery image bake"):
         provider.refuse_machine(tmp_path)
+
+
+def test_a_limit_on_open_files_is_told_as_such(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(provider, "PROGRAMS", ())
+    (tmp_path / "usr").mkdir()
+    monkeypatch.setattr(limits.resource, "getrlimit", lambda _: (1024, 4096))
+    provider.refuse_machine(tmp_path)
+    monkeypatch.setattr(limits.resource, "getrlimit", lambda _: (40, 60))
+    with pytest.raises(MachineError, match=r"1024 open files, .* 40 \(at most 60\).*ulimit -n"):
+        provider.refuse_machine(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+@pytest.mark.parametrize("there", [True, False])
+def test_another_users_state_folder_is_told(monkeypatch, tmp_path, there):
+    state = tmp_path / "discovery"
+    if there:
+        (state / "leases").mkdir(parents=True)
+    monkeypatch.setenv("DISCOVERY_HOME", str(state))
+    for verb in ("up", "down"):
+        done = subprocess.run(
+            [
+                *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+                *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+                *(sys.executable, "-c", "from discovery.cli import main; main()", "testbed", verb),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 3
+        assert done.stderr.startswith(f"discovery: The state folder {state} cannot be ")
+        assert "run as root, or set DISCOVERY_HOME" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -118,3 +157,26 @@ def test_inotify_instances_that_cannot_be_raised_are_told(monkeypatch, tmp_path)
 def test_releasing_what_is_not_held_is_no_error(monkeypatch, tmp_path):
     monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
     release_lease("abcdef")
+
+
+def test_a_full_disk_does_not_keep_what_is_held(monkeypatch, tmp_path):
+    """The ledger cannot be written, and yet all that it names is removed, and the lock taken."""
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    folder = tmp_path / "leases" / "abcdef"
+    folder.mkdir(parents=True)
+    ledger.hold("abcdef", [Thing("link", "dw-abcdef-s1"), Thing("folder", str(folder))])
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "pwrite", full)
+    refusal = pytest.raises(TestbedError, match=r"could not be released whole.*[Nn]o space left")
+    with lock(tmp_path / "lock", "releasing leases", wait=False), refusal:
+        release_lease("abcdef")
+    assert not folder.exists()
+    monkeypatch.undo()
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
+    release_lease("abcdef")
+    assert ledger.held() == []
