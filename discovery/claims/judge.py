@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from discovery.claims.digits import agreed, written
 from discovery.claims.estimate import (
     CONFIDENCE,
     QUANTILES,
@@ -195,33 +196,45 @@ def _size_of_quantiles(effect: Effect, samples: Sequence[Sample]) -> Estimate:
 
 
 def _judge_effect(effect: Effect, size: Estimate, published: float | None) -> Judged:
-    low = -np.inf if effect.low is None else effect.low
-    high = np.inf if effect.high is None else effect.high
+    """The verdict on ``effect``, by its numbers as they are written and shown."""
+    limits = [limit for limit in (effect.low, effect.high) if limit is not None]
+    value, low, high = _as_written(size, limits)
+    least = -np.inf if effect.low is None else effect.low
+    most = np.inf if effect.high is None else effect.high
     verdict: Verdict = "inconclusive"
-    if low <= size.low and size.high <= high:
+    if least <= low and high <= most:
         verdict = "supported"
-    elif size.high < low or high < size.low:
+    elif high < least or most < low:
         verdict = "contradicted"
     return Judged(
         label=effect.label,
         unit=effect.unit,
-        effect=size.value,
-        low=size.low,
-        high=size.high,
+        effect=value,
+        low=low,
+        high=high,
         bound_low=effect.low,
         bound_high=effect.high,
-        published=published,
+        published=None if published is None else agreed(published),
         verdict=verdict,
     )
 
 
+def _as_written(size: Estimate, limits: Sequence[float] = ()) -> tuple[float, float, float]:
+    """The value and its interval with the digits that the interval justifies."""
+    value, low, high = (
+        written(number, size.low, size.high, limits) for number in (size.value, size.low, size.high)
+    )
+    return value, low, high
+
+
 def _measured(term: Where, sample: Sample, size: Estimate | None, relation: Relation) -> Measured:
+    value, low, high = _as_written(size) if size else (None, None, None)
     return Measured(
         label=describe(term or sample.where),
         levels=sample.where,
-        value=size.value if size else None,
-        low=size.low if size else None,
-        high=size.high if size else None,
+        value=value,
+        low=low,
+        high=high,
         unit=UNITS.get(relation.column, ""),
         n=sample.n,
         failures=sample.failures,

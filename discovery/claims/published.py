@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from discovery.claims.digits import agreed
 from discovery.claims.models import Claim, Level, Relation, Where
 from discovery.claims.published_values import published_effects, values_part
 from discovery.claims.relations import terms_of
@@ -116,10 +117,10 @@ def _term(published: pd.DataFrame, where: Where, term: Where, column: str) -> Pu
     value = row[column]
     return PublishedTerm(
         label=describe(term or where),
-        value=None if pd.isna(value) else float(value),
+        value=None if pd.isna(value) else agreed(float(value)),
         unit="" if column == "failure_share" else "s",
-        error=None if column == "failure_share" else float(row["reading_error_s"]),
-        failure_share=float(row["failure_share"]),
+        error=None if column == "failure_share" else agreed(float(row["reading_error_s"])),
+        failure_share=agreed(float(row["failure_share"])),
         provenance="verbatim" if column == "failure_share" else row["provenance"],
         figure=str(row["figure"]),
         bound=row["bound"],

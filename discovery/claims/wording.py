@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from discovery.claims.digits import MEANT, same_side
 from discovery.claims.models import Relation, Where
 from discovery.claims.select import NoDataError, describe
 from discovery.claims.verdicts import VERDICTS, Judged, Part, Verdict
@@ -13,25 +14,54 @@ from discovery.experiment.delays import is_uniform
 from discovery.experiment.studies import AnyCell, AnyExperiment, factors, unfold
 from discovery.experiment.tiers import Tier
 
+NONE = "–"
+"""What stands where there is no number."""
 
-def number(value: float, unit: str) -> str:
+
+def number(value: float, unit: str, limits: Sequence[float] = ()) -> str:
     """Three significant digits, or three decimals of what is nearly nothing; with the unit.
 
-    What is above a thousand is rounded to whole ones, since that may be a count.
+    What is above a thousand is rounded to whole ones, since that may be a count. Where that would
+    put it on the wrong side of one of ``limits``, it has as many digits more as it takes.
     """
-    if abs(value) >= 999.5:
-        text = f"{value:,.0f}"
-    elif abs(value) >= 0.01:
-        text = f"{value:.3g}"
-    else:
-        text = f"{value:.3f}".rstrip("0").rstrip(".")
-    text = "0" if text == "-0" else text.replace("-", "−")
+    texts = (_with_digits(value, digits) for digits in range(3, MEANT + 1))
+    text = next((text for text in texts if same_side(_read(text), value, limits)), f"{value:,}")
+    text = "0" if _read(text) == 0 else text.replace("-", "−")
     return f"{text}×" if unit == "×" else f"{text} {unit}".strip()
+
+
+def _with_digits(value: float, digits: int) -> str:
+    if abs(value) >= 999.5:
+        return f"{value:,.{digits - 3}f}"
+    if abs(value) >= 0.01:
+        return f"{value:.{digits}g}"
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def _read(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def effect(judged: Judged) -> str:
+    """The effect's size, with its unit."""
+    return number(judged.effect, judged.unit, _limits(judged))
 
 
 def interval(judged: Judged) -> str:
     """The effect's interval."""
-    return f"[{number(judged.low, '')}, {number(judged.high, '')}]"
+    low, high = (number(end, "", _limits(judged)) for end in (judged.low, judged.high))
+    return f"[{low}, {high}]"
+
+
+def published(judged: Judged) -> str:
+    """The size of the effect by the study's own numbers, with its unit; a dash if it has none."""
+    if judged.published is None:
+        return NONE
+    return number(judged.published, judged.unit, _limits(judged))
+
+
+def _limits(judged: Judged) -> list[float]:
+    return [limit for limit in (judged.bound_low, judged.bound_high) if limit is not None]
 
 
 def bounds(judged: Judged) -> str:
@@ -45,13 +75,12 @@ def bounds(judged: Judged) -> str:
 
 def explain(judged: Sequence[Judged], verdict: Verdict) -> str:
     """The effect that decided a part."""
-    decisive = next(effect for effect in judged if effect.verdict == verdict)
+    decisive = next(one for one in judged if one.verdict == verdict)
     place = {"supported": "inside", "contradicted": "outside"}.get(
         verdict, "straddling the edge of"
     )
     return (
-        f"{decisive.label} is {number(decisive.effect, decisive.unit)} "
-        f"{interval(decisive)}, {place} {bounds(decisive)}"
+        f"{decisive.label} is {effect(decisive)} {interval(decisive)}, {place} {bounds(decisive)}"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from discovery.claims.verdicts import Judged, Judgement, Part
-from discovery.claims.wording import bounds, interval, number
+from discovery.claims.wording import NONE, bounds, effect, interval, published
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def claim_row(claim: Judgement) -> ClaimRow:
     """The row of ``claim``; one that was not run has only its reason."""
     part = next((part for part in claim.parts if part.verdict == claim.verdict), None)
     part = part or next((part for part in claim.parts if part.effects), None)
-    effect = _decisive(part) if part else None
+    judged = _decisive(part) if part else None
     kept = [one for one in claim.parts if not one.left_out]
     same = sum(one.verdict == claim.verdict for one in kept)
     return ClaimRow(
@@ -41,17 +41,13 @@ def claim_row(claim: Judgement) -> ClaimRow:
         part=part.label if part else "",
         parts=f"{same} of {len(kept)}" if len(kept) > 1 else "",
         at=claim.at,
-        effect=effect.label if effect else "",
-        asked=bounds(effect) if effect else "",
-        published=_or_dash(effect.published if effect else None, effect.unit if effect else ""),
-        measured=_or_dash(effect.effect if effect else None, effect.unit if effect else ""),
-        interval=interval(effect) if effect else "",
+        effect=judged.label if judged else "",
+        asked=bounds(judged) if judged else "",
+        published=published(judged) if judged else NONE,
+        measured=effect(judged) if judged else NONE,
+        interval=interval(judged) if judged else "",
     )
 
 
 def _decisive(part: Part) -> Judged | None:
     return next((one for one in part.effects if one.verdict == part.verdict), None)
-
-
-def _or_dash(value: float | None, unit: str) -> str:
-    return "–" if value is None else number(value, unit)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from discovery.analysis.summary import completion
 from discovery.claims.verdicts import VERDICTS, Judgement
-from discovery.claims.wording import interval, number
+from discovery.claims.wording import effect, interval, number, published
 from discovery.evaluation.outcome import Outcome
 from discovery.evaluation.summaries import phase_seconds, queries_per_iteration, wan_accuracy
 from discovery.evaluation.words import dates, listed
@@ -136,11 +136,12 @@ def _verdicts(claims: Iterable[Judgement]) -> dict[str, str]:
         found[f"claims {verdict}"] = str(sum(claim.verdict == verdict for claim in judged))
     for claim in judged:
         found[f"verdict {claim.id}"] = claim.verdict
-        effects = [effect for part in claim.parts for effect in part.effects]
+        effects = [judged for part in claim.parts for judged in part.effects]
         if effects:
             first = effects[0]
-            found[f"effect {claim.id}"] = number(first.effect, "")
+            without_unit = first.model_copy(update={"unit": ""})
+            found[f"effect {claim.id}"] = effect(without_unit)
             found[f"interval {claim.id}"] = interval(first)
             if first.published is not None:
-                found[f"published {claim.id}"] = number(first.published, "")
+                found[f"published {claim.id}"] = published(without_unit)
     return found

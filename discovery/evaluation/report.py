@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from discovery.analysis.style import NAMES
 from discovery.claims.verdicts import VERDICTS
-from discovery.claims.wording import bounds, interval, number
+from discovery.claims.wording import bounds, effect, interval, number, published
 from discovery.evaluation.archive import environments
 from discovery.evaluation.claim_rows import claim_row
 from discovery.evaluation.figures import Figure
@@ -54,7 +54,13 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         finalize=_shown_text,
     )
-    made.filters |= {"number": number, "bounds": bounds, "interval": interval}
+    made.filters |= {
+        "number": number,
+        "bounds": bounds,
+        "effect": effect,
+        "interval": interval,
+        "published": published,
+    }
     made.globals["zip"] = zip
     made.tests["web_address"] = is_web_address
     made.filters["backend"] = lambda name: NAMES.get(name, name)
