@@ -15,6 +15,7 @@ from discovery.experiment.cells import Cell
 from discovery.experiment.delays import delay_slug
 from discovery.experiment.grids import STUDY
 from discovery.experiment.nova_cells import NovaCell
+from discovery.results.causes import explained, read_causes
 from discovery.results.nova import nova_tables
 from discovery.results.queries import queries_rows
 from discovery.results.raw import RawCell, read_cell
@@ -157,6 +158,8 @@ def _cell_row(cell: RawCell) -> Row:
 def _rally_rows(cell: RawCell) -> tuple[list[Row], list[Row]]:
     iterations: list[Row] = []
     actions: list[Row] = []
+    journals = [name for name in cell.manifest.files if name.startswith("logs/")]
+    causes = read_causes(cell.folder, journals)
     for site, workloads in sorted(cell.rally.items()):
         counted: dict[str, int] = {}
         for workload in workloads:
@@ -173,7 +176,7 @@ def _rally_rows(cell: RawCell) -> tuple[list[Row], list[Row]]:
                         "start": one.start,
                         "duration_s": one.duration_s,
                         "idle_s": one.idle_s,
-                        "error": one.error,
+                        "error": None if one.error is None else explained(one.error, causes),
                     }
                 )
                 actions.extend(

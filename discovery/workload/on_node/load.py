@@ -10,6 +10,9 @@ is: without the wait the clients near it would be done before the others begin. 
 FILE`` writes what `rally task report --json` would, for every kept task. All print one JSON object;
 ``prepare`` that of ``run`` where the task could not be set up.
 
+Every request that a client sends is named, and the name stands in the error of an iteration that it
+ends: the services' journals say what became of it.
+
 CONFIG is ``{"environment": Rally environment spec, "tasks": {name: {"task": Rally task,
 "keep": whether it enters the report}}}``, and may have ``"options"`` of Rally's group
 ``openstack``: how often it looks at what it waits for.
@@ -17,11 +20,13 @@ CONFIG is ``{"environment": Rally environment spec, "tasks": {name: {"task": Ral
 
 from __future__ import annotations
 
+import functools
 import json
 import socket
 import sys
 import time
 import traceback
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +72,7 @@ class RallyServer:
         from rally.common import cfg  # noqa: PLC0415
         from rally.env import env_mgr  # noqa: PLC0415
 
+        name_requests()
         self.api = api.API()
         plugins.load()  # they bring the options with them
         for option, value in config.get("options", {}).items():
@@ -154,6 +160,29 @@ class RallyServer:
         text = self.api.task.export(tasks=self.kept, output_type="json")["print"]
         Path(destination).write_text(text, encoding="utf-8")
         return {"tasks": len(self.kept)}
+
+
+def name_requests() -> None:
+    """Have keystoneauth name each request, as OpenStack's services expect, also in its errors.
+
+    Of requests inside of one another an error names the innermost.
+    """
+    from keystoneauth1.session import Session  # noqa: PLC0415
+
+    send = Session.request
+
+    @functools.wraps(send)
+    def named(session: Any, url: str, method: str, **options: Any) -> Any:
+        request = f"req-{uuid.uuid4()}"
+        headers = {"X-OpenStack-Request-ID": request, **(options.pop("headers", None) or {})}
+        try:
+            return send(session, url, method, headers=headers, **options)
+        except Exception as error:
+            if "[req-" not in str(error):
+                error.args = (f"{error} [{request}]", *error.args[1:])
+            raise
+
+    Session.request = named
 
 
 def serve(config_file: str) -> None:

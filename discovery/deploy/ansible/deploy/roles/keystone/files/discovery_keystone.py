@@ -6,13 +6,15 @@ is loaded before uWSGI forks is in memory once, and not once per process; so is 
 there by then, unless a garbage collection writes to every object. The database is asked once for
 that reason: ROME's driver has a replica then, which every process would else boot for itself at its
 first request. No connection is open at the fork. Where the unit says so (``REPLAY``), a layer
-around it runs requests again that lost a conflict or a connection.
+around it runs requests again that lost a conflict or a connection. Outside of that, one tells the
+journal what the database said no to.
 """
 
 import contextlib
 import gc
 import os
 
+from discovery_causes import Causes  # type: ignore[import-not-found]
 from keystone.common import sql  # type: ignore[import-not-found]
 from keystone.common.rbac_enforcer.enforcer import RBACEnforcer  # type: ignore[import-not-found]
 from keystone.wsgi.api import application  # type: ignore[import-not-found]
@@ -26,6 +28,8 @@ if os.environ.get("REPLAY") == "on":
     from discovery.replay.middleware import Replay  # type: ignore[import-not-found,unused-ignore]
 
     application = Replay(application)
+
+application = Causes(application)
 
 _enforcer = RBACEnforcer()._enforcer
 _enforcer.suppress_deprecation_warnings = True
