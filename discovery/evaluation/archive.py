@@ -8,14 +8,12 @@ nodes, without OpenStack.
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import pandas as pd
-import pyarrow.parquet as pq
 from pydantic import Field, ValidationError
 
 from discovery.errors import ArchiveError, ResultError
@@ -23,8 +21,8 @@ from discovery.experiment.base import Count, Model
 from discovery.experiment.tiers import Tier
 from discovery.results.one_run import disagreement
 from discovery.results.schema import NOVA_SCHEMAS, SCHEMA_VERSION, tables_of
-from discovery.results.tables import path_of, read_table, read_tables, write_table
-from discovery.whole import sha256, whole_file, whole_folder
+from discovery.results.tables import path_of, read_archived, read_tables, write_tables
+from discovery.whole import sha256, whole_folder
 
 MANIFEST = "manifest.json"
 MOST_BYTES = 10_000_000
@@ -93,10 +91,8 @@ def write_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:
     first = tables["cells"].iloc[0]
     _refuse_misplaced(archive_folder, first["experiment"], first["tier"], tidy_folder)
     with whole_folder(archive_folder) as folder:
-        for name in tables:
-            # Level 19 halves the size; writing it takes a second, once in the life of an archive.
-            arrow = pq.read_table(path_of(tidy_folder, name))
-            pq.write_table(arrow, path_of(folder, name), compression="zstd", compression_level=19)
+        # Level 19 halves the size; writing it takes a second, once in the life of an archive.
+        write_tables(folder, tables, level=19)
         manifest = _manifest(tables, folder)
         text = json.dumps(manifest.model_dump(), indent=1, ensure_ascii=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -123,8 +119,8 @@ def extend_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:
             f"{tidy_folder}: is of another service than {archive_folder}; give a run of that tier"
         )
     with tempfile.TemporaryDirectory() as name:
-        for table, rows in held.items():
-            write_table(Path(name), table, _below(rows, added[table]))
+        both = {table: _below(rows, added[table]) for table, rows in held.items()}
+        write_tables(Path(name), both)
         return write_archive(Path(name), archive_folder)
 
 
@@ -145,7 +141,7 @@ def read_archive(archive_folder: Path) -> tuple[Manifest, dict[str, pd.DataFrame
                 f"not; allowed: {', '.join(names)}"
             )
     try:
-        tables = {name: read_table(archive_folder, name) for name in names}
+        tables = read_archived(archive_folder, names)
     except ResultError as error:
         raise ArchiveError(f"{error} (in the archive {archive_folder})") from None
     why_not = disagreement(tables) or next(_differences(manifest, tables), None)
@@ -301,9 +297,7 @@ def _short(value: object) -> str:
 def unpack_archive(archive_folder: Path, tidy_folder: Path) -> Manifest:
     """Verify an archive and lay its tables out as a tidy folder."""
     manifest, tables = read_archive(archive_folder)
-    for name in tables:
-        with whole_file(path_of(tidy_folder, name)) as partial:
-            shutil.copyfile(path_of(archive_folder, name), partial)
+    write_tables(tidy_folder, tables)
     return manifest
 
 

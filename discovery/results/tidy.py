@@ -21,7 +21,7 @@ from discovery.results.queries import queries_rows
 from discovery.results.raw import RawCell, read_cell
 from discovery.results.schema import NOVA_SCHEMAS, SCHEMAS, tables_of
 from discovery.results.system import system_table
-from discovery.results.tables import write_table
+from discovery.results.tables import write_tables
 from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 
 Row = dict[str, Any]
@@ -31,10 +31,9 @@ def tidy(raw_folders: Iterable[Path], out_folder: Path) -> dict[str, Path]:
     """Write the tidy tables of the cells in ``raw_folders`` to ``out_folder``; name → file.
 
     The result does not depend on the order of ``raw_folders``. All cells are read and all tables
-    checked before the first is written.
+    checked before the first is written, and they replace what is there together or not at all.
     """
-    tables = tidy_tables(read_cell(folder) for folder in raw_folders)
-    return {name: write_table(out_folder, name, table) for name, table in tables.items()}
+    return write_tables(out_folder, tidy_tables(read_cell(folder) for folder in raw_folders))
 
 
 def tidy_tables(cells: Iterable[RawCell]) -> dict[str, pd.DataFrame]:

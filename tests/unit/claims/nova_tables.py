@@ -6,7 +6,7 @@ import math
 import pandas as pd
 
 from discovery.results.schema import NOVA_SCHEMAS, SCHEMAS
-from discovery.results.tables import write_table
+from discovery.results.tables import write_tables
 
 FUNCTIONS = ("db.main.api.instance_create", "db.main.api.instance_get")
 SERVICES = ("keystone", "glance", "neutron", "placement", "nova_api", "nova_cell0", "nova_cell1")
@@ -162,7 +162,7 @@ DEFAULTS = {
 
 def write(found, folder):
     """Write ``found`` as tidy tables, with something in every column that was left out."""
-    factors = found["cells"]
+    factors, whole = found["cells"], {}
     for name, schema in {**SCHEMAS, **NOVA_SCHEMAS}.items():
         table = found.get(name, pd.DataFrame())
         types = {key: str(column.dtype) for key, column in schema.columns.items()}
@@ -174,7 +174,8 @@ def write(found, folder):
                 table[key] = table["cell"].map(factors.set_index("cell")[key])
             elif key not in table.columns:
                 table[key] = _something(key, column, types[key], len(table))
-        write_table(folder, name, table[list(types)].astype(types))
+        whole[name] = table[list(types)].astype(types)
+    write_tables(folder, whole)
     return folder
 
 

@@ -5,13 +5,14 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from discovery.errors import ArchiveError, ResultError
 from discovery.evaluation.archive import extend_archive, read_archive, unpack_archive, write_archive
 from discovery.results.schema import TABLES
-from discovery.results.tables import read_table, read_tables, write_table
+from discovery.results.tables import path_of, read_table, read_tables
 from discovery.results.tidy import tidy
 from discovery.whole import sha256
 from tests.raw.cells import write_study
@@ -219,10 +220,17 @@ def list_anew(archive, name, rows=None):
     change_manifest(archive, tables={**tables, name: {**found, "rows": rows}})
 
 
+def forge_table(folder, name, table):
+    """Write ``table`` with the stamp of the table that it takes the place of."""
+    path = path_of(folder, name)
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(arrow.replace_schema_metadata(pq.read_schema(path).metadata), path)
+
+
 def change_table(archive, name, change):
     """Write a table as ``change`` makes it, with a manifest that fits the file."""
     changed = change(read_table(archive, name)).reset_index(drop=True)
-    write_table(archive, name, changed)
+    forge_table(archive, name, changed)
     list_anew(archive, name, rows=len(changed))
 
 
@@ -391,7 +399,7 @@ def test_a_manifest_is_held_against_the_tables(archive, tmp_path, forged):
 
 def test_what_is_not_one_whole_run_is_not_packed(tidy_folder, tmp_path):
     shutil.copytree(tidy_folder, tmp_path / "tidy")
-    write_table(tmp_path / "tidy", "wan", read_table(tidy_folder, "wan").iloc[:0])
+    forge_table(tmp_path / "tidy", "wan", read_table(tidy_folder, "wan").iloc[:0])
     with pytest.raises(ArchiveError, match="the table wan has rows of 0 of the 11 cells"):
         write_archive(tmp_path / "tidy", tmp_path / "archive")
     assert not (tmp_path / "archive").exists()

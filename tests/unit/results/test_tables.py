@@ -6,7 +6,7 @@ import pytest
 
 from discovery.errors import ResultError
 from discovery.results.schema import SCHEMA_VERSION
-from discovery.results.tables import path_of, read_table, write_table
+from discovery.results.tables import path_of, read_table, write_tables
 
 PHASES = pd.DataFrame(
     {
@@ -28,7 +28,7 @@ PHASES = pd.DataFrame(
 
 
 def test_a_table_comes_back_as_it_was_written(tmp_path):
-    path = write_table(tmp_path, "phases", PHASES)
+    path = write_tables(tmp_path, {"phases": PHASES})["phases"]
     pd.testing.assert_frame_equal(read_table(tmp_path, "phases"), PHASES)
     assert pq.read_schema(path).metadata[b"schema_version"] == str(SCHEMA_VERSION).encode()
     assert [item.name for item in tmp_path.iterdir()] == ["phases.parquet"]
@@ -48,12 +48,12 @@ def test_a_table_comes_back_as_it_was_written(tmp_path):
 )
 def test_a_table_that_breaks_its_schema_is_not_written(tmp_path, table, message):
     with pytest.raises(ResultError, match=message):
-        write_table(tmp_path, "phases", table)
+        write_tables(tmp_path, {"phases": table})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_another_schema_version_is_refused(tmp_path):
-    path = write_table(tmp_path, "phases", PHASES)
+    path = write_tables(tmp_path, {"phases": PHASES})["phases"]
     arrow = pq.read_table(path)
     pq.write_table(arrow.replace_schema_metadata({"schema_version": "99"}), path)
     with pytest.raises(ResultError, match=r"phases\.parquet: has schema version 99"):
@@ -61,7 +61,7 @@ def test_another_schema_version_is_refused(tmp_path):
 
 
 def test_a_foreign_table_under_our_version_is_refused(tmp_path):
-    path = write_table(tmp_path, "phases", PHASES)
+    path = write_tables(tmp_path, {"phases": PHASES})["phases"]
     arrow = pq.read_table(path)
     pq.write_table(arrow.drop_columns(["seconds"]), path)
     with pytest.raises(ResultError, match="lacks the column seconds"):
@@ -69,7 +69,7 @@ def test_a_foreign_table_under_our_version_is_refused(tmp_path):
 
 
 def test_a_table_cut_off_is_refused(tmp_path):
-    path = write_table(tmp_path, "phases", PHASES)
+    path = write_tables(tmp_path, {"phases": PHASES})["phases"]
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ResultError, match=r"phases\.parquet: is cut off"):
         read_table(tmp_path, "phases")
