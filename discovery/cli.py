@@ -209,7 +209,7 @@ def tidy(
     wanted = [
         raw / cell.id
         for cell in cells
-        if (raw / cell.id / "cell.json").is_file() or not (partial or lacks(cell, missing))
+        if is_there(raw / cell.id / "cell.json") or not (partial or lacks(cell, missing))
     ]
     make_tidy(wanted, out)
 

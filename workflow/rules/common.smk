@@ -14,7 +14,7 @@ from discovery.workload.workflow import mark
 mark()
 
 try:
-    RUN = read_run(config, Path("workflow/config/config.yaml"))
+    RUN = read_run(config, CONFIGURATION)
     load_claims(RUN.folder)
     TABLES = tables_of(load_experiment(RUN.folder).service)
     if RUN.source == "measure":
