@@ -40,9 +40,9 @@ def up(testbed: Testbed, sites: int) -> list[str]:
 def list_held() -> list[str]:
     """One line per lease that is held, and below it one per node, and one if its WAN is dead."""
     lines: list[str] = []
-    for item in ledger_side.held():
+    for item in ledger_side.held(elsewhere=True):
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(item.since))
-        whose = f" by process {item.pid}" if item.state == "running" else ""
+        whose = f" by process {item.pid}" if item.living else ""
         lines.append(
             f"{item.id}  {item.provider}  {item.state}{whose}  since {since}  {item.purpose}  "
             f"({item.things} things)"

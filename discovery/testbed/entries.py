@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
+# Nothing makes a lockfile any more; the ledgers of earlier versions have them.
 Kind = Literal[
     "lease", "process", "namespace", "link", "mount", "cgroup", "folder", "lockfile", "reservation"
 ]

@@ -29,10 +29,13 @@ def sockets_folder(folder: Path) -> Path:
     return folder / "ssh"
 
 
-def configure(folder: Path) -> None:
-    """Point EnOSlib and Ansible, and every program started from now on, to the lease ``folder``."""
+def configure(folder: Path, *, kept: bool = False) -> None:
+    """Point EnOSlib and Ansible, and every program started from now on, to the lease ``folder``.
+
+    ``kept``: the lease is to stay when this process has ended.
+    """
     sockets_folder(folder).mkdir(mode=0o700, exist_ok=True)
-    own(folder)
+    own(folder, kept=kept)
     os.environ.update(
         {
             "ANSIBLE_PIPELINING": "True",

@@ -65,7 +65,7 @@ def keep(testbed: Testbed, *, sites: int, purpose: str) -> Lease:
     _refuse_sites(testbed, sites)
     with lock(lock_path(), purpose, wait=True), _signals_raise():
         release_stale()
-        held = _acquire(testbed, sites, purpose, None)
+        held = _acquire(testbed, sites, purpose, None, kept=True)
         recorder = Recorder(Ledger(ledger_path()), held.id)
         recorder.record_lease(testbed.provider, purpose, held.sites, kept=True)
         disown(held.folder)
@@ -86,6 +86,8 @@ def _acquire(
     purpose: str,
     memory_mb: int | None,
     roles: Sequence[Sequence[Role]] | None = None,
+    *,
+    kept: bool = False,
 ) -> Lease:
     wanted = places(roles or [ROLES] * sites)
     if testbed.on_this_machine:
@@ -105,7 +107,7 @@ def _acquire(
         recorder.record_folder(folder)
         # Programs other than root's must reach the hosts file inside, but not list keys.
         folder.mkdir(mode=0o711)
-        environment.configure(folder)
+        environment.configure(folder, kept=kept)
         request = Request(lease_id, purpose, wanted, folder, recorder)
         opened = PROVIDERS[testbed.provider].open(testbed, request)
         write_access(folder, opened.nodes)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 from pathlib import Path
 
 from discovery.errors import MachineError, StorageError
 
 DEFAULT = Path("/var/lib/discovery")
 LEDGER = "ledger.jsonl"
+LOCK = "lock"
 
 # A Unix socket's path has at most 107 bytes; ssh's connection sockets live in
 # leases/<id>/ssh/<10 characters>, and ssh adds 17 more while it makes one.
@@ -42,6 +45,27 @@ def _refused(path: Path, what: str, why: str) -> StorageError:
     )
 
 
+def home_mark(path: Path | None = None) -> str:
+    """What the names of all that is made for a state folder carry: 8 hexadecimal digits.
+
+    The same folder has the same mark by whichever links it is reached, and when it is gone.
+    """
+    return _digest(os.path.realpath(path or home_path()))
+
+
+def machine_mark() -> str:
+    """Likewise for what is made elsewhere: it tells this machine's state folder from others'."""
+    try:
+        machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        machine = ""
+    return _digest(f"{machine} {platform.node()} {os.path.realpath(home_path())}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
+
+
 def refuse_long_home() -> None:
     """A :class:`MachineError` if the sockets of a lease would have too long a path."""
     path = home()
@@ -59,7 +83,7 @@ def ledger_path() -> Path:
 
 def lock_path() -> Path:
     """The file whose lock the run that has the testbed holds."""
-    return home() / "lock"
+    return home() / LOCK
 
 
 def lease_folder(lease_id: str) -> Path:

@@ -20,9 +20,10 @@ from typing import Any
 from discovery.errors import StorageError
 from discovery.storage import storing
 from discovery.testbed.entries import KINDS, Entry, Kind, Odd, not_a_file, read
-from discovery.testbed.processes import boot_id, start_time
+from discovery.testbed.home import LEDGER, LOCK
+from discovery.testbed.processes import boot_id, start_time, uses
 
-__all__ = ["KINDS", "Held", "Kind", "Ledger", "Recorder", "Thing", "process", "tell_once"]
+__all__ = ["KINDS", "Held", "Kind", "Ledger", "Recorder", "Thing", "is_run", "process", "tell_once"]
 
 # As many lines that are no entries are named; of more, their number is told.
 _NAMED = 5
@@ -183,7 +184,11 @@ class Recorder:
     def record_lease(
         self, provider: str, purpose: str, sites: Iterable[str], *, kept: bool
     ) -> None:
-        """Record the lease itself; a ``kept`` one stays when this process has ended."""
+        """Record the lease itself; a ``kept`` one stays when this process has ended.
+
+        From then on this process has the ledger open: that tells it from any other process whose
+        number may stand there.
+        """
         details = {
             "provider": provider,
             "purpose": purpose,
@@ -194,6 +199,7 @@ class Recorder:
             "boot": boot_id(),
         }
         self.hold(Thing("lease", self.lease, details))
+        _keep_open(self.ledger.path)
 
     def record_process(self, pid: int, what: str) -> None:
         """Record a running process; ``what`` tells a person what it does."""
@@ -210,6 +216,16 @@ class Recorder:
     def record_folder(self, path: Path) -> None:
         """Record a folder that is removed with all that is in it."""
         self.hold(Thing("folder", str(path)))
+
+
+def is_run(pid: int, home: Path) -> bool:
+    """Whether ``pid`` has leased something in the state folder ``home``, or may have."""
+    return pid > 1 and uses(pid, (home / LEDGER, home / LOCK)) is not False
+
+
+@cache
+def _keep_open(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def process(pid: int, what: str) -> Thing:

@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from discovery.testbed import processes
-from discovery.testbed.ledger import Held, tell_once
+from discovery.testbed.home import home_mark, machine_mark
+from discovery.testbed.ledger import Held, is_run, tell_once
 from discovery.testbed.local.cgroups import ROOT
-from discovery.testbed.local.nodes import LOCKS, PROPAGATE
+from discovery.testbed.local.network import NAMESPACES
+from discovery.testbed.local.nodes import PROPAGATE
 
 LEASE = re.compile(r"[0-9a-f]{6}")
 _NETNS = re.compile(r"[A-Za-z0-9_.-]{1,200}")
-_LOCKFILE = re.compile(r"inode-\d+:\d+")
 _LONGEST_SHOWN = 80
+# Where nspawn locks the images that it boots.
+LOCKS = Path("/run/systemd/nspawn/locks")
 
 
 def of_this_folder(held: Iterable[Held], ledger: Path) -> list[Held]:
@@ -63,7 +66,7 @@ class _Claim:
 
     @property
     def tag(self) -> str:
-        return f"dw-{self.thing.lease}"
+        return f"dw-{self.thing.lease}-{home_mark(self.folder.parent.parent)}"
 
     def tagged(self, name: str) -> bool:
         return name == self.tag or name.startswith(f"{self.tag}-")
@@ -90,7 +93,17 @@ def _lease(claim: _Claim) -> bool:
         )
         and all(isinstance(site, str) for site in details.get("sites", ()))
         and details.get("pid", 0) >= 0
+        and (details.get("kept", False) or _may_be_run(claim))
     )
+
+
+def _may_be_run(claim: _Claim) -> bool:
+    """Whether the process of a run, if it lives, is one that leases: it may be asked to end."""
+    details = claim.thing.details
+    pid, start = details.get("pid", 0), details.get("start")
+    if details.get("boot") != processes.boot_id() or not processes.alive(pid, start):
+        return True
+    return is_run(pid, claim.folder.parent.parent)
 
 
 def _process(claim: _Claim) -> bool:
@@ -115,7 +128,11 @@ def _namespace(claim: _Claim) -> bool:
 
 
 def _link(claim: _Claim) -> bool:
-    return re.fullmatch(re.escape(claim.tag) + r"-s\d{1,3}", claim.name) is not None
+    """An interface has no room for a mark; its lease's namespaces have, and last longer."""
+    if re.fullmatch(rf"dw-{claim.thing.lease}-s\d{{1,3}}", claim.name) is None:
+        return False
+    others = NAMESPACES.glob(f"dw-{claim.thing.lease}-*")
+    return all(claim.tagged(other.name) for other in others)
 
 
 def _mount(claim: _Claim) -> bool:
@@ -136,12 +153,12 @@ def _folder(claim: _Claim) -> bool:
     path = Path(claim.name)
     if path.parent == PROPAGATE:
         return claim.tagged(path.name)
-    return _real(path) == _real(claim.folder)
+    return processes.same_place(path, claim.folder) and path.name == claim.thing.lease
 
 
 def _lockfile(claim: _Claim) -> bool:
     path = Path(claim.name)
-    return path.parent == LOCKS and _LOCKFILE.fullmatch(path.name) is not None
+    return path.parent == LOCKS and re.fullmatch(r"inode-\d+:\d+", path.name) is not None
 
 
 def _reservation(claim: _Claim) -> bool:
@@ -151,7 +168,7 @@ def _reservation(claim: _Claim) -> bool:
 
 def _grid5000(claim: _Claim) -> bool:
     sites = claim.thing.details.get("sites")
-    pattern = rf"[A-Za-z0-9_-]{{1,40}}-{claim.thing.lease}(-[0-9a-f]{{8}})?"
+    pattern = rf"[A-Za-z0-9_-]{{1,40}}-{claim.thing.lease}(-{machine_mark()})?"
     return (
         re.fullmatch(pattern, claim.name) is not None
         and isinstance(sites, list)

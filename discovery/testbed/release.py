@@ -6,11 +6,11 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from discovery.errors import DiscoveryError, TestbedError
-from discovery.testbed import processes
+from discovery.testbed import marks, processes
 from discovery.testbed.home import lease_folder, ledger_path
 from discovery.testbed.ledger import Held, Ledger, Thing
 from discovery.testbed.local import cgroups, network
@@ -25,16 +25,20 @@ ORDER = (
 )
 
 
-def release_lease(lease: str) -> None:
-    """Remove everything that ``lease`` holds, from the ledger alone; nothing held is no error.
+def release_lease(lease: str, elsewhere: Iterable[Held] = ()) -> None:
+    """Remove everything that ``lease`` holds by the ledger or by its marks; nothing is no error.
 
     What the ledger names and the lease cannot have made is left alone. Goes on with the rest if a
     thing resists, which then stays in the ledger, and raises a :class:`TestbedError` at the end.
+    ``elsewhere`` are reservations of it that are not in the ledger.
     """
     ledger = Ledger(ledger_path())
     processes.kill_all_of(lease_folder(lease))
     failures: list[str] = []
     held = of_this_folder(ledger.held(lease), ledger.path)
+    known = {(thing.kind, thing.name) for thing in held}
+    unknown = [*marks.things(ledger.path.parent, lease), *elsewhere]
+    held += [thing for thing in unknown if (thing.kind, thing.name) not in known]
     for kind in ORDER:
         if kind == "lease" and failures:
             break
@@ -47,7 +51,7 @@ def release_lease(lease: str) -> None:
             except (DiscoveryError, OSError) as error:
                 failures.append(str(error))
             else:
-                gone.append(Thing(thing.kind, thing.name))
+                gone += [Thing(thing.kind, thing.name)] if thing.line else []
         try:
             ledger.release(lease, gone)
         except (DiscoveryError, OSError) as error:  # a full disk must not let nodes live on

@@ -20,8 +20,9 @@ from discovery.experiment.models import WanSettings
 from discovery.testbed.config import Testbed
 from discovery.testbed.down import held, release_all
 from discovery.testbed.factory import keep, lease
-from discovery.testbed.home import ledger_path
-from discovery.testbed.ledger import Held, Ledger, Thing
+from discovery.testbed.grid5000 import oar
+from discovery.testbed.home import ledger_path, machine_mark
+from discovery.testbed.ledger import Held, Ledger, Thing, tell_once
 from tests.e2e.foreign import Foreign, foreign_machines
 from tests.e2e.grid5000_api import Grid5000Api
 from tests.e2e.grid5000_world import EMULATED, TWO_SITES, declare, world
@@ -90,7 +91,7 @@ def test_two_sites_from_plan_to_release(
 ) -> None:
     with lease(with_key(state, machines), sites=2, purpose="test") as got:
         (noted,) = reservations()
-        assert noted.name == f"discovery-{got.id}"
+        assert noted.name == f"discovery-{got.id}-{machine_mark()}"
         assert sorted(map(tuple, noted.details["jobs"])) == sorted(
             (job.site, job.uid) for job in full_api.jobs.values()
         )
@@ -202,3 +203,35 @@ def test_a_job_that_cannot_be_deleted_now_stays_in_the_ledger(
     api.faults.server_errors = 0
     release_all()
     assert held() == []
+
+
+def test_a_job_without_a_ledger_is_found_by_its_name(state: Path, api: Grid5000Api) -> None:
+    ours, others = f"discovery-abcdef-{machine_mark()}", "discovery-abcdef-00000000"
+    for site, cluster, name in (
+        ("nancy", "gros", ours),
+        ("rennes", "paravance", ours),
+        ("nantes", "econome", others),  # another machine's, or another state folder's here
+    ):
+        resources = f"{{cluster='{cluster}'}}/nodes=1,walltime=01:00:00"
+        job = {"name": name, "resources": resources, "types": ["deploy"], "queue": "default"}
+        oar.client().sites[site].jobs.create({**job, "command": "sleep 1"})
+    assert held() == []
+    (found,) = held(elsewhere=True)
+    assert (found.id, found.provider, found.state, found.things) == (
+        *("abcdef", "grid5000", "unrecorded"),
+        1,
+    )
+    release_all()
+    ended = {job.site: job.ended for job in api.jobs.values()}
+    assert ended == {"nancy": True, "rennes": True, "nantes": False}
+    assert held(elsewhere=True) == []
+
+
+def test_an_api_that_fails_hides_nothing_that_is_here(
+    state: Path, api: Grid5000Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Ledger(ledger_path()).hold("abcdef", [Thing("lease", "abcdef")])
+    api.faults.server_errors = 1000
+    tell_once.cache_clear()
+    assert [item.id for item in held(elsewhere=True)] == ["abcdef"]
+    assert "Reservations there that the ledger does not know" in capsys.readouterr().err

@@ -7,7 +7,6 @@ only places where the run could write.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import random
@@ -22,7 +21,7 @@ import pytest
 
 from discovery.testbed.down import held
 from discovery.testbed.home import home
-from discovery.testbed.local.nodes import image_lock
+from discovery.testbed.ours import LOCKS
 
 KILLS = int(os.environ.get("DISCOVERY_TEST_KILLS", "8"))
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300 + 60 * KILLS)]
@@ -106,7 +105,7 @@ def inventory(place: Place) -> dict[str, list[str]]:
             line for line in Path("/proc/self/mountinfo").read_text().splitlines() if ours(line)
         ],
         "nspawn": sorted(map(str, nspawn)),
-        "locks": [path.name for path in [image_lock(place.image)] if unused(path)],
+        "locks": [path.name for path in [image_lock(place.image)] if path.exists()],
         "state": sorted(
             str(path) for path in place.home.rglob("*") if path.name not in ("ledger.jsonl", "lock")
         ),
@@ -114,14 +113,10 @@ def inventory(place: Place) -> dict[str, list[str]]:
     }
 
 
-def unused(lock: Path) -> bool:
-    """Whether the file is there and no machine has locked it (another lease's may)."""
-    try:
-        with lock.open("r+") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (FileNotFoundError, BlockingIOError, PermissionError):
-        return False
-    return True
+def image_lock(image: Path) -> Path:
+    """The file that nspawn would make to lock ``image``, and would leave behind when killed."""
+    status = image.stat()
+    return LOCKS / f"inode-{status.st_dev}:{status.st_ino}"
 
 
 def processes(token: str, ours) -> list[tuple[int, str]]:

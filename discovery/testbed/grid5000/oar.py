@@ -5,11 +5,10 @@ The client is EnOSlib's (python-grid5000), configured by ``~/.python-grid5000.ya
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -26,15 +25,12 @@ from grid5000.exceptions import Grid5000AuthenticationError, Grid5000Error
 
 from discovery.errors import ConfigError, MachineError, TestbedError
 from discovery.experiment.load import read_yaml
+from discovery.testbed.grid5000.credentials import credentials_path
 
 ENDED = ("finishing", "terminated", "error")
+NOT_ENDED = "waiting,launching,running,hold,toLaunch,toAckReservation,suspended,resuming"
 REQUEST_TIMEOUT_S = 60.0
 POLL_S = 5.0
-
-
-def credentials_path() -> Path:
-    """Where python-grid5000 looks for the API's address, user and password."""
-    return Path(os.environ.get("HOME", "~")).expanduser() / ".python-grid5000.yaml"
 
 
 def require_credentials() -> None:
@@ -126,6 +122,23 @@ def jobs_named(name: str, sites: Iterable[str]) -> list[Any]:
         listed = api.sites[site].jobs.list(name=name, user=get_api_username())
         found += [job for job in listed if job.state not in ENDED]
     return found
+
+
+def all_jobs() -> list[tuple[str, str]]:
+    """The user's jobs that have not ended, at every site, as (name, site)."""
+    api = client()
+    sites = [site.uid for site in api.sites.list()]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        listed = pool.map(
+            lambda site: api.sites[site].jobs.list(user=get_api_username(), state=NOT_ENDED), sites
+        )
+        found = list(zip(sites, listed, strict=True))
+    return [
+        (job.name, site)
+        for site, jobs in found
+        for job in jobs
+        if job.state not in ENDED and isinstance(job.name, str)
+    ]
 
 
 def delete_jobs(name: str, sites: Iterable[str]) -> list[tuple[str, int]]:

@@ -1,8 +1,9 @@
 """Every name and address of a local testbed, from its lease's id and its prefix alone.
 
 Site *i* is ``<prefix>.<i>.0/24``: ``.1`` its router, ``.11`` and up its nodes, ``.254`` this
-machine, for control traffic. Names carry the lease's id, so that leases of several state folders
-can stand side by side; interfaces of the first namespace have at most 15 characters.
+machine, for control traffic. Names carry the lease's id and its state folder's mark, so that leases
+of several state folders can stand side by side, and each finds its own; interfaces of the first
+namespace have at most 15 characters, and therefore no mark.
 """
 
 from __future__ import annotations
@@ -24,17 +25,21 @@ class LocalNode:
 
 @dataclass(frozen=True)
 class Layout:
-    """The sites (by name) and nodes of lease ``lease`` under the address prefix ``prefix``."""
+    """The sites (by name) and nodes of lease ``lease`` under the address prefix ``prefix``.
+
+    ``mark`` is the state folder's (see :func:`~discovery.testbed.home.home_mark`).
+    """
 
     lease: str
     prefix: str
     sites: tuple[str, ...]
     nodes: tuple[LocalNode, ...]
+    mark: str
 
     @property
     def tag(self) -> str:
-        """What every name of this lease starts with."""
-        return f"dw-{self.lease}"
+        """What the name of every namespace, machine and cgroup of this lease starts with."""
+        return f"dw-{self.lease}-{self.mark}"
 
     def network(self, site: int) -> str:
         """The site's LAN, in CIDR notation."""
@@ -62,7 +67,7 @@ class Layout:
 
     def link(self, site: int) -> str:
         """The interface through which this machine reaches the site."""
-        return f"{self.tag}-s{site}"
+        return f"dw-{self.lease}-s{site}"
 
     @staticmethod
     def port(node: LocalNode) -> str:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from discovery.errors import TestbedError
+from discovery.testbed.home import home_path
 from discovery.testbed.ledger import Recorder, Thing
 from discovery.testbed.local.layout import Layout
+from discovery.testbed.processes import all_marked, same_place
 
 NAMESPACES = Path("/run/netns")
 
@@ -28,9 +31,24 @@ def refuse_prefix_in_use(prefix: str) -> None:
         if ipaddress.IPv4Network(destination, strict=False).subnet_of(ours):
             raise TestbedError(
                 f"The address prefix {prefix} is in use: interface {device} has {destination}; "
-                "give the testbed file another `prefix`, or release the lease that uses it "
-                "(`discovery testbed list`)."
+                f"give the testbed file another `prefix`, or release {_user(device)}."
             )
+
+
+def _user(device: str) -> str:
+    """The lease whose interface ``device`` is, and how to release it, as words for a sentence."""
+    match = re.fullmatch(r"dw-([0-9a-f]{6})-s\d+", device)
+    folders = {found.folder for found in all_marked()} if match else set()
+    for folder in sorted(folders):
+        if match and folder.name == match[1]:
+            home = folder.parent.parent
+            if same_place(folder, home_path() / "leases" / folder.name):
+                return f"lease {folder.name}, which uses it (`discovery testbed down`)"
+            return (
+                f"lease {folder.name} of another state folder, which uses it "
+                f"(`DISCOVERY_HOME={home} discovery testbed down`)"
+            )
+    return "what uses it (`discovery testbed list` shows leases)"
 
 
 def _destinations() -> Iterable[tuple[str, str]]:

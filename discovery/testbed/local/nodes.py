@@ -1,4 +1,9 @@
-"""Nodes of a local testbed: systemd booted by systemd-nspawn on an overlay of one image."""
+"""Nodes of a local testbed: systemd booted by systemd-nspawn on an overlay of one image.
+
+What a node writes is in memory, on a disk of a bounded size: a tmpfs that holds the overlay's upper
+half, ``/tmp`` and ``/dev/shm``, and one for ``/run``. Their mounts are in a namespace of the node's
+own, which ends with it, so none is ever left behind.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +11,49 @@ import shlex
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from discovery.errors import TestbedError
 from discovery.testbed.ledger import Recorder, Thing
 from discovery.testbed.local import cgroups
 from discovery.testbed.local.layout import Layout, LocalNode
+from discovery.testbed.local.limits import Disk
 from discovery.testbed.local.network import NAMESPACES
+from discovery.testbed.processes import marked
 
-# nspawn makes a folder per machine and a file per image here, and leaves them when it is killed.
+# nspawn makes a folder per machine here, and leaves it when it is killed.
 PROPAGATE = Path("/run/systemd/nspawn/propagate")
-LOCKS = Path("/run/systemd/nspawn/locks")
 BOOT_TIMEOUT = 90.0
 RETRY = 0.03
 # How long (s) a node may take to enter its cgroup, before an empty one means that it has ended.
 GRACE = 3.0
 
 
-def boot(layout: Layout, image: Path, folder: Path, recorder: Recorder) -> None:
+# Mounts a node's disk and becomes nspawn. Paths are relative, so that none needs quoting in a
+# mount's options. nspawn takes what is mounted already for its own /tmp and /run.
+_ON_ITS_DISK = """set -e
+name=$1 image=$2 disk=$3 size=$4 inodes=$5 run=$6
+shift 6
+mount -t tmpfs -o "mode=0755,size=${size}m,nr_inodes=$inodes" "$name" "$disk"
+cd "$disk"
+mkdir -m 0755 lower upper work root
+mkdir -m 1777 tmp shm
+mount --bind "$image" lower
+mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work "$name" root
+mount --bind tmp root/tmp
+mount -t tmpfs -o "mode=0755,nosuid,nodev,size=${run}m" "$name" root/run
+cd /
+exec "$@"
+"""
+
+
+def boot(
+    layout: Layout, image: Path, folder: Path, recorder: Recorder, disks: Mapping[str, Disk]
+) -> None:
     """Start every node of ``layout``; their consoles are written below ``folder``.
+
+    ``disks`` is what each may write, by alias.
 
     One shell starts them all in the background and ends: they belong to no process of ours, so a
     lease can outlive its run. Each puts itself into its cgroup before nspawn starts.
@@ -34,43 +62,63 @@ def boot(layout: Layout, image: Path, folder: Path, recorder: Recorder) -> None:
     recorder.hold(
         *(Thing("cgroup", str(group)) for group in groups),
         *(Thing("folder", str(PROPAGATE / layout.node_namespace(node))) for node in layout.nodes),
-        Thing("lockfile", str(image_lock(image))),
     )
     for group in groups:
         for node in layout.nodes:
             (group / node.alias).mkdir(parents=True, exist_ok=True)
     (folder / "consoles").mkdir(exist_ok=True)
+    (folder / "disk").mkdir(exist_ok=True)
     script = "\n".join(
-        _start(layout, node, [group / node.alias for group in groups], image, folder)
+        _start(
+            layout,
+            node,
+            [group / node.alias for group in groups],
+            image,
+            folder,
+            disks[node.alias],
+        )
         for node in layout.nodes
     )
-    done = subprocess.run(["sh"], input=script, capture_output=True, text=True, check=False)
+    # What every node has its own of needs no lock.
+    environment = {**marked(folder), "SYSTEMD_NSPAWN_LOCK": "0"}
+    done = subprocess.run(
+        ["sh"], input=script, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode or done.stderr:
         raise TestbedError(f"The nodes could not be started: {done.stderr.strip()}")
 
 
 def _start(
-    layout: Layout, node: LocalNode, groups: Sequence[Path], image: Path, folder: Path
+    layout: Layout,
+    node: LocalNode,
+    groups: Sequence[Path],
+    image: Path,
+    folder: Path,
+    size: Disk,
 ) -> str:
     machine = layout.node_namespace(node)
+    disk = folder / "disk"  # the same for all: each mounts its own there, in its own namespace
     command = [
-        *("setsid", "systemd-nspawn", "--quiet", f"--directory={image}", "--volatile=overlay"),
+        *("unshare", "--mount", "--propagation", "slave", "sh", "-c", _ON_ITS_DISK, "disk"),
+        *(machine, str(image), str(disk)),
+        *map(str, (size.rest_mb, size.inodes, size.run_mb)),
+        *("setsid", "systemd-nspawn", "--quiet", f"--directory={disk / 'root'}"),
         *("--boot", f"--machine={machine}", f"--hostname={node.alias}"),
         *("--register=no", "--keep-unit", f"--network-namespace-path={NAMESPACES / machine}"),
         *("--link-journal=no", "--resolv-conf=off", "--timezone=off", "--console=pipe"),
         "--capability=CAP_NET_ADMIN",  # a machine's root may shape its interfaces
-        f"--bind-ro={folder / 'id_ed25519.pub'}:/root/.ssh/authorized_keys",
-        f"--bind-ro={folder / 'hosts'}:/etc/hosts",
+        f"--bind={_bound(disk / 'shm')}:/dev/shm",
+        f"--bind-ro={_bound(folder / 'id_ed25519.pub')}:/root/.ssh/authorized_keys",
+        f"--bind-ro={_bound(folder / 'hosts')}:/etc/hosts",
     ]
     enter = "; ".join(f"echo 0 > {shlex.quote(str(group / 'cgroup.procs'))}" for group in groups)
     console = shlex.quote(str(console_file(folder, node.alias)))
     return f"({enter}; exec {shlex.join(command)}) </dev/null >{console} 2>&1 &"
 
 
-def image_lock(image: Path) -> Path:
-    """The file that nspawn locks while a machine runs from ``image``."""
-    status = image.stat()
-    return LOCKS / f"inode-{status.st_dev}:{status.st_ino}"
+def _bound(path: Path) -> str:
+    """``path`` as nspawn reads it in the middle of an option."""
+    return str(path).replace("\\", "\\\\").replace(":", "\\:")
 
 
 def console_file(folder: Path, alias: str) -> Path:

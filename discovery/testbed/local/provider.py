@@ -17,14 +17,17 @@ from enoslib.infra.provider import Provider
 from enoslib.objects import DefaultNetwork
 
 from discovery.errors import MachineError, TestbedError
-from discovery.testbed.home import lease_folder, ledger_path
+from discovery.testbed.home import home_mark, lease_folder, ledger_path
 from discovery.testbed.ledger import Ledger, Recorder, Thing
 from discovery.testbed.local import network, nodes
 from discovery.testbed.local.layout import CONTROL, FIRST_NODE, Layout, LocalNode
-from discovery.testbed.local.limits import raise_inotify, refuse_few_files
+from discovery.testbed.local.limits import disks, raise_inotify, refuse_few_files
 from discovery.testbed.release import release_lease
 
-PROGRAMS = ("ip", "systemd-nspawn", "setsid", "nsenter", "ssh", "ssh-keygen")
+PROGRAMS = (
+    *("ip", "systemd-nspawn", "setsid", "nsenter", "unshare", "mount"),
+    *("ssh", "ssh-keygen"),
+)
 
 SCHEMA = {
     "type": "object",
@@ -127,7 +130,7 @@ class LocalConf(BaseConfiguration):  # type: ignore[misc]  # EnOSlib has no type
                 f"The local testbed holds {CONTROL} sites of {CONTROL - FIRST_NODE} nodes at most; "
                 "lease fewer."
             )
-        return Layout(self.lease, self.prefix, sites, tuple(placed))
+        return Layout(self.lease, self.prefix, sites, tuple(placed), home_mark())
 
 
 class LocalProvider(Provider):  # type: ignore[misc]  # EnOSlib has no types
@@ -166,6 +169,7 @@ class LocalProvider(Provider):  # type: ignore[misc]  # EnOSlib has no types
         layout = self.provider_conf.layout
         network.refuse_prefix_in_use(layout.prefix)
         raise_inotify(len(layout.nodes))
+        sizes = disks({one.alias: one.roles[0] for one in self.provider_conf.machines})
         recorder = Recorder(Ledger(ledger_path()), layout.lease)
         if not recorder.ledger.held(layout.lease):  # made by EnOSlib alone, not by our factory
             recorder.record_lease("local", "an EnOSlib provider", layout.sites, kept=False)
@@ -175,7 +179,7 @@ class LocalProvider(Provider):  # type: ignore[misc]  # EnOSlib has no types
         make_key(folder)
         (folder / "hosts").write_text(layout.hosts_file(), encoding="utf-8")
         network.make_network(layout, recorder)
-        nodes.boot(layout, Path(self.provider_conf.image), folder, recorder)
+        nodes.boot(layout, Path(self.provider_conf.image), folder, recorder, sizes)
         nodes.wait_for_ssh(layout, folder)
 
     def _resources(self) -> tuple[Roles, Networks]:
@@ -210,7 +214,7 @@ def refuse_machine(image: Path) -> None:
     if missing:
         raise MachineError(
             f"The local testbed needs {', '.join(missing)}, which this machine lacks; try "
-            "`apt-get install iproute2 systemd-container openssh-client util-linux`."
+            "`apt-get install iproute2 systemd-container openssh-client util-linux mount`."
         )
     if not (image / "usr").is_dir():
         raise MachineError(

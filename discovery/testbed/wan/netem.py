@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import subprocess
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from discovery.errors import WanError
 from discovery.experiment.models import WanSettings
+from discovery.testbed.home import home_mark
 from discovery.testbed.ledger import Recorder, Thing
 from discovery.testbed.wan.base import Delays, Wan
 from discovery.testbed.wan.measure import Ping
@@ -79,7 +79,7 @@ class NetemWan(Wan):
     @property
     def backbone(self) -> str:
         """The name of the backbone's namespace, one per lease."""
-        return "wan-" + hashlib.sha256(str(self.folder).encode()).hexdigest()[:10]
+        return f"dw-{self.folder.name}-{home_mark(self.folder.parent.parent)}-wan"
 
     def close(self) -> None:
         """Removes the backbone, and with it every router's link to it."""

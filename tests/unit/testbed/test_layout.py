@@ -16,7 +16,7 @@ def layout(sites: int, lease: str = "a1b2c3") -> Layout:
         for number, site in enumerate(names, 1)
         for position, role in enumerate(ROLES)
     )
-    return Layout(lease, "10.77", names, nodes)
+    return Layout(lease, "10.77", names, nodes, "0123abcd")
 
 
 def test_addresses_and_names_of_a_site():
@@ -26,8 +26,8 @@ def test_addresses_and_names_of_a_site():
     assert plan.network(2) == "10.77.2.0/24"
     assert plan.gateway(2) == "10.77.2.1"
     assert [plan.address(node) for node in (control, client)] == ["10.77.2.11", "10.77.2.12"]
-    assert plan.site_namespace(2) == "dw-a1b2c3-site-2"
-    assert plan.node_namespace(client) == "dw-a1b2c3-site-2-client"
+    assert plan.site_namespace(2) == "dw-a1b2c3-0123abcd-site-2"
+    assert plan.node_namespace(client) == "dw-a1b2c3-0123abcd-site-2-client"
     assert "10.77.2.12 site-2-client" in plan.hosts_file().splitlines()
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from discovery import cli
 from discovery.errors import DiscoveryError, StorageError
 from discovery.testbed import down, ledger, processes
 from discovery.testbed.entries import LONGEST, Odd, is_cut_off, parse, read
+from discovery.testbed.home import home_mark, machine_mark
 from discovery.testbed.ledger import Held, Ledger, Thing
 from discovery.testbed.lock import holder, lock
 from discovery.testbed.ours import may_be_ours
@@ -71,6 +73,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ledger.tell_once.cache_clear()
     (tmp_path / "leases").mkdir()
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def sleeper() -> Iterator[int]:
+    """A process that lives and has nothing to do with us."""
+    with subprocess.Popen(["sleep", "60"]) as child:
+        yield child.pid
+        child.kill()
 
 
 def entry(**change: object) -> str:
@@ -143,6 +153,11 @@ def test_a_line_longer_than_any_entry_is_not_held_in_memory(tmp_path):
     assert [item if isinstance(item, Odd) else item[0] for item in found] == [1, Odd(2), 3]
 
 
+def filled(name: str, home: Path) -> str:
+    mark = home_mark(home)
+    return name.format(home=home, mark=mark, tag=f"dw-a1b2c3-{mark}", machine=machine_mark())
+
+
 def _folder(path: Path) -> None:
     path.mkdir()
 
@@ -208,18 +223,22 @@ def test_a_lock_signed_by_a_stranger_is_nobodys(home, content):
         ("mount", "{home}/leases/a1b2c3/../..", {}),
         ("mount", "{home}/leases/a1b2c3", {}),
         ("namespace", "other", {}),
-        ("namespace", "../dw-a1b2c3-x", {}),
-        ("namespace", "dw-a1b2c3-/../../../etc", {}),
-        ("namespace", "dw-d4e5f6-site-1", {}),
+        ("namespace", "../{tag}-x", {}),
+        ("namespace", "{tag}-/../../../etc", {}),
+        ("namespace", "dw-a1b2c3-site-1", {}),
+        ("namespace", "dw-a1b2c3-00000000-site-1", {}),
+        ("namespace", "dw-d4e5f6-{mark}-site-1", {}),
         ("link", "eth0", {}),
         ("link", "lo", {}),
         ("link", "dw-a1b2c3-s1 up", {}),
         ("cgroup", "/sys/fs/cgroup", {}),
         ("cgroup", "/sys/fs/cgroup/system.slice", {}),
-        ("cgroup", "/sys/fs/cgroup/dw-a1b2c3/..", {}),
-        ("cgroup", "/tmp/dw-a1b2c3", {}),
+        ("cgroup", "/sys/fs/cgroup/{tag}/..", {}),
+        ("cgroup", "/tmp/{tag}", {}),
+        ("cgroup", "/sys/fs/cgroup/dw-a1b2c3-00000000", {}),
         ("lockfile", "/etc/passwd", {}),
         ("lockfile", "/run/systemd/nspawn/locks/../../x", {}),
+        ("reservation", "x-a1b2c3-00000000", {"provider": "grid5000", "sites": ["nancy"]}),
         ("reservation", "discovery-d4e5f6", {"provider": "grid5000", "sites": ["nancy"]}),
         ("reservation", "discovery-a1b2c3", {"provider": "grid5000", "sites": 5}),
         ("reservation", "discovery-a1b2c3", {"provider": "grid5000"}),
@@ -233,6 +252,9 @@ def test_a_lock_signed_by_a_stranger_is_nobodys(home, content):
         ("lease", "a1b2c3", {"sites": 5}),
         ("lease", "a1b2c3", {"sites": [5]}),
         ("lease", "a1b2c3", {"purpose": {}}),
+        ("lease", "a1b2c3", {"kept": 1}),
+        ("lease", "a1b2c3", {"pid": 1, "start": "START", "boot": "BOOT"}),
+        ("lease", "a1b2c3", {"pid": "SLEEPER", "start": "SLEEPER'S", "boot": "BOOT"}),
         ("process", "0", {"start": 1, "boot": "BOOT"}),
         ("process", "-1", {"start": 1, "boot": "BOOT"}),
         ("process", "x", {"start": 1, "boot": "BOOT"}),
@@ -245,7 +267,9 @@ def test_a_lock_signed_by_a_stranger_is_nobodys(home, content):
         ("process", "SELF", {"start": 1.5, "boot": "BOOT"}),
     ],
 )
-def test_what_cannot_be_ours_is_told_and_left_alone(home, capsys, monkeypatch, kind, name, details):
+def test_what_cannot_be_ours_is_told_and_left_alone(
+    home, capsys, monkeypatch, sleeper, kind, name, details
+):
     def never(*_: object, **__: object) -> None:
         raise AssertionError("something was to be removed")
 
@@ -254,9 +278,11 @@ def test_what_cannot_be_ours_is_told_and_left_alone(home, capsys, monkeypatch, k
     monkeypatch.setattr(subprocess, "run", never)
     monkeypatch.setattr(processes, "kill", never)
     monkeypatch.setattr(Path, "unlink", never)
+    monkeypatch.setattr(os, "pidfd_open", never)
     pid = {"SELF": os.getpid(), "PARENT": os.getppid()}.get(name)
-    name = str(pid or name.replace("{home}", str(home)))
+    name = str(pid or filled(name, home))
     real = {"BOOT": processes.boot_id(), "START": processes.start_time(int(pid or 1))}
+    real |= {"SLEEPER": sleeper, "SLEEPER'S": processes.start_time(sleeper)}
     details = {
         key: real.get(value, value) if isinstance(value, str) else value
         for key, value in details.items()
@@ -284,15 +310,16 @@ def test_a_lease_that_is_none_of_ours_is_told(home, capsys, lease):
     [
         ("lease", "a1b2c3", {}),
         ("folder", "{home}/leases/a1b2c3", {}),
-        ("folder", "/run/systemd/nspawn/propagate/dw-a1b2c3-site-1-control", {}),
-        ("namespace", "dw-a1b2c3-site-1-control", {}),
+        ("folder", "/run/systemd/nspawn/propagate/{tag}-site-1-control", {}),
+        ("namespace", "{tag}-site-1-control", {}),
         ("link", "dw-a1b2c3-s12", {}),
         ("mount", "{home}/leases/a1b2c3/root", {}),
-        ("cgroup", "/sys/fs/cgroup/systemd/dw-a1b2c3", {}),
-        ("cgroup", "/sys/fs/cgroup/dw-a1b2c3", {}),
+        ("cgroup", "/sys/fs/cgroup/systemd/{tag}", {}),
+        ("cgroup", "/sys/fs/cgroup/{tag}", {}),
         ("lockfile", "/run/systemd/nspawn/locks/inode-65024:5079045", {}),
         ("process", "4194303", {"start": 1, "boot": "an earlier one"}),
         ("reservation", "discovery-a1b2c3", {"provider": "grid5000", "sites": ["nancy"]}),
+        ("reservation", "x-a1b2c3-{machine}", {"provider": "grid5000", "sites": ["nancy"]}),
         (
             "reservation",
             "static 10.0.0.1",
@@ -305,7 +332,7 @@ def test_a_lease_that_is_none_of_ours_is_told(home, capsys, lease):
     ],
 )
 def test_what_a_lease_makes_may_be_released(kind, name, details):
-    name = name.replace("{home}", "/nowhere")
+    name = filled(name, Path("/nowhere"))
     assert may_be_ours(Held("a1b2c3", kind, name, 0.0, details), Path("/nowhere"))
 
 
