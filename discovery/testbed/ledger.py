@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.errors import StorageError
+from discovery.outside import visible
 from discovery.storage import storing
 from discovery.testbed.entries import KINDS, Entry, Kind, Odd, not_a_file, read
 from discovery.testbed.home import LEDGER, LOCK
@@ -163,7 +164,7 @@ def _passed_over(odd: list[Odd]) -> str:
 @cache
 def tell_once(sentence: str) -> None:
     """Say ``sentence`` on standard error, if this process has not said it before."""
-    print(sentence, file=sys.stderr, flush=True)
+    print(visible(sentence), file=sys.stderr, flush=True)
 
 
 class Recorder:

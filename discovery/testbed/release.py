@@ -11,7 +11,7 @@ from pathlib import Path
 
 from discovery.errors import DiscoveryError, TestbedError
 from discovery.testbed import marks, processes
-from discovery.testbed.home import lease_folder, ledger_path
+from discovery.testbed.home import LEDGER, home_path
 from discovery.testbed.ledger import Held, Ledger, Thing
 from discovery.testbed.local import cgroups, network
 from discovery.testbed.ours import of_this_folder
@@ -32,12 +32,13 @@ def release_lease(lease: str, elsewhere: Iterable[Held] = ()) -> None:
     thing resists, which then stays in the ledger, and raises a :class:`TestbedError` at the end.
     ``elsewhere`` are reservations of it that are not in the ledger.
     """
-    ledger = Ledger(ledger_path())
-    processes.kill_all_of(lease_folder(lease))
+    home = home_path()  # which may be gone, or on a disk that takes nothing any more
+    ledger = Ledger(home / LEDGER)
+    processes.kill_all_of(home / "leases" / lease)
     failures: list[str] = []
     held = of_this_folder(ledger.held(lease), ledger.path)
     known = {(thing.kind, thing.name) for thing in held}
-    unknown = [*marks.things(ledger.path.parent, lease), *elsewhere]
+    unknown = [*marks.things(home, lease), *elsewhere]
     held += [thing for thing in unknown if (thing.kind, thing.name) not in known]
     for kind in ORDER:
         if kind == "lease" and failures:

@@ -31,6 +31,7 @@ def refuse_few_files() -> None:
             "set (a container's --ulimit, limits.conf, LimitNOFILE)."
         )
 
+
 # Of the memory that is free when a lease begins, what the files of all its nodes may take together.
 FILES_SHARE = 0.6
 # A client writes its load's records alone; every other node may have databases.

@@ -33,6 +33,7 @@ GRACE = 3.0
 # Mounts a node's disk and becomes nspawn. Paths are relative, so that none needs quoting in a
 # mount's options. nspawn takes what is mounted already for its own /tmp and /run.
 _ON_ITS_DISK = """set -e
+umask 022
 name=$1 image=$2 disk=$3 size=$4 inodes=$5 run=$6
 shift 6
 mount -t tmpfs -o "mode=0755,size=${size}m,nr_inodes=$inodes" "$name" "$disk"
@@ -41,6 +42,7 @@ mkdir -m 0755 lower upper work root
 mkdir -m 1777 tmp shm
 mount --bind "$image" lower
 mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work "$name" root
+mkdir -p root/tmp root/run
 mount --bind tmp root/tmp
 mount -t tmpfs -o "mode=0755,nosuid,nodev,size=${run}m" "$name" root/run
 cd /
@@ -126,7 +128,9 @@ def console_file(folder: Path, alias: str) -> Path:
     return folder / "consoles" / f"{alias}.log"
 
 
-def wait_for_ssh(layout: Layout, folder: Path, *, timeout: float = BOOT_TIMEOUT) -> None:
+def wait_for_ssh(
+    layout: Layout, image: Path, folder: Path, *, timeout: float = BOOT_TIMEOUT
+) -> None:
     """Return when every node greets on port 22.
 
     A node that has ended, or does not greet within ``timeout`` seconds, is a
@@ -140,9 +144,10 @@ def wait_for_ssh(layout: Layout, folder: Path, *, timeout: float = BOOT_TIMEOUT)
             ended = waited > GRACE and not any(cgroups.members(group / node.alias))
             if ended or waited > timeout:
                 what = "ended while it booted" if ended else f"gave no SSH in {timeout:.0f} s"
+                console = _tail(console_file(folder, node.alias))
                 raise TestbedError(
                     f"Node {node.alias} {what}; its console ends with: "
-                    f"{_tail(console_file(folder, node.alias))}"
+                    f"{console.replace(str(folder / 'disk' / 'root'), str(image))}"
                 )
             time.sleep(RETRY)
 

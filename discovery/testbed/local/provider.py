@@ -180,7 +180,7 @@ class LocalProvider(Provider):  # type: ignore[misc]  # EnOSlib has no types
         (folder / "hosts").write_text(layout.hosts_file(), encoding="utf-8")
         network.make_network(layout, recorder)
         nodes.boot(layout, Path(self.provider_conf.image), folder, recorder, sizes)
-        nodes.wait_for_ssh(layout, folder)
+        nodes.wait_for_ssh(layout, Path(self.provider_conf.image), folder)
 
     def _resources(self) -> tuple[Roles, Networks]:
         layout = self.provider_conf.layout

@@ -19,6 +19,8 @@ def ailment(folder: Path) -> str | None:
             wan.pulse()
     except WanError as error:
         return str(error)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return f"what {folder} says of it cannot be read; release the lease and take a new one."
     return None
 
 
