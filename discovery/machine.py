@@ -38,6 +38,19 @@ def ready(verb: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def readable() -> Iterator[None]:
+    """Make what the body makes as if the umask were 022, whatever it is.
+
+    For what other users' programs must read: an image, a lease's files. It is the whole process's.
+    """
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def allow_open_files(wanted: int = OPEN_FILES) -> None:
     """Let this process and its children have ``wanted`` files open, or as many as we may say."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -9,9 +9,44 @@ LOCK=scripts/requirements.lock
 export LC_ALL=C.UTF-8 PYTHONHASHSEED=0
 # With it, each of the many programs that a run starts would compile pandas and EnOSlib anew.
 unset PYTHONDONTWRITEBYTECODE
+# What root makes here, nodes and their users must be able to read; what is secret has its own mode.
+umask 022
 
 say() { printf '» %s\n' "$*"; }
 stop() { printf '%s\n' "$*" >&2; exit 3; }
+
+[ -w . ] || stop "$PWD cannot be written by user $(id -u), and the workbench, its caches and all results go below it; nothing was changed; clone it as that user, or to a disk that is not read-only"
+
+is_usable() { [ -d "$1" ] && [ -w "$1" ] && [ -x "$1" ]; }
+
+# What a container's -u, a service's account or a read-only home lack, from below the checkout: the
+# programs that a run starts each want caches, a name and a home, and say so in tracebacks.
+lend() {
+    local below="$PWD/.lent" name
+    if ! is_usable "${TMPDIR:-/tmp}"; then
+        mkdir -p "$below/tmp"
+        export TMPDIR="$below/tmp"
+    fi
+    if ! id -un >/dev/null 2>&1; then
+        export LOGNAME="${LOGNAME:-uid$(id -u)}" USER="${USER:-uid$(id -u)}"
+    fi
+    [ -n "${HOME:-}" ] && is_usable "$HOME" && return
+    if [ ! -d "${HOME:-}" ]; then
+        mkdir -p "$below/home"
+        export HOME="$below/home"
+    fi
+    for name in XDG_CACHE_HOME XDG_DATA_HOME UV_CACHE_DIR MPLCONFIGDIR IPYTHONDIR JUPYTER_CONFIG_DIR \
+        JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR ANSIBLE_HOME TEXMFVAR; do
+        [ -n "${!name:-}" ] && is_usable "${!name}" && continue
+        mkdir -p "$below/$name"
+        export "$name=$below/$name"
+    done
+}
+lend
+# Behind a company's proxy, its certificate is among the machine's and not among uv's own.
+if [ -f /etc/ssl/certs/ca-certificates.crt ]; then export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-1}"; fi
+# A bare PATH has no folder for what only root runs, which Debian's packages and the testbed do.
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 is_root() { [ "$(id -u)" = 0 ]; }
 is_debian_12() { grep -qs '^VERSION_ID="12"' /etc/os-release && grep -qs '^ID=debian' /etc/os-release; }

@@ -26,6 +26,7 @@ from discovery.deploy.cockroach import program
 from discovery.deploy.cockroach.fetch import fetch
 from discovery.deploy.logs import new_log
 from discovery.errors import DeployError, MachineError
+from discovery.machine import readable
 from discovery.testbed.home import home
 from discovery.whole import whole_folder
 
@@ -84,14 +85,33 @@ def image_folder() -> Path:
 
 
 def rootfs() -> Path:
-    """The root file system of the baked image; a :class:`MachineError` if there is none."""
+    """The root file system of the baked image; a :class:`MachineError` if there is none to use."""
     path = image_folder() / "rootfs"
-    if not (path / MARKER).is_file():
+    if (why := why_not(path)) is not None:
         raise MachineError(
-            f"the node image {image_hash()} is not baked on this machine:"
-            " run scripts/reproduce or `discovery image bake`"
+            f"the node image {image_hash()} {why}: run scripts/reproduce or `discovery image bake`"
         )
     return path
+
+
+def why_not(root: Path) -> str | None:
+    """Why nodes cannot boot ``root``, in words that follow the image's name; None if they can.
+
+    An image whose programs only root may run has the hash of a good one: an older version of the
+    workbench baked it under a strict umask.
+    """
+    try:
+        if not (root / MARKER).is_file():
+            return "is not baked yet"
+        for folder in (root / "opt", *(root / "opt").glob("*")):
+            if folder.is_dir() and folder.stat().st_mode & 0o005 != 0o005:
+                return (
+                    "was baked under a strict umask, so the users of its services may not enter "
+                    f"/{folder.relative_to(root)}"
+                )
+    except PermissionError:
+        return "may not be looked at by this user"
+    return None
 
 
 def bake(progress: Callable[[str], None]) -> Path:
@@ -103,12 +123,21 @@ def bake(progress: Callable[[str], None]) -> Path:
     it cannot be had is no error.
     """
     _check_machine()
+    with readable():
+        return _baked(progress)
+
+
+def _baked(progress: Callable[[str], None]) -> Path:
     program.find()  # one that is named and cannot be used is told before the minutes of a bake
     images = image_folder().parent
     with _alone(images, progress):
         for stale in images.glob(".bake-*"):
             shutil.rmtree(stale)
-        if not (image_folder() / "rootfs" / MARKER).is_file():
+        root = image_folder() / "rootfs"
+        if (why := why_not(root)) is not None:
+            if root.exists():
+                progress(f"the image {why}: it is baked anew")
+                root.rename(Path(tempfile.mkdtemp(prefix=".bake-", dir=images)) / "rootfs")
             _bake(images, progress)
         found = fetch(progress)
         if found is not None:

@@ -253,11 +253,12 @@ def _paper() -> Iterable[Finding]:
 
 
 def _image() -> Iterable[Finding]:
-    baked = _baked()
+    why = image.why_not(_rootfs())
+    baked = why is None
     yield Finding(
         "node image",
         baked,
-        f"{image.image_hash()}, {'baked' if baked else 'not baked yet'}",
+        f"{image.image_hash()}, {'baked' if why is None else why}",
         "the local testbed",
         "is what every node boots: Debian, OpenStack, the databases and Rally",
         "scripts/reproduce bakes it; by hand: discovery image bake",
@@ -300,7 +301,11 @@ def _cockroach() -> Iterable[Finding]:
 
 
 def _baked() -> bool:
-    return (home_path() / "images" / image.image_hash() / "rootfs" / image.MARKER).is_file()
+    return image.why_not(_rootfs()) is None
+
+
+def _rootfs() -> Path:
+    return home_path() / "images" / image.image_hash() / "rootfs"
 
 
 def _wan_backend() -> str | None:

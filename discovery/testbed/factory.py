@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 
 from discovery.errors import DiscoveryError, MachineError, TestbedError, shortened
+from discovery.machine import readable
+from discovery.storage import storing
 from discovery.testbed import environment
 from discovery.testbed.access import write_access
 from discovery.testbed.config import Testbed
@@ -103,14 +105,16 @@ def _acquire(
     folder = lease_folder(lease_id)
     recorder = Recorder(Ledger(ledger_path()), lease_id)
     recorder.record_lease(testbed.provider, purpose, names, kept=False)
+    safe = "what had been made of it is released"
     try:
-        recorder.record_folder(folder)
-        # Programs other than root's must reach the hosts file inside, but not list keys.
-        folder.mkdir(mode=0o711)
-        environment.configure(folder, kept=kept)
-        request = Request(lease_id, purpose, wanted, folder, recorder)
-        opened = PROVIDERS[testbed.provider].open(testbed, request)
-        write_access(folder, opened.nodes)
+        with readable(), storing(folder, "the files of a lease", safe=safe, alone=False):
+            recorder.record_folder(folder)
+            # Programs other than root's must reach the hosts file inside, but not list keys.
+            folder.mkdir(mode=0o711)
+            environment.configure(folder, kept=kept)
+            request = Request(lease_id, purpose, wanted, folder, recorder)
+            opened = PROVIDERS[testbed.provider].open(testbed, request)
+            write_access(folder, opened.nodes)
     except BaseException:
         with _signals_wait():
             _give_back(lease_id, folder)

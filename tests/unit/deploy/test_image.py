@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -85,3 +87,54 @@ def test_indexes_and_proxies_are_passed_on_and_nothing_else(monkeypatch):
     monkeypatch.setenv("SECRET", "x")
     assert image.index_environment()["https_proxy"] == "http://proxy:3128"
     assert "SECRET" not in image.index_environment()
+
+
+@pytest.mark.parametrize("closed", ["opt", "opt/openstack", "opt/rally"])
+def test_an_image_that_was_baked_under_a_strict_umask_is_told_and_baked_anew(
+    tmp_path, monkeypatch, closed
+):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
+    root = image.image_folder() / "rootfs"
+    for folder in ("etc", "opt/openstack", "opt/rally"):
+        (root / folder).mkdir(parents=True)
+    (root / image.MARKER).touch()
+    image.rootfs()
+    (root / closed).chmod(0o700)
+    with pytest.raises(MachineError, match=rf"strict umask, .* may not enter /{closed}: run"):
+        image.rootfs()
+
+    def bake(images, _progress):
+        assert not root.exists()
+        (root / "etc").mkdir(parents=True)
+        (root / image.MARKER).touch()
+
+    told = []
+    monkeypatch.setattr(image, "_check_machine", lambda: None)
+    monkeypatch.setattr(image, "_bake", bake)
+    monkeypatch.setattr(image, "fetch", lambda _: None)
+    assert image.bake(told.append) == root
+    assert len(told) == 1
+    assert told[0].endswith(f"may not enter /{closed}: it is baked anew")
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_the_umask_is_not_in_the_image(tmp_path, monkeypatch, mask):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
+    root = image.image_folder() / "rootfs"
+
+    def bake(_images, _progress):
+        subprocess.run(["mkdir", "-p", root / "opt/openstack", root / "etc"], check=True)
+        (root / image.MARKER).touch()
+
+    root.parent.mkdir(parents=True)
+    monkeypatch.setattr(image, "_check_machine", lambda: None)
+    monkeypatch.setattr(image, "_bake", bake)
+    monkeypatch.setattr(image, "fetch", lambda _: None)
+    before = os.umask(mask)
+    try:
+        image.bake(print)
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    assert (root / "opt/openstack").stat().st_mode & 0o777 == 0o755
+    assert (root / image.MARKER).stat().st_mode & 0o777 == 0o644
