@@ -51,6 +51,23 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 is_root() { [ "$(id -u)" = 0 ]; }
 is_debian_12() { grep -qs '^VERSION_ID="12"' /etc/os-release && grep -qs '^ID=debian' /etc/os-release; }
 
+# One temporary folder for a run and all that it starts, locked as discovery/machine.py locks its own:
+# what a killed run left of it, or a killed command, is swept by the next. Whoever still runs for
+# that one holds the lock, too.
+own_scratch() {
+    local base="${TMPDIR:-/tmp}" left
+    command -v flock >/dev/null || return 0
+    for left in "$base"/discovery-????????.scratch; do
+        if [ -O "$left" ]; then (flock --nonblock 9 && rm -rf "$left") 9<"$left" || true; fi
+    done
+    SCRATCH="$base/discovery-$(od -An -N4 -tx4 /dev/urandom | tr -d ' ').scratch"
+    mkdir -m 700 "$SCRATCH" || stop "$base cannot be written, where temporary files go; nothing was changed; make room, or set TMPDIR to another folder"
+    exec 9<"$SCRATCH"
+    flock --nonblock 9
+    trap 'rm -rf "$SCRATCH"' EXIT
+    export TMPDIR="$SCRATCH" JUPYTER_RUNTIME_DIR="$SCRATCH/jupyter"
+}
+
 need_testbed_machine() {
     local instead="what works everywhere: scripts/reproduce --from-archive"
     is_root || stop "The local testbed needs root (network namespaces, nodes); run this as root, or $instead"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,98 @@ def test_what_a_killed_one_left_is_put_right(install):
     assert install(f"{conf}{THEIRS};{away};{ours}")[1].endswith(theirs)
     assert install(f"{conf}{THEIRS}")[1].endswith(theirs)
     assert install(f"{conf}{ours}")[1].endswith("left:\n")
+
+
+# Somebody else than root, who may read a checkout that is where only root can.
+SOMEBODY = (
+    *("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"),
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+)
+BARE = {"PATH": "/usr/bin:/bin", "LANG": "C"}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """What looks like a checkout, and belongs to a user who has no name."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become somebody else")
+    folder = tmp_path / "checkout"
+    shutil.copytree(SCRIPTS, folder / "scripts")
+    for name in ("discovery", "experiments", "notebooks", "paper", "workflow", "pyproject.toml"):
+        (folder / name).symlink_to(SCRIPTS.parent / name)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 54321, 54321, follow_symlinks=False)
+    return folder
+
+
+def sourced(checkout, command, **environment):
+    """Run ``command`` after scripts/lib.sh, as that user."""
+    return subprocess.run(
+        [*SOMEBODY, "bash", "-c", f". scripts/lib.sh; {command}"],
+        cwd=checkout, env=BARE | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_checkout_that_cannot_be_written_is_one_sentence():
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become somebody else")
+    done = run(*SOMEBODY, str(SCRIPTS / "reproduce"), "--from-archive", env=BARE)
+    assert done.returncode == 3
+    assert f"{SCRIPTS.parent} cannot be written by user 54321" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("home", [None, "/nonexistent", "/proc"])
+def test_who_has_no_name_no_home_and_no_tmp_gets_them_below_the_checkout(checkout, home):
+    given = {"TMPDIR": "/nonexistent", **({"HOME": home} if home else {})}
+    show = 'echo "$LOGNAME $USER"; for name in HOME TMPDIR UV_CACHE_DIR XDG_CACHE_HOME MPLCONFIGDIR'
+    done = sourced(checkout, f'{show} IPYTHONDIR; do echo "${{!name}}"; done', **given)
+    assert done.stderr == ""
+    names, its_home, *folders = done.stdout.splitlines()
+    assert names == "uid54321 uid54321"
+    if home != "/proc":  # a home that is there is kept: what it holds may be wanted
+        folders.append(its_home)
+    for folder in map(Path, folders):
+        assert folder.is_relative_to(checkout / ".lent")
+        assert folder.stat().st_uid == 54321
+
+
+def test_who_has_all_of_it_keeps_it(checkout):
+    done = sourced(checkout, "env", HOME=str(checkout), LOGNAME="me", USER="me")
+    assert "LOGNAME=me" in done.stdout.splitlines()
+    assert "lent" not in done.stdout
+    assert not (checkout / ".lent").exists()
+
+
+def test_snakemake_starts_for_who_has_no_name_and_no_home(checkout):
+    binaries = Path(sys.executable).parent
+    flow = f"PATH={binaries}:$PATH snakemake --profile workflow/profiles/local --dryrun --quiet"
+    archived = "--config source=archive tier=laptop"
+    done = sourced(checkout, f"{flow} {archived}", HOME="/nonexistent")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+
+
+def test_the_umask_of_whoever_runs_it_does_not_matter():
+    done = run("bash", "-c", f"umask 077; . {SCRIPTS}/lib.sh; umask")
+    assert done.stdout == "0022\n"
+
+
+def test_what_a_killed_run_left_is_swept_by_the_next_and_a_living_ones_is_not(tmp_path):
+    own = f"export TMPDIR={tmp_path}; . {SCRIPTS}/lib.sh; own_scratch; touch $TMPDIR/x; "
+    for foreign in ("discovery-mine", "tmp.0123"):
+        (tmp_path / foreign).mkdir()
+    run("bash", "-c", f"{own} kill -KILL $$")
+    (left,) = tmp_path.glob("*.scratch")
+    living = subprocess.Popen(
+        ["bash", "-c", f"{own} echo; read _"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    living.stdout.readline()
+    assert not left.exists()
+    (other,) = tmp_path.glob("*.scratch")
+    done = run("bash", "-c", f"{own} ls {tmp_path}; echo $TMPDIR; mktemp")
+    assert other.name in done.stdout
+    *_, its_own, made = done.stdout.splitlines()
+    assert Path(made).parent == Path(its_own)
+    living.communicate(b"\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["discovery-mine", "tmp.0123"]
