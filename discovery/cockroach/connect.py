@@ -8,7 +8,7 @@ drains, starts, or lacks the other nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.engine.url import URL
@@ -74,8 +74,13 @@ def _host(text: str, port: int) -> tuple[str, str]:
 
 
 def switch(url: URL, name: str) -> tuple[URL, str | None]:
-    """An option ``name=on|off`` of the URL's query, and the URL without it; None if not given."""
+    """An option ``name=on|off`` of the URL's query; see :func:`choice`."""
+    return choice(url, name, ("on", "off"))
+
+
+def choice(url: URL, name: str, allowed: Sequence[str]) -> tuple[URL, str | None]:
+    """The URL without the option ``name`` of its query, and its value; None if not given."""
     value = url.query.get(name)
-    if value not in {None, "on", "off"}:
-        raise UrlError(f"{name}={value}: must be on or off")
+    if value is not None and value not in allowed:
+        raise UrlError(f"{name}={value}: must be {' or '.join(allowed)}")
     return url.difference_update_query([name]), value if isinstance(value, str) else None

@@ -12,16 +12,21 @@ from sqlalchemy.engine.interfaces import ConnectArgsType
 from sqlalchemy.engine.url import URL
 from sqlalchemy_cockroachdb.psycopg2 import CockroachDBDialect_psycopg2
 
-from discovery.cockroach import connect, migrations, oslo
+from discovery.cockroach import connect, foreign_keys, migrations, oslo
 from discovery.cockroach.driver import Driver
 
 PORT = 26257
 AUTOCOMMIT_BEFORE_DDL = "autocommit_before_ddl"
 
 
+class CockroachContext(foreign_keys.Context, CockroachDBDialect_psycopg2.execution_ctx_cls):  # type: ignore[misc]
+    """A statement's execution, with what follows a statement of DDL."""
+
+
 class CockroachDialect(Driver, CockroachDBDialect_psycopg2):  # type: ignore[misc]
     """``cockroachdb+oslo://user@local:26257/db?host=other:26257&autocommit_before_ddl=off``."""
 
+    execution_ctx_cls = CockroachContext
     supports_statement_cache = True
 
     @classmethod
@@ -40,7 +45,7 @@ class CockroachDialect(Driver, CockroachDBDialect_psycopg2):  # type: ignore[mis
         """
         url, value = connect.switch(url, AUTOCOMMIT_BEFORE_DDL)
         session = {AUTOCOMMIT_BEFORE_DDL: value} if value else {}
-        return [], connect.arguments(url, PORT, session)
+        return [], self.arguments(url, PORT, session)
 
 
 dialect = CockroachDialect

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from discovery.cockroach import states
+from sqlalchemy.engine.url import URL
+
+from discovery.cockroach import connect, foreign_keys, states
 from discovery.cockroach.hosts import Hosts
 
 
@@ -17,7 +20,14 @@ class Driver:
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         self._hosts = Hosts()
+        self.foreign_key_indexes = True
         super().__init__(*arguments, **keywords)
+
+    def arguments(self, url: URL, port: int, session: Mapping[str, str]) -> dict[str, Any]:
+        """Those of ``psycopg2.connect``; what the URL says of foreign keys is kept here."""
+        url, indexes = connect.switch(url, foreign_keys.OPTION)
+        self.foreign_key_indexes = indexes != "off"
+        return connect.arguments(url, port, session)
 
     def connect(self, *arguments: Any, **keywords: Any) -> Any:
         """A connection to the first of the hosts that lets us in; see :class:`Hosts`."""

@@ -57,6 +57,16 @@ def test_serializable_unless_the_url_says_otherwise():
     assert given_too["options"] == f"{ours} -c search_path=x"
 
 
+def test_the_ordinary_level_where_the_url_says_so():
+    found = keywords("postgresql+oslo://h/db?isolation=read-committed")
+    assert found["options"] == r"-c default_transaction_isolation=read\ committed"
+    assert keywords("postgresql+oslo://h/db?isolation=serializable") == keywords(
+        "postgresql+oslo://h/db"
+    )
+    with pytest.raises(UrlError, match="isolation=chaos: must be serializable or read-committed"):
+        keywords("postgresql+oslo://h/db?isolation=chaos")
+
+
 @pytest.mark.parametrize("value", ["on", "off"])
 def test_autocommit_before_ddl(value):
     found = keywords(f"cockroachdb+oslo://h/db?autocommit_before_ddl={value}")
@@ -69,6 +79,7 @@ def test_autocommit_before_ddl(value):
     ("query", "said"),
     [
         ("autocommit_before_ddl=maybe", "autocommit_before_ddl=maybe: must be on or off"),
+        ("foreign_key_indexes=yes", "foreign_key_indexes=yes: must be on or off"),
         ("host=a:b", "host=a:b: must be a name"),
         ("host=:5", "host=:5: must be a name"),
         ("host=[::1", r"host=\[::1: must be a name"),
