@@ -6,7 +6,7 @@ A new back end is a role in ``ansible/roles/``, a URL template, and one entry he
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from discovery.deploy.cockroach import program
@@ -36,8 +36,9 @@ class Backend:
 
     ``placement`` says which sites run a server of it, ``decided_by`` which of them have to answer
     before a commit is done, and ``least_sites`` how many it takes. ``places_replicas``: it is told
-    where its replicas are. ``lacks`` says why it cannot be deployed from this machine, if it
-    cannot.
+    where its replicas are. ``optional_indexes``: its driver makes the indexes of foreign keys that
+    MariaDB's server makes, and can leave it. ``lacks`` says why it cannot be deployed from this
+    machine, if it cannot.
 
     ``url`` is the SQLAlchemy URL template of a service's database; ``{host}`` becomes the address
     the service connects to (the server of its own site where there is one, else site 1's),
@@ -76,6 +77,7 @@ class Backend:
     driver_mb: int = 0
     least_sites: int = 1
     places_replicas: bool = False
+    optional_indexes: bool = False
     lacks: Callable[[], str | None] | None = None
 
     def missing(self) -> str | None:
@@ -161,6 +163,8 @@ _COCKROACH_COUNTERS: dict[str, Any] = {
     "counts_itself": False,
 }
 
+_WITHOUT_INDEXES = "foreign_key_indexes=off"
+
 BACKENDS: dict[str, Backend] = {
     backend.name: backend
     for backend in (
@@ -194,12 +198,13 @@ BACKENDS: dict[str, Backend] = {
             title="PostgreSQL, one server on site 1 (control)",
             role="postgresql",
             placement="first-site",
-            url="postgresql+psycopg2://openstack:openstack@{host}/{database}",
+            url="postgresql+oslo://openstack:openstack@{host}/{database}?isolation=read-committed",
             dump="postgresql",
             units=("discovery-postgresql",),
             counters=_POSTGRESQL_COUNTERS,
             memory_mb=200,
             files_mb=50,
+            optional_indexes=True,
         ),
         Backend(
             name="postgresql-serializable",
@@ -212,6 +217,7 @@ BACKENDS: dict[str, Backend] = {
             counters=_POSTGRESQL_COUNTERS,
             memory_mb=200,
             files_mb=50,
+            optional_indexes=True,
         ),
         Backend(
             name="cockroachdb",
@@ -227,6 +233,7 @@ BACKENDS: dict[str, Backend] = {
             decided_by="majority",
             least_sites=3,
             places_replicas=True,
+            optional_indexes=True,
             lacks=program.missing,
         ),
         Backend(
@@ -258,6 +265,27 @@ BACKENDS: dict[str, Backend] = {
         ),
     )
 }
+
+
+def chosen(name: str, *, foreign_key_indexes: bool) -> Backend:
+    """The back end ``name``; its foreign keys have the indexes that MySQL makes, or have not.
+
+    A :class:`DeployError` where nothing here can leave them.
+    """
+    backend = BACKENDS[name]
+    if foreign_key_indexes:
+        return backend
+    if not backend.optional_indexes:
+        raise DeployError(f"back end {name}: the indexes of foreign keys are not for us to leave")
+    joined = "&" if "?" in backend.url else "?"
+    return replace(backend, url=f"{backend.url}{joined}{_WITHOUT_INDEXES}")
+
+
+def source(backend: Backend) -> Backend | None:
+    """The back end from whose dump ``backend`` starts, with or without indexes as it; or none."""
+    if backend.dump is None:
+        return None
+    return chosen(backend.dump, foreign_key_indexes=not backend.url.endswith(_WITHOUT_INDEXES))
 
 
 def why_not_run(name: str) -> str | None:

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from discovery.deploy import drivers, playbook
-from discovery.deploy.backends import BACKENDS, Backend
+from discovery.deploy.backends import Backend
+from discovery.deploy.backends import source as source_of
 from discovery.deploy.credentials import (
     ADMIN,
     LOAD_USERS,
@@ -68,10 +69,11 @@ def dump_of(
     backend: Backend, settings: KeystoneSettings, services: Sequence[str] = SERVICES
 ) -> Dump | None:
     """Where the dump of ``services`` is that ``backend`` starts from, if it starts from one."""
-    if backend.dump is None:
+    source = source_of(backend)
+    if source is None:
         return None
-    dumps = image_folder() / "dumps" / backend.dump
-    made_by = _made_by(BACKENDS[backend.dump], services)
+    dumps = image_folder() / "dumps" / source.name
+    made_by = _made_by(source, services)
     return Dump(dumps / f"bcrypt-{settings.bcrypt_rounds}-{made_by}")
 
 

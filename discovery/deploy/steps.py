@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from discovery.deploy import drivers, slots
-from discovery.deploy.backends import BACKENDS
+from discovery.deploy.backends import chosen, source
 from discovery.deploy.cockroach import cluster, zones
 from discovery.deploy.deployment import Deployment
 from discovery.deploy.dumps import SERVICES, bootstrap, dump_of, identities, keys_in
@@ -38,7 +38,7 @@ def deploy(
     """
     log = new_log("deploy", held.id)
     deployment = Deployment(
-        BACKENDS[backend],
+        chosen(backend, foreign_key_indexes=database.foreign_key_indexes),
         tuple(held.nodes),
         image_hash(),
         log,
@@ -50,9 +50,9 @@ def deploy(
     if dump is not None:
         server["database_dump"] = str(dump.databases)
         if not dump.exists():
-            source = BACKENDS[str(deployment.backend.dump)]
+            made_by = source(deployment.backend) or deployment.backend
             with phase("deploy:bootstrap"):
-                bootstrap(dump, source, deployment.database_nodes[0], settings, log)
+                bootstrap(dump, made_by, deployment.database_nodes[0], settings, log)
     with phase("deploy:database"):
         deployment.run("database", deployment.database_nodes, **server)
     if dump is None:

@@ -19,6 +19,7 @@ from typing import TextIO
 
 from pydantic import TypeAdapter, ValidationError
 
+from discovery.deploy.backends import BACKENDS
 from discovery.errors import ConfigError, ResultError
 from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.studies import AnyCell
@@ -203,6 +204,8 @@ def write_times(times: Iterable[Time], stream: TextIO) -> None:
 def estimate(cell: AnyCell, times: Iterable[Time], where: str) -> Estimate | None:
     """How long ``cell`` will take, judging by ``times`` (which come from ``where``).
 
+    A back end without times has those of one that is the same server, used otherwise.
+
     The same kind of cell is taken as it is. Otherwise the nearest cell of the same back end and
     load is: of the same variation if there is one, nearest in delay, then in sites. Its loaded part
     is taken in proportion to the rounds of concurrent iterations; of it, what the cell's like on
@@ -212,9 +215,12 @@ def estimate(cell: AnyCell, times: Iterable[Time], where: str) -> Estimate | Non
     """
     times = list(times)
     wanted = kind(cell)
-    alike = [row for row in times if (row.backend, row.load) == (wanted.backend, wanted.load)]
-    if not alike:
+    like = next((name for name in _like(wanted.backend) if _rows(times, name, wanted.load)), None)
+    if like is None:
         return None
+    alike = _rows(times, like, wanted.load)
+    if like != wanted.backend:
+        where = f"{where}, as on {like}"
     nearest = min(
         alike,
         key=lambda row: (
@@ -238,6 +244,21 @@ def estimate(cell: AnyCell, times: Iterable[Time], where: str) -> Estimate | Non
     seconds += loaded * _rounds(wanted) / _rounds(nearest)
     scaled = f"{where}, scaled from {nearest.sites} sites at {nearest.delay_ms:g} ms"
     return Estimate(seconds, scaled, exact=False)
+
+
+def _rows(times: Iterable[Time], backend: str, load: str) -> list[Time]:
+    return [row for row in times if (row.backend, row.load) == (backend, load)]
+
+
+def _like(backend: str) -> list[str]:
+    """A back end, and those that are the same server in the same place, used otherwise."""
+    known = BACKENDS.get(backend)
+    others = [
+        name
+        for name, other in BACKENDS.items()
+        if known and (other.role, other.placement) == (known.role, known.placement)
+    ]
+    return list(dict.fromkeys([backend, *others]))
 
 
 def _but_for_delay(like: Time, rows: Iterable[Time]) -> list[Time]:

@@ -108,8 +108,8 @@ def parts(experiment: Experiment, tier: Tier) -> dict[str, list[Cell]]:
             for grid, variation in settings.varied_grids()
             for cell in _cells(experiment, tier, grid, variation)
         ]
-    for number, grid in enumerate(settings.further_grids()):
-        found[f"also[{number}]"] = _cells(experiment, tier, grid)
+    for number, (grid, variation) in enumerate(settings.further_grids()):
+        found[f"also[{number}]"] = _cells(experiment, tier, grid, variation)
     return found
 
 
@@ -129,6 +129,9 @@ def _cells(experiment: Experiment, tier: Tier, grid: Grid, variation: str = STUD
             keystone = keystone.model_copy(update={"replay": change.replay})
         if change.wsrep_sync_wait is not None:
             database = database.model_copy(update={"wsrep_sync_wait": change.wsrep_sync_wait})
+        if change.foreign_key_indexes is not None:
+            left = {"foreign_key_indexes": change.foreign_key_indexes}
+            database = database.model_copy(update=left)
     return [
         Cell(
             experiment=experiment.id,

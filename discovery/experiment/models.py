@@ -16,9 +16,19 @@ from pydantic import (
     model_validator,
 )
 
-from discovery.experiment.base import Count, MegabitPerSecond, Milliseconds, Model, Percent, Slug
+from discovery.deploy.backends import BACKENDS
+from discovery.document import Location
+from discovery.experiment.base import (
+    Count,
+    MegabitPerSecond,
+    Milliseconds,
+    Model,
+    Percent,
+    Slug,
+    Switch,
+)
 from discovery.experiment.explain import refuse
-from discovery.experiment.grids import STUDY
+from discovery.experiment.grids import STUDY, Grid
 from discovery.experiment.tiers import Processes, Tier, TierSettings
 
 Cache = Literal["memcached", "dict", "none"]
@@ -91,10 +101,20 @@ class DatabaseSettings(Model):
 
     ``wsrep_sync_wait``: for which statements a Galera node first waits until it has applied what
     the cluster had committed, as MariaDB's bit mask (1 READ, 2 UPDATE and DELETE, 4 INSERT and
-    REPLACE, 8 SHOW); 15, all of them, is what the 2018 study had.
+    REPLACE, 8 SHOW); 15, all of them, is what the 2018 study had. ``foreign_key_indexes``: where a
+    driver can leave them, every foreign key has the index that MySQL makes for it.
     """
 
     wsrep_sync_wait: Count = Field(default=15, ge=0, le=15)
+    foreign_key_indexes: Switch = True
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Only that they are left is written: the parameters of other cells are what they were."""
+        written: dict[str, Any] = write(self)
+        if self.foreign_key_indexes:
+            written.pop("foreign_key_indexes")
+        return written
 
 
 class WanSettings(Model):
@@ -114,13 +134,15 @@ class Variation(Model):
 
     ``question`` is what the comparison with the study's own cells answers, in a sentence.
     ``rally_on``: where the first client runs, on a node of its own or, as in 2018, on the node of
-    site 1 that has the database's server.
+    site 1 that has the database's server. ``foreign_key_indexes``: false leaves those that MySQL
+    makes by itself, as PostgreSQL and CockroachDB do.
     """
 
     question: str
     cache: Cache | None = None
     replay: Replay = None
     wsrep_sync_wait: Annotated[int, Field(strict=True, ge=0, le=15)] | None = None
+    foreign_key_indexes: Switch | None = None
     rally_on: RallyOn = "client-node"
 
 
@@ -146,12 +168,31 @@ class Experiment(Model):
                 allowed="another name",
             )
         for tier, settings in self.tiers.items():
-            for number, varied in enumerate(settings.varied):
-                if varied.variation not in self.variations:
+            for grid, variation in [*settings.varied_grids(), *settings.further_grids()]:
+                if variation == STUDY:
+                    continue
+                place = ("tiers", tier, *grid.place)
+                if variation not in self.variations:
                     raise refuse(
                         "unknown variation",
-                        key=("tiers", tier, "varied", number, "variation"),
-                        value=varied.variation,
+                        key=(*place, "variation"),
+                        value=variation,
                         allowed=list(self.variations),
                     )
+                if self.variations[variation].foreign_key_indexes is False:
+                    _check_indexes_can_be_left(grid, place)
         return self
+
+
+def _check_indexes_can_be_left(grid: Grid, place: Location) -> None:
+    """The indexes of foreign keys are a driver's of ours, or the server's own."""
+    able = [name for name, backend in BACKENDS.items() if backend.optional_indexes]
+    for number, backend in enumerate(grid.backends):
+        if backend not in able:
+            named = ("backends", number) if "backends" in grid.named else ()
+            raise refuse(
+                "its foreign keys' indexes are not for us to leave",
+                key=(*place, *named),
+                value=backend,
+                allowed=f"a variation of {', '.join(able)}",
+            )

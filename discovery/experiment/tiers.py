@@ -22,7 +22,8 @@ from discovery.experiment.base import (
     levels,
 )
 from discovery.experiment.delays import DelayLevel
-from discovery.experiment.grids import Grid, Load
+from discovery.experiment.explain import refuse
+from discovery.experiment.grids import Grid, Levels, Load
 from discovery.workload.scenarios import SCENARIOS
 
 Tier = Literal["smoke", "laptop", "full", "scale"]
@@ -53,7 +54,7 @@ class VariedCells(Model):
 class FurtherGrid(Model):
     """A grid of a tier beside its own one; what is absent is the tier's.
 
-    No cell of it is in another grid of the tier.
+    No cell of it is in another grid of the tier. Of a ``variation``, each has a counterpart in one.
     """
 
     backends: tuple[BackendName, ...] | None = levels(None)
@@ -64,6 +65,10 @@ class FurtherGrid(Model):
     scenarios: tuple[ScenarioName, ...] | None = levels(None)
     times: Times | None = None
     concurrency: Concurrency | None = None
+    variation: Slug | None = None
+
+
+_LEVELS = tuple(key for key in FurtherGrid.model_fields if key != "variation")
 
 
 class TierKeystone(Model):
@@ -100,7 +105,7 @@ class TierSettings(Model):
     @property
     def grid(self) -> Grid:
         """The tier's own grid."""
-        levels = {key: getattr(self, key) for key in FurtherGrid.model_fields}
+        levels = {key: getattr(self, key) for key in _LEVELS}
         return Grid(**levels, named=frozenset(levels))
 
     def varied_grids(self) -> Iterator[tuple[Grid, str]]:
@@ -108,14 +113,14 @@ class TierSettings(Model):
         for number, varied in enumerate(self.varied):
             yield self._changed(varied, ("varied", number)), varied.variation
 
-    def further_grids(self) -> Iterator[Grid]:
-        """Those of ``also``, whole."""
+    def further_grids(self) -> Iterator[tuple[Grid, str]]:
+        """Those of ``also``, whole, and what each is a variation of."""
         for number, further in enumerate(self.also):
-            yield self._changed(further, ("also", number))
+            yield self._changed(further, ("also", number)), further.variation or grids.STUDY
 
     def _changed(self, change: VariedCells | FurtherGrid, place: tuple[str, int]) -> Grid:
         """The tier's grid with the levels that ``change`` names in place of its own."""
-        levels = {key: getattr(self, key) for key in FurtherGrid.model_fields}
+        levels = {key: getattr(self, key) for key in _LEVELS}
         named = {
             key: getattr(change, key)
             for key in type(change).model_fields
@@ -125,17 +130,18 @@ class TierSettings(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> TierSettings:
-        beside = [*(grid for grid, _ in self.varied_grids()), *self.further_grids()]
-        check_number(sum(grid.size for grid in (self.grid, *beside)) * self.repetitions)
+        beside = [*self.varied_grids(), *self.further_grids()]
+        whole = self.grid.size + sum(grid.size for grid, _ in beside)
+        check_number(whole * self.repetitions)
         grids.check(self.grid)
         self._check_counterparts()
-        for further in self.further_grids():
+        for further, _ in self.further_grids():
             grids.check(further)
+        self._check_further_counterparts()
         grids.check_together(
             [
                 (self.grid, grids.STUDY),
-                *self.varied_grids(),
-                *((further, grids.STUDY) for further in self.further_grids()),
+                *beside,
             ]
         )
         return self
@@ -154,3 +160,25 @@ class TierSettings(Model):
                             value=level,
                             allowed=", ".join(map(str, there)),
                         )
+
+    def _check_further_counterparts(self) -> None:
+        """A cell of a varied further grid is compared with one that asks for the same, unvaried."""
+        further = list(self.further_grids())
+        plain = [self.grid, *(grid for grid, varied in further if varied == grids.STUDY)]
+        there = {(*one, *asked) for grid in plain for one, asked in _asked(grid)}
+        for grid, variation in further:
+            for one, asked in _asked(grid):
+                if variation != grids.STUDY and (*one, *asked) not in there:
+                    raise refuse(
+                        "has no counterpart in the tier",
+                        key=grid.place,
+                        value=grids.name(one, variation),
+                        allowed="cells that another of its grids has, with the same scenarios,"
+                        " times and concurrency",
+                    )
+
+
+def _asked(grid: Grid) -> Iterator[tuple[Levels, tuple[object, ...]]]:
+    """The levels of each cell of ``grid``, and what is asked of it."""
+    for one in grid.levels():
+        yield one, (grid.scenarios, grid.times, grid.concurrency)

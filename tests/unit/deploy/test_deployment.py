@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from discovery.cockroach.dialect import CockroachDialect
-from discovery.deploy import BACKENDS, Deployment, drivers, dumps
+from discovery.deploy import BACKENDS, Deployment, backends, drivers, dumps
 from discovery.deploy.dumps import dump_of
+from discovery.errors import DeployError
 from discovery.experiment.models import KeystoneSettings
 
 NODES = tuple(
@@ -77,6 +78,43 @@ def test_a_back_end_that_is_bootstrapped_in_place_has_no_dump(tmp_path, monkeypa
     assert dump_of(BACKENDS["cockroachdb"], settings) is None
     serializable = dump_of(BACKENDS["postgresql-serializable"], settings)
     assert serializable == dump_of(BACKENDS["postgresql"], settings)
+
+
+DRIVEN = ["postgresql", "postgresql-serializable", "cockroachdb"]
+
+
+@pytest.mark.parametrize("name", DRIVEN)
+def test_the_indexes_of_foreign_keys_are_left_where_that_is_asked(name):
+    assert backends.chosen(name, foreign_key_indexes=True) is BACKENDS[name]
+    left = backends.chosen(name, foreign_key_indexes=False)
+    deployed = Deployment(left, NODES, "0123", Path("log"))
+    for text in deployed.database_urls.values():
+        url = make_url(text)
+        dialect = url.get_dialect()()
+        _, arguments = dialect.create_connect_args(url)
+        assert dialect.foreign_key_indexes is False
+        usual = make_url(deployment(name).database_urls["site-1-control"])
+        assert arguments["user"] == usual.username
+        assert url.host in {node.address for node in deployed.database_nodes}
+
+
+def test_mariadb_keeps_its_own():
+    with pytest.raises(DeployError, match="back end mariadb: the indexes of foreign keys are not"):
+        backends.chosen("mariadb", foreign_key_indexes=False)
+
+
+def test_what_is_in_a_dump_depends_on_those_indexes(tmp_path, monkeypatch):
+    monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
+    settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)
+    usual, left = (
+        [dump_of(backends.chosen(name, foreign_key_indexes=on), settings) for name in DRIVEN]
+        for on in (True, False)
+    )
+    assert usual[0] == usual[1] != left[0] == left[1]
+    assert usual[2] is left[2] is None
+    assert usual[0].folder.parent == left[0].folder.parent
+    without = backends.chosen("postgresql-serializable", foreign_key_indexes=False)
+    assert "foreign_key_indexes=off" in backends.source(without).url
 
 
 def test_a_bootstrap_does_not_depend_on_replay():

@@ -117,7 +117,10 @@ def test_another_source_is_another_version(tree):
 
 def test_only_where_it_is_needed_it_is_brought():
     brings = {name for name, backend in BACKENDS.items() if drivers.variables(backend.url)}
-    assert brings == {"rome", "rome-cluster", "cockroachdb", "postgresql-serializable"}
+    assert brings == {
+        *("rome", "rome-cluster", "cockroachdb"),
+        *("postgresql", "postgresql-serializable"),
+    }
     mariadb = BACKENDS["mariadb"].url
     assert drivers.variables(mariadb, replay=True)["drivers_wheel_name"].endswith(".whl")
 

@@ -374,6 +374,29 @@ def test_another_back_end_or_load_says_nothing(experiment: Path) -> None:
     assert estimate(cell, [row(backend="mariadb"), row(load="high")], "here") is None
 
 
+def test_the_same_server_used_otherwise_says_something(experiment: Path) -> None:
+    cell = load_cell(experiment, "smoke", "galera-s3-d25-light-r1")
+    wanted = cell.model_copy(update={"backend": "postgresql-serializable"})
+    found = estimate(
+        wanted,
+        [row(backend="mariadb", delay_ms=25.0), row(backend="postgresql", delay_ms=25.0)],
+        "here",
+    )
+    assert found is not None
+    assert (found.seconds, found.exact) == (40.0, False)
+    assert found.source == "here, as on postgresql, scaled from 3 sites at 25 ms"
+    own = estimate(
+        wanted,
+        [
+            row(backend="postgresql-serializable", delay_ms=25.0),
+            row(backend="postgresql", delay_ms=25.0),
+        ],
+        "here",
+    )
+    assert own is not None
+    assert own.exact
+
+
 def test_a_table_of_times_is_read_as_it_was_written(tmp_path: Path) -> None:
     rows = [row(), row(backend="mariadb", delay_ms=0.5, cells=4)]
     stream = io.StringIO()

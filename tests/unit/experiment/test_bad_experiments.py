@@ -82,7 +82,35 @@ def matrix(*rows: list[float | None]) -> dict[str, object]:
             ("tiers", "laptop", "varied", 0, "variation"),
             "no-chache",
             "tiers.laptop.varied[0].variation = 'no-chache': unknown variation, did you mean "
-            "no-cache?; allowed: rally-beside-database, no-sync-wait, no-cache, replay, same-again",
+            "no-cache?; allowed: rally-beside-database, no-sync-wait, no-cache, replay,"
+            " no-foreign-key-indexes, no-foreign-key-indexes-replay, same-again",
+        ),
+        (
+            ("tiers", "laptop", "also", 2, "variation"),
+            "no-foreign-keys",
+            "tiers.laptop.also[2].variation = 'no-foreign-keys': unknown variation, did you mean "
+            "no-foreign-key-indexes?; allowed: rally-beside-database, no-sync-wait, no-cache,"
+            " replay, no-foreign-key-indexes, no-foreign-key-indexes-replay, same-again",
+        ),
+        (
+            ("tiers", "laptop", "varied", 4, "backends"),
+            ["cockroachdb", "mariadb"],
+            "tiers.laptop.varied[4].backends[1] = 'mariadb': its foreign keys' indexes are not for"
+            " us to leave; allowed: a variation of postgresql, postgresql-serializable,"
+            " cockroachdb",
+        ),
+        (
+            ("tiers", "laptop", "also", 3, "concurrency"),
+            5,
+            "tiers.laptop.also[3] = 'postgresql-serializable-s3-d0-light-replay': has no"
+            " counterpart in the tier; allowed: cells that another of its grids has, with the same"
+            " scenarios, times and concurrency",
+        ),
+        (
+            ("variations", "no-foreign-key-indexes", "foreign_key_indexes"),
+            "off it is",
+            "variations.no-foreign-key-indexes.foreign_key_indexes = 'off it is'; allowed: true or"
+            " false",
         ),
         (
             ("tiers", "laptop", "varied", 1, "one_way_delay_ms"),
@@ -103,7 +131,7 @@ def matrix(*rows: list[float | None]) -> dict[str, object]:
         (
             SMOKE,
             {**DOCUMENT["tiers"]["smoke"], "sites": [*range(3, 100)], "repetitions": 100},
-            "tiers.smoke: has 77,600 cells, all combinations of its levels and repetitions; "
+            "tiers.smoke: has 87,300 cells, all combinations of its levels and repetitions; "
             "allowed: at most 10,000 cells in a tier",
         ),
         (
@@ -334,8 +362,9 @@ def matrix(*rows: list[float | None]) -> dict[str, object]:
         (
             ALSO,
             [{"sites": [9], "repetitions": 2}],
-            "tiers.smoke.also[0].repetitions = 2: unknown key; allowed: backends, placement, sites,"
-            " one_way_delay_ms, load, scenarios, times, concurrency",
+            "tiers.smoke.also[0].repetitions = 2: unknown key, did you mean variation?; allowed:"
+            " backends, placement, sites, one_way_delay_ms, load, scenarios, times, concurrency,"
+            " variation",
         ),
         (
             ALSO,
@@ -497,7 +526,7 @@ def mappings(value: object, place: Place = ()) -> Iterator[Place]:
 
 
 WITH_MATRIX = changed((*DELAYS, 1), matrix([0, 10, 10], [10, 0, 10], [10, 10, 0]))
-FURTHER = ("tiers", "laptop", "also", 3)
+FURTHER = ("tiers", "laptop", "also", -1)
 GROUPS = (*FURTHER, "one_way_delay_ms", 0)
 # But for the one whose keys are names of the user's own.
 MAPPINGS = [

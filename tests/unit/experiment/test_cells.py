@@ -10,6 +10,7 @@ from discovery.deploy.cockroach import zones
 from discovery.experiment.cells import Cell, parts, unfold
 from discovery.experiment.delays import DelayGroups, DelayMatrix
 from discovery.experiment.models import (
+    DatabaseSettings,
     Experiment,
     KeystoneSettings,
     Variation,
@@ -101,6 +102,7 @@ VARIATIONS = {
     "no-wait": Variation(question="What does waiting cost?", wsrep_sync_wait=0),
     "beside": Variation(question="What is seen from there?", rally_on="database-node"),
     "replayed": Variation.model_validate({"question": "What does it cost?", "replay": True}),
+    "no-indexes": Variation(question="What do they do?", foreign_key_indexes=False),
     "again": Variation(question="How far apart are equal cells?"),
 }
 
@@ -135,6 +137,7 @@ def test_a_varied_cell_differs_from_its_counterpart_in_one_thing(
             "no-cache": cell.keystone.cache == "none",
             "no-wait": cell.database.wsrep_sync_wait == 0,
             "replayed": cell.keystone.replay is not None,
+            "no-indexes": not cell.database.foreign_key_indexes,
             "beside": cell.rally_on == "database-node",
             "again": True,
         }
@@ -199,6 +202,13 @@ def test_replay_is_off_and_then_not_written() -> None:
     assert KeystoneSettings.model_validate_json(on.model_dump_json()) == on
 
 
+def test_only_that_indexes_are_left_is_written() -> None:
+    assert DatabaseSettings().model_dump() == {"wsrep_sync_wait": 15}
+    left = DatabaseSettings(foreign_key_indexes=False)
+    assert left.model_dump() == {"wsrep_sync_wait": 15, "foreign_key_indexes": False}
+    assert DatabaseSettings.model_validate_json(left.model_dump_json()) == left
+
+
 def test_sites_in_groups_are_near_within_and_far_between() -> None:
     level = DelayGroups(name="zones", groups=3, within_ms=10.0, between_ms=150.0)
     one = cell(level, sites=9)
@@ -244,6 +254,13 @@ def test_a_further_grid_takes_from_the_tier_what_it_does_not_name() -> None:
         "also": [
             {"sites": [9], "scenarios": ["get-entities"], "times": 5},
             {"backends": ["cockroachdb"], "placement": ["one-zone"], "sites": [9]},
+            {
+                "backends": ["cockroachdb"],
+                "placement": ["one-zone"],
+                "sites": [9],
+                "one_way_delay_ms": [50.0],
+                "variation": "no-indexes",
+            },
         ],
     }
     experiment = Experiment(
@@ -270,6 +287,7 @@ def test_a_further_grid_takes_from_the_tier_what_it_does_not_name() -> None:
         "galera-s9-d50-light-r1",
         "cockroachdb-one-zone-s9-d0-light-r1",
         "cockroachdb-one-zone-s9-d50-light-r1",
+        "cockroachdb-one-zone-s9-d50-light-no-indexes-r1",
     ]
     assert [cell.id for cell in cells] == first + [one.replace("-r1", "-r2") for one in first]
     assert {(cell.times, cell.scenarios) for cell in cells if cell.sites == 9} == {
@@ -284,7 +302,11 @@ def test_a_further_grid_takes_from_the_tier_what_it_does_not_name() -> None:
         "varied": 4,
         "also[0]": 8,
         "also[1]": 4,
+        "also[2]": 2,
     }
+    assert [cell.variation for cell in cells].count("no-indexes") == 2
+    for cell in cells:
+        assert cell.database.foreign_key_indexes == (cell.variation != "no-indexes")
 
 
 def test_a_matrix_is_taken_as_it_is_and_counts_with_its_mean() -> None:
