@@ -12,20 +12,13 @@ import numpy as np
 import pandas as pd
 
 from discovery.claims.published import COLUMNS, read_published, read_zones
+from discovery.claims.published_kinds import PLACEMENTS
 from discovery.deploy.backends import BACKENDS
-from discovery.errors import ConfigError
 from discovery.experiment.delays import delay_slug
 from discovery.experiment.grids import STUDY
 
 ZONES = "zones"
 """The delay level of the study's sites in zones."""
-
-# Its CockroachDB moved leases to where requests came from, as all versions did by default then.
-_PLACEMENTS = {
-    "Z1-Z2-Z3": "follow-the-workload",
-    "Z1-Z1-Z3": "two-of-three",
-    "Z1-Z1-Z1": "one-zone",
-}
 
 
 def study_numbers(folder: Path) -> pd.DataFrame:
@@ -41,18 +34,8 @@ def study_numbers(folder: Path) -> pd.DataFrame:
 
 def _zones(folder: Path) -> pd.DataFrame:
     table = read_zones(folder)
-    for column, known in (("zones", _PLACEMENTS), ("backend", BACKENDS)):
-        unknown = sorted(set(table[column]) - set(known))
-        if unknown:
-            raise ConfigError(
-                "is not known",
-                file=folder / "published" / "zones.csv",
-                key=column,
-                value=unknown[0],
-                allowed=known,
-            )
     told = table["backend"].map(lambda name: BACKENDS[name].places_replicas)
-    placed = table[told].assign(variation=table["zones"].map(_PLACEMENTS))
+    placed = table[told].assign(variation=table["zones"].map(PLACEMENTS))
     runs = table[~told].groupby(["figure", "scenario", "backend"], as_index=False)
     alike = runs.agg(
         {

@@ -11,77 +11,29 @@ import pandas as pd
 
 from discovery.claims.digits import agreed
 from discovery.claims.models import Claim, Level, Relation, Where
+from discovery.claims.published_files import read_published_file
+from discovery.claims.published_kinds import COMPLETION_TIME, READ_WRITE, ZONES
 from discovery.claims.published_values import published_effects, values_part
 from discovery.claims.relations import terms_of
 from discovery.claims.select import FACTORS, NoDataError, describe, of_study, rows
 from discovery.claims.verdicts import PublishedTerm
-from discovery.errors import ConfigError
 
-COLUMNS = (
-    "figure",
-    "scenario",
-    "backend",
-    "sites",
-    "one_way_delay_ms",
-    "load",
-    "total_s",
-    "reading_error_s",
-    "bound",
-    "sigma_s",
-    "failure_share",
-    "provenance",
-)
-
-ZONES_COLUMNS = (
-    "figure",
-    "scenario",
-    "backend",
-    "zones",
-    "median_s",
-    "reading_error_s",
-    "bound",
-    "sigma_s",
-    "failure_share",
-    "provenance",
-)
-READS_COLUMNS = (
-    "scenario",
-    "times",
-    "concurrency",
-    "reads",
-    "writes",
-    "reads_percent",
-    "writes_percent",
-    "provenance",
-)
+COLUMNS = tuple(COMPLETION_TIME.columns)
 
 
 def read_published(folder: Path) -> pd.DataFrame:
     """The completion times (s) that the study of ``folder`` published, one row per bar."""
-    return _read(folder / "published" / "completion-time.csv", COLUMNS)
+    return read_published_file(folder, "completion-time.csv", COMPLETION_TIME)
 
 
 def read_zones(folder: Path) -> pd.DataFrame:
     """The medians (s) of the figure on replication zones, one row per bar."""
-    return _read(folder / "published" / "zones.csv", ZONES_COLUMNS)
+    return read_published_file(folder, "zones.csv", ZONES)
 
 
 def read_reads(folder: Path) -> pd.DataFrame:
     """The counts of database reads and writes that the study printed, one row per scenario."""
-    return _read(folder / "published" / "read-write.csv", READS_COLUMNS)
-
-
-def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError:
-        raise ConfigError("no such file", file=path) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
-        raise ConfigError("is not a table in CSV", file=path) from None
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise ConfigError("this column is missing", file=path, key=missing[0], allowed=columns)
-    return table
+    return read_published_file(folder, "read-write.csv", READ_WRITE)
 
 
 def published_part(

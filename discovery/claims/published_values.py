@@ -12,30 +12,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from discovery.claims import published_kinds as kinds
+from discovery.claims.digits import agreed
 from discovery.claims.models import Claim, Level, Relation, Where
+from discovery.claims.published_files import files_of, read_published_file
+from discovery.claims.published_kinds import values
 from discovery.claims.relations import effects_of, terms_of
 from discovery.claims.select import NoDataError, describe, rows
 from discovery.claims.verdicts import PublishedTerm
+from discovery.deploy.variants import NOVA_VARIANTS
 from discovery.errors import ConfigError
+from discovery.experiment.load import load_experiment
+from discovery.experiment.nova import NovaExperiment
 
 LEVELS = ("variant", "sites", "one_way_delay_ms", "zones")
 _PLACES = ("source", "destination")
-COLUMNS = (
-    "figure",
-    "table",
-    "column",
-    "statistic",
-    "variant",
-    "sites",
-    "delay_ms",
-    "zones",
-    *_PLACES,
-    "value",
-    "unit",
-    "reading_error",
-    "bound",
-    "provenance",
-)
 SENTENCES = "sentences.csv"
 
 
@@ -43,22 +34,41 @@ def read_values(folder: Path) -> pd.DataFrame:
     """Every value that the study of ``folder`` published, but for those of its sentences.
 
     The study's delays are read as one way: ``delay_ms`` becomes ``one_way_delay_ms``. Raises
-    :class:`ConfigError` if there is no file, or one lacks a column.
+    :class:`ConfigError`.
     """
-    files = sorted(path for path in (folder / "published").glob("*.csv") if path.name != SENTENCES)
-    if not files:
+    experiment = load_experiment(folder)
+    own = experiment.variants if isinstance(experiment, NovaExperiment) else ()
+    kind = values([*NOVA_VARIANTS, *own])
+    names = [name for name in files_of(folder) if name != SENTENCES]
+    if not names:
         raise ConfigError("holds no table in CSV", file=folder / "published")
-    tables = []
-    for path in files:
-        try:
-            table = pd.read_csv(path)
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
-            raise ConfigError("is not a table in CSV", file=path) from None
-        missing = [column for column in COLUMNS if column not in table.columns]
-        if missing:
-            raise ConfigError("this column is missing", file=path, key=missing[0], allowed=COLUMNS)
-        tables.append(table.astype(dict.fromkeys(_PLACES, object)))
+    tables = [
+        read_published_file(folder, name, kind).astype(dict.fromkeys(_PLACES, object))
+        for name in names
+    ]
     return pd.concat(tables, ignore_index=True).rename(columns={"delay_ms": "one_way_delay_ms"})
+
+
+def check_published(folder: Path) -> int:
+    """Read every file of the study of ``folder``'s own numbers, and say how many there are.
+
+    Raises :class:`ConfigError` for one that is wrong, lacks a row, is missing or is unknown.
+    """
+    if isinstance(load_experiment(folder), NovaExperiment):
+        read_values(folder)
+        if SENTENCES in files_of(folder):
+            read_published_file(folder, SENTENCES, kinds.SENTENCES)
+    else:
+        for name, kind in kinds.KEYSTONE_FILES.items():
+            read_published_file(folder, name, kind)
+        for name in files_of(folder):
+            if name not in kinds.KEYSTONE_FILES:
+                raise ConfigError(
+                    "is no table of a study of Keystone",
+                    file=folder / "published" / name,
+                    allowed=kinds.KEYSTONE_FILES,
+                )
+    return len(files_of(folder))
 
 
 def values_part(
@@ -123,9 +133,9 @@ def _term(published: pd.DataFrame, where: Where, term: Where) -> PublishedTerm |
     row = found.iloc[0]
     return PublishedTerm(
         label=describe(term or where),
-        value=None if pd.isna(row["value"]) else float(row["value"]),
+        value=None if pd.isna(row["value"]) else agreed(float(row["value"])),
         unit="" if pd.isna(row["unit"]) else str(row["unit"]),
-        error=None if pd.isna(row["reading_error"]) else float(row["reading_error"]),
+        error=None if pd.isna(row["reading_error"]) else agreed(float(row["reading_error"])),
         failure_share=None,
         provenance=row["provenance"],
         figure=str(row["figure"]),

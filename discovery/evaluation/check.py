@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from discovery.claims.load import load_claims
+from discovery.claims.published_values import check_published
 from discovery.deploy.backends import BACKENDS
 from discovery.deploy.variants import VARIANTS
 from discovery.errors import ConfigError
@@ -14,7 +15,7 @@ from discovery.experiment.studies import unfold
 
 
 def check_everything(experiments: Path, tier: str | None) -> Iterator[str]:
-    """Check every experiment with its claims, every testbed file and every variant.
+    """Check every experiment with its claims and published numbers, every testbed and variant.
 
     Yields a line for each that is in order; the first that is not raises its
     :class:`~discovery.errors.ConfigError`. ``tier``, if given, must exist in some experiment.
@@ -32,7 +33,8 @@ def check_everything(experiments: Path, tier: str | None) -> Iterator[str]:
             f"{name} {len(unfold(experiment, name))} cells" for name in experiment.tiers
         )
         claims = load_claims(folder)
-        yield f"{folder}: {cells}; {len(claims.claims)} claims"
+        published = check_published(folder)
+        yield f"{folder}: {cells}; {len(claims.claims)} claims; {published} published tables"
     yield from _check_testbeds(experiments / "testbeds")
     yield from _check_variants()
 

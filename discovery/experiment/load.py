@@ -56,6 +56,9 @@ def validate(
         raise explain(error, model, path, plain) from None
 
 
+_OF_AN_EXPERIMENT = ("experiment.yaml", "claims.yaml", "published", "archive", "times.csv")
+
+
 def experiments_in(folder: Path) -> list[Path]:
     """The folders of experiments in ``folder``: one whose files are broken is one, too."""
     try:
@@ -65,7 +68,7 @@ def experiments_in(folder: Path) -> list[Path]:
     return [
         each
         for each in entries
-        if any(is_there(each / name) for name in ("experiment.yaml", "claims.yaml"))
+        if any(is_there(each / name) for name in _OF_AN_EXPERIMENT)
         or (each.is_symlink() and not each.exists())
     ]
 

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 from discovery.claims.load import load_claims
+from discovery.claims.published_values import check_published
 from discovery.errors import DiscoveryError, MachineError, sentence
 from discovery.evaluation.archive import read_manifest
 from discovery.experiment.load import load_cells, load_experiment
@@ -16,6 +17,7 @@ mark()
 try:
     RUN = read_run(config, CONFIGURATION)
     load_claims(RUN.folder)
+    check_published(RUN.folder)
     TABLES = tables_of(load_experiment(RUN.folder).service)
     if RUN.source == "measure":
         from discovery.evaluation.needs import lacks, missing_parts

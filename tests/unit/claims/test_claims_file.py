@@ -173,7 +173,7 @@ def test_the_studys_bars_on_zones_are_rows_like_the_others():
 def test_a_placement_that_the_study_did_not_have_is_told(folder):
     path = folder / "published" / "zones.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("Z1-Z1-Z3", "Z3-Z3-Z3"), "utf-8")
-    with pytest.raises(ConfigError, match=r"zones\.csv: zones = 'Z3-Z3-Z3': is not known"):
+    with pytest.raises(ConfigError, match=r"zones\.csv: line \d+, zones = 'Z3-Z3-Z3'; allowed"):
         study_numbers(folder)
 
 
