@@ -19,22 +19,22 @@ class Machines:
 
     def __init__(self, layout: Layout) -> None:
         group = cgroups.lease_cgroups(layout.tag)[0]
-        self._inits = {node.alias: _identity(group / node.alias) for node in layout.nodes}
+        inits = {node.alias: init_of(group / node.alias) for node in layout.nodes}
+        self._inits = {alias: (pid, start_time(pid)) for alias, pid in inits.items()}
 
     def look(self) -> None:
         """Raise a :class:`TestbedError` that names the machines that have ended or restarted."""
         dead = [alias for alias, (pid, started) in self._inits.items() if not alive(pid, started)]
         if dead:
             raise TestbedError(
-                f"Node {', '.join(dead)} has died while it was leased: its init is gone; run it "
-                "again, and see `discovery doctor` for memory if it stays."
+                f"Node {', '.join(dead)} has died while it was leased: its init is gone; release "
+                "the lease and take a new one."
             )
 
 
-def _identity(cgroup: Path) -> tuple[int, int | None]:
-    """The pid of the init of the machine in ``cgroup`` and when it started; 0 if there is none."""
-    pid = next((pid for pid in sorted(cgroups.members(cgroup)) if _is_init(pid)), 0)
-    return pid, start_time(pid)
+def init_of(cgroup: Path) -> int:
+    """The pid of the init of the machine in ``cgroup``; 0 if there is none."""
+    return next((pid for pid in sorted(cgroups.members(cgroup)) if _is_init(pid)), 0)
 
 
 def _is_init(pid: int) -> bool:

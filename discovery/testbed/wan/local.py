@@ -135,13 +135,14 @@ class ForwarderWan(Wan):
             answer = request(self.folder, SOCKET, message, seconds)
         except TimeoutError:
             raise WanError(
-                f"The WAN forwarder of {self.folder} does not answer within {seconds:g} s: it "
-                f"hangs or was stopped; release the lease and take a new one."
+                f"The WAN forwarder of lease {self.folder.name} does not answer within "
+                f"{seconds:g} s: it hangs or was stopped; release the lease and take a new one."
             ) from None
         except OSError as error:
             raise WanError(
-                f"The WAN forwarder of {self.folder} does not answer, it has died ({error}); "
-                f"release the lease and take a new one. {_last_line(self.folder / LOG)}".strip()
+                f"The WAN forwarder of lease {self.folder.name} does not answer and has died "
+                f"({error}); release the lease and take a new one. "
+                f"{_last_line(self.folder / LOG)}".strip()
             ) from None
         if not answer["ok"]:
             raise WanError(f"The WAN forwarder refused to {message['do']}: {answer['error']}.")
