@@ -100,11 +100,15 @@ rome_app = _group(
     cls=_Rome,
     help="Look at a ROME database, check it, dump it, load one.",
 )
-app.add_typer(rome_app, name="rome")
-app.add_typer(testbed_app, name="testbed")
-app.add_typer(cell_app, name="cell")
-app.add_typer(image_app, name="image")
-app.add_typer(archive_app, name="archive")
+GROUPS = {
+    "rome": rome_app,
+    "testbed": testbed_app,
+    "cell": cell_app,
+    "image": image_app,
+    "archive": archive_app,
+}
+for _name, _verbs in GROUPS.items():
+    app.add_typer(_verbs, name=_name)
 
 
 def _experiment(text: str | Path) -> Path:
@@ -450,8 +454,7 @@ def _tell(subject: str):  # type: ignore[no-untyped-def]
 
 def _verb(arguments: list[str]) -> str:
     """The command as a person calls it: ``discovery archive pack``."""
-    groups = {group.name for group in app.registered_groups}
-    words = arguments[1:3] if arguments[1:2] and arguments[1] in groups else arguments[1:2]
+    words = arguments[1:3] if arguments[1:2] and arguments[1] in GROUPS else arguments[1:2]
     return " ".join(["discovery", *words])
 
 

@@ -7,10 +7,14 @@ means. Each refusal is an :class:`OSError` whose ``strerror`` says why.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
+MOST_RESULT = 2**28
+"""The most bytes of a file of results; the largest of ours has 2 MB."""
 MOST_CONFIGURATION = 2**20
 """The most bytes of a file that a user wrote by hand; ours have 30,000."""
 
@@ -33,13 +37,39 @@ def is_there(path: Path) -> bool:
     return True
 
 
-def require_regular(path: Path) -> None:
-    """Raise an :class:`OSError` unless ``path`` is a regular file, or leads to one."""
+def require_regular(path: Path, most: int | None = None) -> None:
+    """Raise an :class:`OSError` unless ``path`` is a regular file of at most ``most`` bytes."""
     try:
-        mode = path.stat().st_mode
+        state = path.stat()
     except ValueError:  # a path with a NUL
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path)) from None
-    _require_regular(mode, path)
+    _require_regular(state.st_mode, path)
+    if most is not None and state.st_size > most:
+        raise OSError(errno.EFBIG, f"Has more than {most:,} bytes", str(path))
+
+
+def parse_json(text: str) -> Any:
+    """The JSON document in ``text``.
+
+    Raises:
+        ValueError: it is cut off or not JSON, has a key twice or numbers that JSON does not know,
+            or is nested too deep to be ours.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -48,7 +78,7 @@ def read_bytes(path: Path, most: int) -> bytes:
     Raises:
         OSError: it is no regular file, is larger, or cannot be read.
     """
-    require_regular(path)
+    require_regular(path, most)
     # It may have become another since, so the open may not wait, and is looked at once more.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:

@@ -21,11 +21,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from discovery.reading import require_regular
 from discovery.storage import storing
 
 _PARTIAL = re.compile(r"\..*\.[0-9a-f]{8}\.partial", re.DOTALL)
 # A file's name has at most 255 bytes, and ours must be one whatever the name it stands in for.
 _LONGEST_STEM = 200
+
+# No file that is hashed is larger: the largest is CockroachDB's program, of 0.3 GB.
+_LARGEST = 2**32
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -118,8 +122,9 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no regular file of a size that ours have.
     """
+    require_regular(path, _LARGEST)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

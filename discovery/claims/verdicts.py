@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from discovery.claims.models import Origin, PublishedValue, Study, Where
 from discovery.errors import ResultError
 from discovery.experiment.base import Model
+from discovery.reading import MOST_RESULT, read_text
 from discovery.whole import write_whole
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -130,9 +131,17 @@ def write_verdicts(verdicts: Verdicts, path: Path) -> None:
 def read_verdicts(path: Path) -> Verdicts:
     """The verdicts in ``path``; a :class:`ResultError` if cut off or of another version."""
     try:
-        return Verdicts.model_validate_json(path.read_text(encoding="utf-8"))
+        return Verdicts.model_validate_json(read_text(path, MOST_RESULT))
     except FileNotFoundError:
         raise ResultError(f"{path}: no such file; `discovery claims` writes it") from None
+    except OSError as error:
+        raise ResultError(
+            f"{path}: cannot be read ({error.strerror}); `discovery claims` writes it anew"
+        ) from None
+    except UnicodeDecodeError:
+        raise ResultError(
+            f"{path}: is not text in UTF-8; `discovery claims` writes it anew"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the document"

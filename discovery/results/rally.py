@@ -6,13 +6,13 @@ The format is that of ``rally task report --json`` of Rally 5.1 (``format_versio
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from discovery.errors import ResultError
+from discovery.reading import MOST_RESULT, parse_json, read_text
 from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 from discovery.workload.scenarios import SCENARIOS
 
@@ -68,7 +68,7 @@ class Workload:
 def read_report(path: Path) -> tuple[Workload, ...]:
     """The workloads in a Rally report; a :class:`ResultError` if it is cut off or not one."""
     try:
-        report: Any = json.loads(path.read_text(encoding="utf-8"))
+        report: Any = parse_json(read_text(path, MOST_RESULT))
     except ValueError as error:
         raise ResultError(
             f"{path}: Rally's report is cut off or not JSON ({error}); run the cell again."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from discovery.errors import ResultError
 from discovery.experiment.nova_cells import NovaCell
+from discovery.reading import MOST_RESULT, parse_json, read_text
 from discovery.results import nova_raw
 from discovery.results.dead_wan import refuse_dead_wan
 from discovery.results.manifest import RAW_SCHEMA_VERSION, Manifest, Replays, Wan
@@ -127,17 +128,23 @@ def _read_nova(folder: Path, listed: set[str], bursts: list[str]) -> NovaRaw:
 
 def _verify(folder: Path, name: str, digest: str) -> None:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    # Not resolve(), which has an error of its own for a link to itself.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise ResultError(
             f"{folder / MANIFEST}: lists {name}, which is outside the cell's folder; "
             "it may only list files of its own."
         )
     try:
         found = sha256(path)
-    except OSError:
+    except FileNotFoundError:
         raise ResultError(
             f"{path}: is missing, although {MANIFEST} lists it; remove the cell's folder and run "
             "the cell again."
+        ) from None
+    except OSError as error:
+        raise ResultError(
+            f"{path}: cannot be read ({error.strerror}), although {MANIFEST} lists it; remove the "
+            "cell's folder and run the cell again."
         ) from None
     if found != digest:
         raise ResultError(
@@ -148,11 +155,15 @@ def _verify(folder: Path, name: str, digest: str) -> None:
 
 def _read_json(path: Path, model: type[ModelT]) -> ModelT:
     try:
-        text = path.read_text(encoding="utf-8")
-        document: Any = json.loads(text)
-    except OSError:
+        text = read_text(path, MOST_RESULT)
+        document = parse_json(text)
+    except FileNotFoundError:
         raise ResultError(
             f"{path}: no such file; this is not the folder of a finished cell."
+        ) from None
+    except OSError as error:
+        raise ResultError(
+            f"{path}: cannot be read ({error.strerror}); run the cell again."
         ) from None
     except ValueError:
         raise ResultError(f"{path}: is cut off or not JSON; run the cell again.") from None

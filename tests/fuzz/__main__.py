@@ -1,4 +1,7 @@
-"""``python -m tests.fuzz [WORD…]``: run all cases whose name has the words, and show each fault."""
+"""``python -m tests.fuzz [WORD…]``: run all cases whose name has the words; show each fault.
+
+A word that begins with ``^`` may not be in the name.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from tests.fuzz.world import make_world
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    chosen = [case for case in all_cases() if all(word in case.name for word in words)]
+    chosen = [case for case in all_cases() if all(map(case.has, words))]
     faults, done = [], 0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as text:
         base, scratch = Path(text) / "base", Path(text) / "scratch"

@@ -38,6 +38,10 @@ class Case:
     names: str = ""
     stdin: str | None = None
 
+    def has(self, word: str) -> bool:
+        """Whether the name has ``word``, or has not what follows its ``^``."""
+        return word[1:] not in self.name if word.startswith("^") else word in self.name
+
 
 @dataclass(frozen=True)
 class Target:

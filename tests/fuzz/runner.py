@@ -21,7 +21,7 @@ from typing import Any
 MEMORY_MB = 1500
 """What a command may take beside what was loaded before."""
 PROCESSOR_S = 40
-WALL_S = 150
+WALL_S = 100
 """Generous, for the machine may be busy; what hangs does so for ever."""
 
 
