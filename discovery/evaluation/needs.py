@@ -34,6 +34,12 @@ def memory_mb(cell: AnyCell, sites: int | None = None) -> int:
     return keystone_memory_mb(cell.backend, sites, load=cell.load, processes=processes)
 
 
+def seen(cell: AnyCell) -> str:
+    """What is known of the cell's time without any like it that was measured."""
+    known = "" if isinstance(cell, NovaCell) else BACKENDS[cell.backend].seen
+    return known or "no earlier run"
+
+
 def most_fake_nodes(cell: NovaCell, there_mb: int) -> int:
     """The most fake nodes per site with which it fits into ``there_mb``; below 1 if none do."""
     others = memory_mb(cell) - cell.sites * cell.fake_nodes * FAKE_NODE_MB

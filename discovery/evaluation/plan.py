@@ -11,7 +11,14 @@ from rich.table import Table
 
 from discovery.errors import ConfigError
 from discovery.evaluation.console import Terminal
-from discovery.evaluation.needs import lacks, memory_mb, missing_parts, most_fake_nodes, nodes
+from discovery.evaluation.needs import (
+    lacks,
+    memory_mb,
+    missing_parts,
+    most_fake_nodes,
+    nodes,
+    seen,
+)
 from discovery.evaluation.times import Estimate, estimate, measured_times, read_times
 from discovery.experiment.load import load_cells, load_parts
 from discovery.experiment.nova_cells import NovaCell
@@ -199,7 +206,7 @@ def render(planned: Plan) -> None:
             "done" if one.done else _minutes(expected.seconds / 60) if expected else "?",
             f"not run: {one.why_not}"
             if one.why_not
-            else (expected.source if expected else "no earlier run"),
+            else (expected.source if expected else seen(one.cell)),
         )
     console.print(table)
     console.print(summary(planned), highlight=False)

@@ -126,6 +126,22 @@ with sa.create_engine({url!r}).connect() as connection:
     return on(node, "/opt/openstack/bin/python /run/isolation.py").strip()
 
 
+def assert_foreign_keys_are_indexed(deployment: Deployment, node: Node) -> None:
+    """Where our driver makes indexes for them, it has."""
+    if not deployment.backend.optional_indexes:
+        return
+    url = deployment.database_urls[node.alias]
+    program = f"""
+import sqlalchemy as sa
+with sa.create_engine({url!r}).connect() as connection:
+    print(connection.execute(
+        sa.text("SELECT count(*) FROM pg_catalog.pg_indexes WHERE indexname LIKE 'fkidx%'")
+    ).scalar())
+"""
+    put(node, "/run/our_indexes.py", program)
+    assert int(on(node, "/opt/openstack/bin/python /run/our_indexes.py")) > 10
+
+
 def assert_keystone_is_as_published(control: dict[str, Node]) -> None:
     for node in control.values():
         put(node, "/run/keystone_wheel.py", Path(keystone_wheel.__file__).read_text())
@@ -233,6 +249,8 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
     if backend == "galera":
         assert_it_is_one_cluster(control["site-2"])
         assert everyone_seen(control["site-2"]) == 1 + len(deployment.users)
+
+    assert_foreign_keys_are_indexed(deployment, control["site-2"])
 
     if backend.startswith("postgresql"):
         (url,) = set(deployment.database_urls.values())

@@ -8,7 +8,7 @@ from typing import Any
 from discovery.deploy.cockroach import program, zones
 from discovery.errors import DeployError
 
-# The system's own ranges want five replicas where there are so many nodes; three are enough.
+# Until the system's own ranges have heard that three are enough, some may have more.
 _SYSTEM: dict[str, Any] = {"system": {"least": zones.REPLICAS, "most": None, "zones": {}}}
 
 
@@ -31,6 +31,8 @@ def variables(hosts: Sequence[str], services: Sequence[str], placement: str) -> 
             host: zones.locality(number, len(hosts)) for number, host in enumerate(hosts, 1)
         },
         "cockroach_statements": [
+            # Three servers have three replicas of everything, whatever is wanted.
+            *(zones.system() if len(hosts) > zones.REPLICAS else ()),
             *zones.settings(placement),
             *zones.databases(placement, services),
         ],

@@ -116,6 +116,16 @@ def settings(placement: str) -> list[str]:
     return [f"SET CLUSTER SETTING kv.allocator.load_based_lease_rebalancing.enabled = {follows};"]
 
 
+def system() -> list[str]:
+    """What leaves the system's own ranges with as many replicas as all others, in SQL.
+
+    By default they want five where there are so many servers: replicas that nobody here reads, made
+    one by one before the services' and beside them.
+    """
+    names = ("DATABASE system", "RANGE meta", "RANGE system", "RANGE liveness")
+    return [f"ALTER {name} CONFIGURE ZONE USING num_replicas = {REPLICAS};" for name in names]
+
+
 def zone(placement: str, database: str) -> str:
     """The zone configuration of a database, in SQL: its replicas, and who of them answers.
 

@@ -34,12 +34,21 @@ def test_the_role_is_told_of_the_program_of_places_and_of_zones(tmp_path, monkey
     assert told["cockroach_source"] == str(named)
     assert told["cockroach_program"] == str(program.find().on_node)
     assert told["cockroach_localities"]["site-4-control"] == "zone=zone-2,site=site-4"
-    settings, create, zone = told["cockroach_statements"]
+    *system, settings, create, zone = told["cockroach_statements"]
+    assert system == zones.system()
     assert settings == zones.settings("one-zone")[0]
     assert create.startswith("CREATE DATABASE")
     assert zone == zones.zone("one-zone", "keystone")
     assert told["cockroach_ranges"]["keystone"]["zones"] == {"zone-1": 3}
     assert told["cockroach_system_ranges"]["system"]["least"] == 3
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the stand-in is for amd64")
+def test_three_servers_are_told_nothing_of_the_systems_ranges(tmp_path, monkeypatch):
+    monkeypatch.setenv(program.VARIABLE, str(tiny_elf.cockroach(tmp_path / "cockroach")))
+    told = cluster.variables(HOSTS[:3], ["keystone"], "anywhere")
+    assert told["cockroach_statements"][0] == zones.settings("anywhere")[0]
+    assert "ALTER RANGE meta CONFIGURE ZONE USING num_replicas = 3;" in zones.system()
 
 
 def test_a_placement_that_cannot_be_had_is_refused_before_anything_else(monkeypatch):
