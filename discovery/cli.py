@@ -162,11 +162,17 @@ def plan(
     tier: TierOption = "laptop",
     testbed: TestbedOption = LOCAL,
 ) -> None:
-    """Show the cells of a tier, their nodes, and how long they will take, before any is leased."""
+    """Show the cells of a tier, their nodes, and how long they will take, before any is leased.
+
+    Exits with 3 if none of them can be run.
+    """
     from discovery.evaluation.plan import plan as make_plan
     from discovery.evaluation.plan import render
 
-    render(make_plan(experiment, tier, testbed, Path("results")))
+    planned = make_plan(experiment, tier, testbed, Path("results"))
+    render(planned)
+    if planned.impossible:
+        raise typer.Exit(MachineError.exit_code)
 
 
 @cell_app.command("run")
@@ -178,6 +184,7 @@ def cell_run(
     testbed: TestbedOption = LOCAL,
 ) -> None:
     """Lease, deploy, shape, load, collect, release: one cell, written whole or not at all."""
+    from discovery.evaluation.needs import roles
     from discovery.evaluation.plan import plan as make_plan
     from discovery.evaluation.plan import progress
     from discovery.experiment.load import load_cell
@@ -186,9 +193,10 @@ def cell_run(
     from discovery.workload.workflow import end_with_workflow
 
     end_with_workflow()
-    chosen = load_cell(experiment, tier, cell)
+    chosen, held = load_cell(experiment, tier, cell), load_testbed(testbed)
+    held.refuse_nodes(roles(chosen))
     _say(progress(make_plan(experiment, tier, testbed, Path("results")), cell))
-    run_cell(chosen, load_testbed(testbed), out, _tell(cell))
+    run_cell(chosen, held, out, _tell(cell))
 
 
 @app.command()

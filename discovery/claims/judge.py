@@ -131,7 +131,8 @@ def _part(claim: Claim, stated: Relation, preferred: Where, chosen: Where, run: 
     try:
         part = _judge_part(claim, relation, run.tables, run.published)
     except NoDataError as reason:
-        why = not_run(reason, run.experiment, run.tier, _combinations(stated.prefer))
+        ran = set(run.tables["cells"]["backend"])
+        why = not_run(reason, run.experiment, run.tier, _combinations(stated.prefer), ran)
         part = Part(verdict="not run", why=why)
         left_out = "scenario" in chosen and not asked_for(run.tables, relation)
     theirs, _ = published_part(run.published, claim, relation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from discovery.claims.digits import MEANT, same_side
 from discovery.claims.models import Relation, Where
@@ -118,11 +118,16 @@ def stated(relation: Relation) -> str:
 
 
 def not_run(
-    reason: NoDataError, experiment: AnyExperiment, tier: str, preferred: Sequence[Where]
+    reason: NoDataError,
+    experiment: AnyExperiment,
+    tier: str,
+    preferred: Sequence[Where],
+    ran: Collection[str] = (),
 ) -> str:
     """What the tier lacks, and why this machine cannot run it or which tiers have it.
 
-    ``preferred`` are the levels at any of which the claim could be judged.
+    ``preferred`` are the levels at any of which the claim could be judged. ``ran`` are the back
+    ends that the run had: that this machine lacks one is no reason for what is missing of it.
     """
     text = f"tier {tier} has {reason}"
     having: list[Tier] = [
@@ -133,7 +138,7 @@ def not_run(
     ]
     backend = (reason.absent or {}).get("backend")
     if tier in having:  # it was to be run, and was not
-        why = why_not_run(str(backend)) if backend in BACKENDS else None
+        why = why_not_run(str(backend)) if backend in BACKENDS and backend not in ran else None
         return f"{text}: {why}" if why else text
     tiers = "tier" if len(having) == 1 else "tiers"
     return f"{text} ({tiers} {' and '.join(having)} would do)" if having else text

@@ -11,14 +11,19 @@ from discovery.deploy.nova.memory import FAKE_NODE_MB, nova_memory_mb
 from discovery.errors import MachineError
 from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.studies import AnyCell
-from discovery.testbed.leases import ROLES
+from discovery.testbed.leases import ROLES, Role
+
+
+def roles(cell: AnyCell) -> list[tuple[Role, ...]]:
+    """The roles of the nodes of each site that the cell holds."""
+    if isinstance(cell, NovaCell):
+        return roles_of(cell.deployed, cell.sites, cell.redis_nodes)
+    return [ROLES] * cell.sites
 
 
 def nodes(cell: AnyCell) -> int:
     """How many nodes the cell holds."""
-    if isinstance(cell, NovaCell):
-        return sum(map(len, roles_of(cell.deployed, cell.sites, cell.redis_nodes)))
-    return cell.sites * len(ROLES)
+    return sum(map(len, roles(cell)))
 
 
 def memory_mb(cell: AnyCell, sites: int | None = None) -> int:
@@ -64,12 +69,17 @@ def lacks(cell: AnyCell, missing: Mapping[str, str]) -> str | None:
     return next((missing[part] for part in _parts(cell) if part in missing), None)
 
 
-def why_not_run(cell: AnyCell) -> str | None:
-    """Why the cell was not run here, if it was not; raises nothing."""
+def why_not_run(cell: AnyCell, ran: Iterable[AnyCell] = ()) -> str | None:
+    """Why the cell was not run here, if it was not; raises nothing.
+
+    What the cells ``ran`` had was there when they were run, whatever is here now.
+    """
+    had = {part for other in ran for part in _parts(other)}
     try:
-        return lacks(cell, missing_parts([cell]))
+        missing = missing_parts([cell])
     except MachineError as error:
-        return str(error)
+        return None if had >= set(_parts(cell)) else str(error)
+    return lacks(cell, {part: why for part, why in missing.items() if part not in had})
 
 
 _BACKEND = "back end "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from discovery.evaluation.needs import (
     missing_parts,
     most_fake_nodes,
     nodes,
+    roles,
     seen,
 )
 from discovery.evaluation.times import Estimate, estimate, measured_times, read_times
@@ -28,6 +30,7 @@ from discovery.testbed.config import Testbed
 from discovery.testbed.load import load_testbed
 
 _REST = 58  # characters that the other columns of a plan take, with their frame
+_REASONS = 6  # how many are told after the table, which has each
 _KEPT_FREE_MB = 500  # a margin for Snakemake, Ansible and whatever else runs here
 
 
@@ -68,6 +71,11 @@ class Plan:
     def to_run(self) -> list[PlannedCell]:
         """The cells that would be measured now."""
         return [planned for planned in self.cells if planned.to_run]
+
+    @property
+    def impossible(self) -> bool:
+        """Whether no cell can be run, and not because all are done."""
+        return not self.to_run and any(one.why_not is not None for one in self.cells)
 
     @property
     def minutes(self) -> float | None:
@@ -120,13 +128,35 @@ def plan(experiment: Path, tier: str, testbed: Path, results: Path) -> Plan:
                     estimate(cell, elsewhere, f"{experiment.name}/times.csv"),
                 ),
                 done=done,
-                why_not=None if done else _why_not(cell, there) or lacks(cell, missing),
+                why_not=None
+                if done
+                else held.shortage(roles(cell)) or _why_not(cell, there) or lacks(cell, missing),
             )
             for cell in cells
             for done in [(raw / cell.id / "cell.json").is_file()]
         ),
         memory_mb=there,
     )
+
+
+def check_testbed(cells: Iterable[AnyCell], testbed: Testbed, run: Run) -> None:
+    """Refuse a tier with cells that ``testbed`` cannot hold, before the first of them is leased.
+
+    Raises :class:`ConfigError`, with how many and what the first of them lacks.
+    """
+    planned = list(cells)
+    short = [(cell, why) for cell in planned for why in [testbed.shortage(roles(cell))] if why]
+    if short:
+        first, why = short[0]
+        raise ConfigError(
+            f"cannot hold {len(short)} of the {len(planned)} cells of tier {run.tier}: "
+            f"{first.id} {why}",
+            file=testbed.file,
+            key="provider",
+            value=testbed.provider,
+            allowed="a testbed that holds all cells, or a tier with fewer (`discovery plan` "
+            "says which)",
+        )
 
 
 def check_memory(cells: Iterable[AnyCell], testbed: Testbed, run: Run) -> None:
@@ -229,10 +259,17 @@ def summary(planned: Plan) -> str:
     if planned.memory_mb is not None:
         most = max(one.memory_mb for one in run or cells)
         lines.append(f"memory: {most / 1000:.1f} GB needed, {planned.memory_mb / 1000:.1f} GB free")
-    for why in dict.fromkeys(one.why_not for one in cells if one.why_not):
-        count = sum(one.why_not == why for one in cells)
-        lines.append(f"not run: {count} {'cells' if count > 1 else 'cell'}: {why}")
+    reasons = Counter(one.why_not for one in cells if one.why_not).most_common()
+    for why, count in reasons[:_REASONS]:
+        lines.append(f"not run: {_cells(count)}: {why}")
+    if len(reasons) > _REASONS:
+        others = sum(count for _, count in reasons[_REASONS:])
+        lines.append(f"not run: {_cells(others)} for {len(reasons) - _REASONS} reasons like these")
     return ".\n".join(lines) + "."
+
+
+def _cells(count: int) -> str:
+    return f"{count} {'cells' if count > 1 else 'cell'}"
 
 
 def _parts(run: Sequence[PlannedCell]) -> list[str]:

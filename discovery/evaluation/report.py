@@ -116,11 +116,13 @@ def _asked(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, int]]:
 
 def _missing_cells(planned: Iterable[AnyCell], there: set[str]) -> list[tuple[str, str]]:
     """The cells of a tier that have no result, and why."""
+    cells = list(planned)
+    ran = [cell for cell in cells if cell.id in there]
     return [
         (cell.id, f"not run: {why}" if why else "is in the tier but not in the tables")
-        for cell in planned
+        for cell in cells
         if cell.id not in there
-        for why in [why_not_run(cell)]
+        for why in [why_not_run(cell, ran)]
     ]
 
 

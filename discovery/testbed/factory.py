@@ -52,7 +52,7 @@ def lease(
     is waited for, or a :class:`BusyError` if not ``wait``. :class:`MachineError` if this machine
     cannot hold the nodes, :class:`TestbedError` if they do not come up.
     """
-    _refuse_sites(testbed, sites, alone=roles is not None)
+    _refuse_sites(testbed, sites, roles)
     with lock(lock_path(), purpose, wait=wait), _signals_raise():
         release_stale()
         held = _acquire(testbed, sites, purpose, memory_mb, roles)
@@ -74,12 +74,16 @@ def keep(testbed: Testbed, *, sites: int, purpose: str) -> Lease:
         return held
 
 
-def _refuse_sites(testbed: Testbed, sites: int, *, alone: bool = False) -> None:
-    """Refuse a number of sites that cannot be, before anything is made or waited for."""
-    if sites < (1 if alone else 2):
-        least = "one site" if alone else "two sites"
+def _refuse_sites(
+    testbed: Testbed, sites: int, roles: Sequence[Sequence[Role]] | None = None
+) -> None:
+    """Refuse sites, or nodes of them, that cannot be, before anything is made or waited for."""
+    if sites < (2 if roles is None else 1):
+        least = "two sites" if roles is None else "one site"
         raise TestbedError(f"A testbed has at least {least}, not {shortened(str(sites), 20)}.")
     testbed.refuse_sites(sites)
+    if roles is not None:
+        testbed.refuse_nodes(roles)
 
 
 def _acquire(
@@ -94,11 +98,6 @@ def _acquire(
     wanted = places(roles or [ROLES] * sites)
     if testbed.on_this_machine:
         refuse_memory(sites, memory_mb or NODE_MB * len(wanted))
-    elif roles is not None:
-        raise TestbedError(
-            f"The provider {testbed.provider} holds a control and a client node per site, and this"
-            " needs nodes of other kinds; use a testbed file with `provider: local`."
-        )
     refuse_long_home()
     lease_id = secrets.token_hex(3)
     names = site_names(sites)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -55,6 +56,7 @@ def test_an_error_of_ours_is_one_sentence_with_its_exit_code(monkeypatch, capsys
     def refuse() -> None:
         raise ConfigError("unknown key", file="experiment.yaml", key="tier", allowed=["smoke"])
 
+    refuse.registered_groups = []
     monkeypatch.setattr(cli, "app", refuse)
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -70,7 +72,12 @@ def test_an_experiment_is_named_by_its_folder_or_by_its_name(tmp_path, monkeypat
     (tmp_path / "beside").mkdir()
     monkeypatch.chdir(tmp_path)
     asked = []
-    monkeypatch.setattr("discovery.evaluation.plan.plan", lambda *told: asked.append(told[0]))
+
+    def planned(*told):
+        asked.append(told[0])
+        return SimpleNamespace(impossible=False)
+
+    monkeypatch.setattr("discovery.evaluation.plan.plan", planned)
     monkeypatch.setattr("discovery.evaluation.plan.render", lambda _: None)
     for text in ("name", "experiments/name", "beside", "other/name"):
         CliRunner().invoke(cli.app, ["plan", "--experiment", text], catch_exceptions=False)

@@ -21,7 +21,7 @@ try:
     TABLES = tables_of(load_experiment(RUN.folder).service)
     if RUN.source == "measure":
         from discovery.evaluation.needs import lacks, missing_parts
-        from discovery.evaluation.plan import check_memory
+        from discovery.evaluation.plan import check_memory, check_testbed
         from discovery.testbed.load import load_testbed
 
         PLANNED = load_cells(RUN.folder, RUN.tier)
@@ -33,7 +33,9 @@ try:
         if not CELLS:
             why = "; ".join(MISSING.values())
             raise MachineError(f"no cell of tier {RUN.tier} can run here: {why}")
-        check_memory(CELLS.values(), load_testbed(RUN.testbed), RUN)
+        TESTBED = load_testbed(RUN.testbed)
+        check_testbed(CELLS.values(), TESTBED, RUN)
+        check_memory(CELLS.values(), TESTBED, RUN)
     else:
         CELLS = {}
         read_manifest(RUN.archive)

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import field_validator
 
 from discovery.testbed.config import Testbed
+from discovery.testbed.leases import Role
 
 # Of the ranges that are nobody's on the Internet, those that are large enough and for this use:
 # RFC 1918's, and RFC 2544's for measurements.
@@ -27,6 +28,7 @@ class LocalTestbed(Testbed):
     """
 
     on_this_machine: ClassVar[bool] = True
+    kinds: ClassVar[tuple[Role, ...] | None] = None
     provider: Literal["local"]
     image: Path | None = None
     prefix: str = "10.77"

@@ -15,7 +15,7 @@ from discovery.experiment.load import load_experiment
 from tests.unit.claims.nova_tables import cell, tables
 
 NOVA_2017 = Path(__file__).parents[3] / "experiments" / "nova-2017"
-STUDY = {"title": "t", "authors": "a", "year": 2017, "url": "u"}
+STUDY = {"title": "t", "authors": "a", "year": 2017, "url": "https://example.org"}
 
 
 def judged(found, *ids):

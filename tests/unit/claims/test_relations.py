@@ -22,7 +22,7 @@ def verdict_of(relation, found, *, tier="laptop", published_table=NOTHING_PUBLIS
     claims = Claims.model_validate(
         {
             "experiment": "keystone-2018",
-            "study": {"title": "t", "authors": "a", "year": 2018, "url": "u"},
+            "study": {"title": "t", "authors": "a", "year": 2018, "url": "https://example.org"},
             "claims": [
                 {
                     "id": "C1",

@@ -154,6 +154,24 @@ def test_the_report_names_the_cells_and_why(experiment: Path) -> None:
     ]
 
 
+def test_a_run_that_had_it_does_not_lack_it(experiment: Path) -> None:
+    cells = load_cells(experiment, "smoke")
+    one, *others = LACKING
+    there = {"mariadb-s3-d0-light-r1", one}
+    assert _missing_cells(cells, there) == [
+        (cell, "is in the tier but not in the tables") for cell in others
+    ]
+    study = load_experiment(experiment)
+    reason = NoDataError("no cell with cockroachdb", absent={"backend": "cockroachdb"})
+    ran = {"mariadb", "cockroachdb"}
+    assert not_run(reason, study, "smoke", [{}], ran) == "tier smoke has no cell with cockroachdb"
+
+
+def test_no_claim_says_what_this_machine_lacks() -> None:
+    for path in sorted(Path("experiments").glob("*/claims.yaml")):
+        assert "binary" not in path.read_text(encoding="utf-8"), path
+
+
 def test_a_claim_on_it_is_not_run_and_says_why(experiment: Path) -> None:
     study = load_experiment(experiment)
     reason = NoDataError("no cell with cockroachdb", absent={"backend": "cockroachdb"})
