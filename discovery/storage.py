@@ -169,13 +169,14 @@ def storing(
     except OSError as error:
         if not tells_of_a_place(error, path, *also):
             raise
-        elsewhere = error.errno == errno.ENOSPC and not _names(error) and _has_room(path)
+        elsewhere = error.errno == errno.ENOSPC and not _names(error) and has_room(path)
         if elsewhere and not alone:
             raise
         raise unusable(error, path, what, safe) from error
 
 
-def _has_room(path: Path) -> bool:
+def has_room(path: Path) -> bool:
+    """Whether the disk of ``path`` has so much free that it cannot be it that is full."""
     there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     disk = os.statvfs(there)
     return disk.f_bavail * disk.f_frsize > _ROOM_BYTES

@@ -97,6 +97,8 @@ def whole_folder(path: Path, what: str = "") -> Iterator[Path]:
         with storing(path, what, also=(place.parent,)):
             partial, lock = _new_folder(place)
         try:
+            with storing(path, what, also=(partial,)):
+                _try_to_write(partial)
             with storing(path, what, also=(partial,), alone=False):
                 yield partial
                 if before is not None:
@@ -208,6 +210,13 @@ def _new_folder(place: Path) -> tuple[Path, int]:
             descriptor = os.open(partial, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             if _lock(descriptor):
                 return partial, descriptor
+
+
+def _try_to_write(folder: Path) -> None:
+    """Raise if ``folder`` has no room for a block: what is to fill it may take an hour to make."""
+    trial = folder / "trial"
+    trial.write_bytes(bytes(4096))
+    trial.unlink()
 
 
 def _beside(place: Path) -> Path:

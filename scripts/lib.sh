@@ -68,6 +68,13 @@ own_scratch() {
     export TMPDIR="$SCRATCH" JUPYTER_RUNTIME_DIR="$SCRATCH/jupyter"
 }
 
+# Before a program meets it half-way, and says so in a traceback.
+need_room() {
+    local free_mb=$(($(df --output=avail -k . | tail -1) / 1024)) needed_mb=300 what="figures, tables and the paper need"
+    [ -f "$VENV/.locked" ] || { needed_mb=2500 what="the virtual environment and what is made with it need"; }
+    [ "$free_mb" -ge "$needed_mb" ] || stop "$what $needed_mb MB of disk, and $PWD has $free_mb MB free; nothing was changed; make room there"
+}
+
 need_testbed_machine() {
     local instead="what works everywhere: scripts/reproduce --from-archive"
     is_root || stop "The local testbed needs root (network namespaces, nodes); run this as root, or $instead"

@@ -5,6 +5,7 @@ What the text names and the run cannot give reads "not run"; it never stops the 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from discovery.evaluation.findings import findings
 from discovery.evaluation.numbers import numbers
 from discovery.evaluation.outcome import Outcome, read_outcome
 from discovery.outside import in_file_name
+from discovery.storage import has_room, unusable
 from discovery.whole import whole_file, write_whole
 
 MAIN = "paper.tex"
@@ -118,6 +120,9 @@ def _set(folder: Path, outcome: Outcome, sources: Path, log: Path) -> None:
     found = folder / "paper.log"
     text = found.read_text(encoding="utf-8", errors="replace") if found.is_file() else ""
     write_whole(log, text + "\n" + done.stdout + done.stderr, "LaTeX's log")
+    if done.returncode != 0 and not has_room(folder):
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise unusable(full, folder, "setting the paper", "no paper was written")
     if done.returncode != 0:
         problem = re.search(r"^(?:\./)?([\w.-]+\.\w+):(\d+): (.+)$", text, re.MULTILINE)
         if problem is None:

@@ -221,6 +221,20 @@ def test_more_than_the_memory_holds_is_refused(local_file):
     assert held() == []
 
 
+def test_the_umask_does_not_close_a_nodes_files_to_its_users(local_file):
+    before = os.umask(0o077)
+    try:
+        with lease(load_testbed(local_file), sites=2, purpose="a strict umask") as held_lease:
+            assert os.umask(0o077) == 0o077
+            modes = {name: stat.S_IMODE((held_lease.folder / name).stat().st_mode)
+                     for name in (".", "hosts", "id_ed25519", "ssh")}  # fmt: skip
+            result = en.run_command("setpriv --reuid 65534 cat /etc/hosts", roles=held_lease.roles)
+    finally:
+        os.umask(before)
+    assert modes == {".": 0o711, "hosts": 0o644, "id_ed25519": 0o600, "ssh": 0o700}
+    assert all("site-2-client" in one.stdout for one in result)
+
+
 def test_an_image_that_does_not_boot_is_told_with_its_console(local_file, own_home, free_prefix):
     broken = own_home / "broken"
     (broken / "usr").mkdir(parents=True)

@@ -248,3 +248,22 @@ def test_what_a_killed_run_left_is_swept_by_the_next_and_a_living_ones_is_not(tm
     assert Path(made).parent == Path(its_own)
     living.communicate(b"\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["discovery-mine", "tmp.0123"]
+
+
+FULL = """
+mount -t tmpfs -o size=100m tmpfs "$1"
+cp -r scripts experiments "$1"
+"$1/scripts/reproduce" --from-archive
+"""
+
+
+def test_a_disk_without_room_is_told_before_anything_is_installed(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root: a mount namespace")
+    done = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", FULL, "full", tmp_path],
+        cwd=SCRIPTS.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert f"need 2500 MB of disk, and {tmp_path} has" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

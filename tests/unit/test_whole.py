@@ -296,3 +296,14 @@ def test_a_folder_is_replaced_where_names_cannot_be_exchanged(tmp_path, monkeypa
             (folder / "cell.json").write_text(content)
     assert (tmp_path / "cell" / "cell.json").read_text() == "second"
     assert names(tmp_path) == ["cell"]
+
+
+def test_a_folder_that_has_no_room_is_told_before_it_is_filled(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    refusal = pytest.raises(StorageError, match=r"raw/cell cannot be used: no space left")
+    with refusal, whole_folder(tmp_path / "raw" / "cell"):
+        pytest.fail("an hour of measuring, for nothing")
+    assert names(tmp_path) == []
