@@ -14,8 +14,7 @@ import pytest
 import yaml
 
 from discovery.testbed import marks
-from discovery.testbed.home import home_mark
-from discovery.testbed.processes import all_marked
+from tests.e2e.killing import left_of
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
@@ -39,20 +38,6 @@ def discovery(home: Path, *arguments: str) -> str:
     )
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
-
-
-def left_of(home: Path) -> list[str]:
-    """What this machine has of a state folder, looked for without the code that removes it."""
-    mark = home_mark(home)
-    places = ("/run/netns", "/run/systemd/nspawn/propagate", "/sys/fs/cgroup", "/sys/class/net")
-    named = [
-        str(path)
-        for place in places
-        for path in [*Path(place).glob("*"), *Path(place).glob("*/dw-*")]
-        if mark in path.name
-    ]
-    running = [str(one.pid) for one in all_marked() if one.folder.is_relative_to(home)]
-    return [*named, *running, *map(str, home.glob("leases/*"))]
 
 
 @pytest.fixture
