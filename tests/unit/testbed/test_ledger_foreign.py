@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from discovery import cli
-from discovery.errors import DiscoveryError, StorageError
+from discovery.errors import DiscoveryError, StorageError, TestbedError
 from discovery.testbed import down, ledger, processes
 from discovery.testbed.entries import LONGEST, Odd, is_cut_off, parse, read
 from discovery.testbed.home import home_mark, machine_mark
@@ -24,6 +24,7 @@ from discovery.testbed.ledger import Held, Ledger, Thing
 from discovery.testbed.lock import holder, lock
 from discovery.testbed.ours import may_be_ours
 from discovery.testbed.release import release_lease
+from discovery.testbed.wan.ailing import ailment
 
 GOOD = {
     "event": "held",
@@ -375,3 +376,24 @@ def test_the_state_folder_of_who_only_looks_is_not_made(tmp_path, monkeypatch):
     monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path / "absent"))
     assert down.held() == []
     assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "5", "[]", "{}", "[5]", '[{"alias": 5}]', "[" * 50_000, "\0", "null"]
+)
+def test_a_list_of_nodes_that_is_none_is_one_sentence(home, content):
+    folder = home / "leases" / "a1b2c3"
+    folder.mkdir()
+    (folder / "nodes.json").write_text(content)
+    (home / "ledger.jsonl").write_text(entry(name="a1b2c3", kind="lease", details={"kept": True}))
+    for verb in (["run", "true"], ["ssh", "site-1-control"], ["cut", "site-1"], ["heal"]):
+        with pytest.raises(TestbedError, match=r"nodes\.json is not the list of nodes"):
+            CliRunner().invoke(cli.app, ["testbed", *verb], catch_exceptions=False)
+    assert "a1b2c3" in CliRunner().invoke(cli.app, ["testbed", "list"]).output
+
+
+@pytest.mark.parametrize("name", ["wan-forwarder.json", "wan-netem.json"])
+@pytest.mark.parametrize("content", ["", "5", "[]", "{}", '{"sites": 5}', "[" * 50_000])
+def test_a_description_of_a_wan_that_is_none_is_one_sentence(home, name, content):
+    (home / name).write_text(content)
+    assert "cannot be read" in ailment(home)
