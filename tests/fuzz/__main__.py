@@ -28,6 +28,8 @@ if __name__ == "__main__":
             if found is None:
                 continue
             done += 1
+            if done % 50 == 0:
+                print(f"… {done} of {len(chosen)} cases", flush=True)
             for fault in found:
                 faults.append(fault)
                 print(f"{fault.kind:10} {fault.case}: {fault.why}", flush=True)

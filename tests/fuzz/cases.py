@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from discovery.whole import sha256
 from tests.fuzz.operators import CSV, GONE, JSON, SPECIALS, TABLE, YAML, Operator, Special
-from tests.fuzz.world import KEYSTONE, NOVA
+from tests.fuzz.world import KEYSTONE, NOVA, write
 
 SEED = 20261130
 RAW = "raw/galera-s3-d25-light-r1"
@@ -47,7 +48,9 @@ class Case:
 class Target:
     """A file of the world, what can be wrong with it, and the verb that reads it.
 
-    ``free`` are operators of which the result is not certainly wrong for this file.
+    ``free`` are operators of which the result is not certainly wrong for this file. ``signed``
+    writes the checksum of what was damaged to where the file's own stood: what could only have been
+    seen by that has to be seen otherwise.
     """
 
     file: str
@@ -55,7 +58,24 @@ class Target:
     arguments: list[str]
     specials: tuple[Special, ...] = (*SPECIALS, GONE)
     free: tuple[str, ...] = ()
-    times: int = 1
+    signed: Callable[[Path], None] | None = None
+
+
+def _sign_raw(file: Path) -> None:
+    """Write the checksum of a raw file into its cell's manifest."""
+    folder = next(parent for parent in file.parents if (parent / "cell.json").exists())
+    manifest = json.loads((folder / "cell.json").read_bytes())
+    manifest["files"][str(file.relative_to(folder))] = sha256(file)
+    write(folder / "cell.json", json.dumps(manifest).encode())
+
+
+def _sign_archive(file: Path) -> None:
+    """Write the checksum and the size of an archive's table into its manifest."""
+    path = file.with_name("manifest.json")
+    manifest = json.loads(path.read_bytes())
+    entry = manifest["tables"][file.stem]
+    entry |= {"sha256": sha256(file), "bytes": file.stat().st_size}
+    write(path, json.dumps(manifest).encode())
 
 
 TARGETS = [
@@ -93,6 +113,17 @@ TARGETS = [
     Target("results/claims.json", JSON, ["verdicts", "--results", "results"]),
     Target("results/claims.json", JSON[::3],
            ["report", "--results", "results", "--out", "out.html"]),
+    # A number that is written as text is read as what it says, by the schema of the tidy table.
+    *(Target(f"{RAW}/{file}", operators, [*TIDY, "raw"], (), ("columns-all-text",), _sign_raw)
+      for file, operators in (("wan.json", JSON), ("rally/site-2.json", JSON),
+                              ("system.parquet", TABLE), ("counters.parquet", TABLE))),
+    *(Target(f"{NOVA_RAW}/{file}", operators, [*TIDY, "nova-raw", "--experiment", NOVA], (),
+             ("columns-all-text",), _sign_raw)
+      for file, operators in (("burst/site-2.json", JSON), ("consistency.json", JSON),
+                              ("calls.parquet", TABLE), ("traffic.parquet", TABLE))),
+    *(Target(f"{KEYSTONE}/archive/smoke/{table}.parquet", TABLE,
+             ["archive", "unpack", f"{KEYSTONE}/archive/smoke", "out"], (), signed=_sign_archive)
+      for table in ("cells", "actions", "wan")),
     Target("home/ledger.jsonl", JSON, ["testbed", "list"], (), free=("*",)),
 ]  # fmt: skip
 
@@ -110,7 +141,8 @@ def damaged_files() -> Iterator[Case]:
 def _damaged(target: Target, what: str, certain: bool, change: Callable[[Path], bool]) -> Case:
     verb = " ".join(part for part in target.arguments[:2] if not part.startswith("-"))
     names = Path(target.file).name if certain else ""
-    return Case(f"{target.file} {what} ({verb})", target.arguments, certain, change, names)
+    signed = " signed" if target.signed else ""
+    return Case(f"{target.file} {what}{signed} ({verb})", target.arguments, certain, change, names)
 
 
 def _change(target: Target, operator: Operator, number: int) -> Callable[[Path], bool]:
@@ -121,8 +153,9 @@ def _change(target: Target, operator: Operator, number: int) -> Callable[[Path],
         after = operator.change(before, chance)
         if after is None or after == before:
             return False
-        path.unlink()
-        path.write_bytes(after)
+        write(path, after)
+        if target.signed is not None:
+            target.signed(path)
         return True
 
     return change

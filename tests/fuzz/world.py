@@ -53,6 +53,12 @@ def copy_world(base: Path, folder: Path) -> None:
     shutil.copytree(base, folder, copy_function=os.link)
 
 
+def write(path: Path, content: bytes) -> None:
+    """Write a file of a copied world, without changing the one that it was copied from."""
+    path.unlink()
+    path.write_bytes(content)
+
+
 def snapshot(folder: Path) -> dict[str, str]:
     """Every path below ``folder`` with what is there, so that a change is seen."""
     found = {}

@@ -131,6 +131,16 @@ def test_too_few_sites_are_refused_without_asking_the_api(api: Grid5000Api, tmp_
     assert api.requests == []
 
 
+@pytest.mark.parametrize("key", ["/dev/zero", "~no-such-user/key.pub", "/nowhere"])
+def test_a_public_key_that_is_no_file_is_one_sentence(
+    api: Grid5000Api, tmp_path: Path, key: str
+) -> None:
+    declared = declare(tmp_path).model_copy(update={"public_key": Path(key)})
+    with pytest.raises(ConfigError, match=r"public_key = .*cannot be read .*a public SSH key"):
+        reservation.configure(declared, sites=2, job_name=NAME)
+    assert api.requests == []
+
+
 def test_missing_credentials_are_one_sentence(api: Grid5000Api, tmp_path: Path) -> None:
     (tmp_path / ".python-grid5000.yaml").unlink()
     with pytest.raises(MachineError, match=r"There are no Grid'5000 credentials: write .*yaml"):

@@ -6,10 +6,12 @@ by name, would silently reserve anew what was killed meanwhile.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +23,7 @@ from enoslib.infra.providers import find_slot
 from enoslib.utils import generate_ssh_option_gateway
 
 from discovery.errors import ConfigError, TestbedError
+from discovery.reading import MOST_CONFIGURATION, read_text
 from discovery.testbed.grid5000 import oar
 from discovery.testbed.grid5000.config import Grid5000Testbed
 from discovery.testbed.leases import ROLES, Node, alias
@@ -39,6 +42,7 @@ def configure(testbed: Grid5000Testbed, *, sites: int, job_name: str) -> en.G5kC
     """
     clusters = testbed.clusters[:sites]
     testbed.refuse_sites(sites)
+    key = _public_key(testbed)
     oar.require_credentials()
     with oar.api_errors("asking for the list of clusters"):
         oar.client()
@@ -59,7 +63,7 @@ def configure(testbed: Grid5000Testbed, *, sites: int, job_name: str) -> en.G5kC
         "job_name": job_name,
         "queue": testbed.queue,
         "project": testbed.project,
-        "key": str(testbed.public_key.expanduser()) if testbed.public_key else None,
+        "key": key,
     }
     with oar.api_errors("describing the clusters"):
         conf = en.G5kConf.from_settings(
@@ -89,6 +93,26 @@ def configure(testbed: Grid5000Testbed, *, sites: int, job_name: str) -> en.G5kC
                     primary_network=networks[known[cluster]],
                 )
         return conf.finalize()
+
+
+def _public_key(testbed: Grid5000Testbed) -> str | None:
+    """The path of the key that the file names, which EnOSlib reads when the nodes are there."""
+    if testbed.public_key is None:
+        return None
+    # Not Path's expanduser, which has an error of its own where there is no such user.
+    path = Path(os.path.expanduser(testbed.public_key))  # noqa: PTH111
+    try:
+        read_text(path, MOST_CONFIGURATION)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigError(
+            f"cannot be read ({why})",
+            file=testbed.file,
+            key="public_key",
+            value=str(path),
+            allowed="a public SSH key",
+        ) from None
+    return str(path)
 
 
 @dataclass(frozen=True)

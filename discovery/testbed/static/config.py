@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -121,7 +122,8 @@ class StaticTestbed(Testbed):
                         alias=alias(name, role),
                         address=entry.address,
                         user=entry.user or self.user,
-                        keyfile=str(keyfile.expanduser().absolute()) if keyfile else None,
+                        # Not Path's, which has an error of its own where there is no such user.
+                        keyfile=os.path.abspath(os.path.expanduser(keyfile)) if keyfile else None,  # noqa: PTH100, PTH111
                         port=entry.port or self.port,
                     ),
                 )

@@ -101,3 +101,15 @@ def test_a_key_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         open_static(load(tmp_path, f"keyfile: {tmp_path}/nowhere\n{TWO_SITES}"), request)
     assert caught.value.value == f"{tmp_path}/nowhere"
     assert request.recorder.ledger.held() == []
+
+
+def test_the_home_of_nobody_is_no_key_file(tmp_path: Path) -> None:
+    request = request_for(tmp_path, 2)
+    with pytest.raises(ConfigError, match=r"~no-such-user/key.*private SSH key"):
+        open_static(load(tmp_path, f"keyfile: ~no-such-user/key\n{TWO_SITES}"), request)
+
+
+@pytest.mark.parametrize("user", ["-oProxyCommand=x", "a b", "", "'x;y'", '"a\\nb"', "ü", "5"])
+def test_a_user_is_one_that_ssh_takes_for_one(tmp_path: Path, user: str) -> None:
+    with pytest.raises(ConfigError, match=r"static\.yaml: user"):
+        load(tmp_path, f"user: {user}\n{TWO_SITES}")
