@@ -52,11 +52,13 @@ def parse_json(text: str) -> Any:
     """The JSON document in ``text``.
 
     Raises:
-        ValueError: it is cut off or not JSON, has a key twice or numbers that JSON does not know,
-            or is nested too deep to be ours.
+        ValueError: it is cut off or not JSON, has a key twice, numbers that JSON does not know or
+            no table can hold, or is nested too deep to be ours.
     """
     try:
-        return json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
+        return json.loads(
+            text, object_pairs_hook=_once_each, parse_constant=_no_number, parse_int=_whole
+        )
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 
@@ -66,6 +68,12 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a key stands twice")
     return found
+
+
+def _whole(text: str) -> int:
+    """A number that a table can hold: in 64 bits."""
+    number = int(text) if len(text) <= 20 else 2**63
+    return number if -(2**63) <= number < 2**63 else _no_number(text[:30])
 
 
 def _no_number(text: str) -> Any:

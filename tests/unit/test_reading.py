@@ -1,5 +1,6 @@
 """Only regular files are read, and no more of one than expected."""
 
+import json
 import os
 import re
 import socket
@@ -12,8 +13,9 @@ from discovery.claims.load import load_claims
 from discovery.errors import ConfigError
 from discovery.evaluation.check import check_everything
 from discovery.experiment.load import load_experiment, read_yaml
-from discovery.reading import MOST_CONFIGURATION, is_there, read_bytes
+from discovery.reading import MOST_CONFIGURATION, is_there, parse_json, read_bytes
 from discovery.testbed.load import load_testbed
+from discovery.whole import sha256
 
 
 def _socket(path: Path) -> None:
@@ -102,3 +104,40 @@ def test_no_path_is_too_odd_to_be_asked_for(tmp_path: Path) -> None:
     assert not is_there(tmp_path / "a\0b")
     with pytest.raises(OSError, match="Invalid argument"):
         read_bytes(tmp_path / "a\0b", 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"a": 1, "a": 2}',
+        '{"a": {"b": 1, "b": 1}}',
+        "NaN",
+        "[-Infinity]",
+        "9" * 5000,
+        str(2**63),
+        f"[-{2**63 + 1}]",
+        "",
+        '{"a": 1',
+    ],
+)
+def test_json_that_says_too_much_or_too_little_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        parse_json(text)
+    assert not isinstance(caught.value, RecursionError)
+
+
+def test_json_of_ours_is_read() -> None:
+    text = f'{{"a": [1, -1.5e3, null, true, "x"], "b": {2**63 - 1}, "c": -{2**63}}}'
+    assert parse_json(text) == json.loads(text)
+
+
+@pytest.mark.timeout(20)
+def test_a_checksum_does_not_wait_for_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="Is a named pipe"):
+        sha256(tmp_path / "pipe")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(2**36)
+    with pytest.raises(OSError, match="Has more than"):
+        sha256(tmp_path / "large")
