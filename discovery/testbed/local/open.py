@@ -11,6 +11,7 @@ from discovery.testbed.local.layout import Layout
 from discovery.testbed.local.machines import Machines
 from discovery.testbed.local.network import NAMESPACES
 from discovery.testbed.request import Opened, Request
+from discovery.testbed.wan.echoes import Station
 from discovery.testbed.wan.sites import SiteNetwork
 
 if TYPE_CHECKING:
@@ -31,7 +32,21 @@ def open_local(testbed: LocalTestbed, request: Request) -> Opened:
         for host in [hosts[place.alias]]
     ]
     wan = attach(site_networks(conf.layout), request.folder, request.recorder, nodes)
+    if len(request.sites) > 1:
+        wan.echo_between(stations(conf.layout))
     return Opened(roles, networks, nodes, wan, Machines(conf.layout).look)
+
+
+def stations(layout: Layout) -> list[Station]:
+    """The first node of every site of ``layout``, from and to which the WAN is tried."""
+    return [
+        Station(
+            layout.sites[site - 1],
+            NAMESPACES / layout.node_namespace(layout.nodes_of(site)[0]),
+            layout.address(layout.nodes_of(site)[0]),
+        )
+        for site in layout.numbers
+    ]
 
 
 def site_networks(layout: Layout) -> list[SiteNetwork]:

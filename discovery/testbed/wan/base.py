@@ -9,7 +9,15 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from discovery.errors import WanError
-from discovery.testbed.wan.measure import Ping, RoundTrip, judge, pings_needed
+from discovery.testbed.wan.echoes import Echoes, Station
+from discovery.testbed.wan.measure import (
+    Conditions,
+    Ping,
+    RoundTrip,
+    Undisturbed,
+    judge,
+    pings_needed,
+)
 from discovery.testbed.wan.sites import Pair, check_delays, crossing_pairs, ordered_pairs
 
 if TYPE_CHECKING:
@@ -31,7 +39,8 @@ class Wan(ABC):
         self.sites = list(sites)
         self._ping = ping
         self._asked: Delays = [[0.0] * len(self.sites) for _ in self.sites]
-        self._loss_percent = 0.0
+        self._conditions: Conditions = Undisturbed()
+        self._echoes: Echoes | None = None
         self._measurements: list[dict[str, Any]] = []
         self._changes: list[dict[str, Any]] = []
         self._stalls: list[dict[str, float]] = []
@@ -48,7 +57,7 @@ class Wan(ABC):
         check_delays(delays, self.sites)
         with self._changing:
             self._shape(delays, settings)
-        self._asked, self._loss_percent = delays, settings.loss_percent
+        self._asked, self._conditions = delays, settings
         judge(self.measure("shaped"), settings, self.backend)
 
     def measure(self, when: str) -> list[RoundTrip]:
@@ -58,14 +67,10 @@ class Wan(ABC):
         """
         if self._ping is None:
             raise WanError("This lease was opened without its nodes, so nothing can be measured.")
-        number = {name: position for position, name in enumerate(self.sites)}
-        asked = {
-            (a, b): self._asked[number[a]][number[b]] + self._asked[number[b]][number[a]]
-            for a, b in ordered_pairs(self.sites)
-        }
+        asked = {pair: self._asked_rtt_ms(pair) for pair in ordered_pairs(self.sites)}
         started = time.time()
         timeout_ms = round(1000 + 2 * max(asked.values()))
-        answers = self._ping(pings_needed(self._loss_percent), timeout_ms)
+        answers = self._ping(pings_needed(self._conditions.loss_percent), timeout_ms)
         trips = [RoundTrip.of(pair, asked[pair], answers[pair]) for pair in asked]
         self._measurements.append(
             {"when": when, "time": started, "pairs": [trip.as_record() for trip in trips]}
@@ -101,6 +106,17 @@ class Wan(ABC):
         """
         with self._changing:
             self._pulse()
+        if self._echoes:
+            round_trip_s = self._asked_rtt_ms(self._echoes.next) / 1e3
+            self._echoes.look(round_trip_s, self._conditions, self._parted)
+
+    def echo_between(self, stations: Sequence[Station]) -> None:
+        """Have every pulse send a ping between two of ``stations``, one per site."""
+        self._echoes = Echoes(stations)
+
+    def _asked_rtt_ms(self, pair: Pair) -> float:
+        there, back = (self.sites.index(site) for site in pair)
+        return self._asked[there][back] + self._asked[back][there]
 
     def _part(self, pairs: Sequence[Pair]) -> float:
         when = self._cut(pairs)

@@ -71,6 +71,15 @@ class Conditions(Protocol):
 
 
 @dataclass(frozen=True)
+class Undisturbed:
+    """The conditions of a WAN that was not shaped."""
+
+    jitter_ms: float = 0.0
+    loss_percent: float = 0.0
+    rate_mbit: float | None = None
+
+
+@dataclass(frozen=True)
 class RoundTrip:
     """What was asked and measured of one pair; times in ms, None if every ping was lost."""
 

@@ -11,7 +11,8 @@ import fcntl
 import os
 import struct
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 TUNSETIFF = 0x400454CA
@@ -59,26 +60,36 @@ def open_tun(namespace: Path, name: str, routes: Iterable[str]) -> int:
     Returns its non-blocking file descriptor; the device and its routes go with it. The caller is
     back in its own namespace afterwards.
     """
-    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    target = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    with inside(namespace):
+        device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR
+        fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+        set_offload(device, segmentation=True)
+        lines = [f"link set {name} txqueuelen {DEVICE_QUEUE} up"]
+        lines += [f"route replace {cidr} dev {name}" for cidr in routes]
+        subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
+    return device
+
+
+@contextmanager
+def inside(namespace: Path) -> Iterator[None]:
+    """The calling thread, and no other, is in the network ``namespace`` while the body runs.
+
+    Raises OSError if it cannot be entered.
+    """
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _check(_libc.setns(target, CLONE_NEWNET), f"enter {namespace}")
+        target = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR
-            fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
-            set_offload(device, segmentation=True)
-            lines = [f"link set {name} txqueuelen {DEVICE_QUEUE} up"]
-            lines += [f"route replace {cidr} dev {name}" for cidr in routes]
-            subprocess.run(
-                ["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True
-            )
+            _check(_libc.setns(target, CLONE_NEWNET), f"enter {namespace}")
+        finally:
+            os.close(target)
+        try:
+            yield
         finally:
             _check(_libc.setns(home, CLONE_NEWNET), "return to the first network namespace")
     finally:
-        os.close(target)
         os.close(home)
-    return device
 
 
 def set_offload(device: int, *, segmentation: bool) -> None:
