@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from discovery.deploy.cockroach import program
+from discovery.deploy.credentials import ACCOUNT
 from discovery.errors import DeployError, MachineError
 
 Placement = Literal["first-site", "every-site"]
@@ -42,10 +43,10 @@ class Backend:
 
     ``url`` is the SQLAlchemy URL template of a service's database; ``{host}`` becomes the address
     the service connects to (the server of its own site where there is one, else site 1's),
-    ``{others}`` those of all other servers, ``{other_hosts}`` the same as ``host=…&host=…``, and
-    ``{database}`` the service's database. ``dump`` is the back end whose bootstrapped databases
-    this one starts from; one that has none is bootstrapped at every deployment. ``units`` are the
-    systemd units of its server.
+    ``{others}`` those of all other servers, ``{other_hosts}`` the same as ``host=…&host=…``,
+    ``{password}`` that of the services' account, and ``{database}`` the service's database.
+    ``dump`` is the back end whose bootstrapped databases this one starts from; one that has none is
+    bootstrapped at every deployment. ``units`` are the systemd units of its server.
 
     ``counters`` says how the server's own counters are read on its node, as root: ``driver`` and
     ``connect`` (its arguments), ``queries`` (per counter, a statement whose rows' last columns are
@@ -140,8 +141,8 @@ _REDIS_COUNTERS: dict[str, Any] = {
     "driver": "redis",
     "connect": {
         "unix_socket_path": "/run/discovery-redis/redis.sock",
-        "username": "openstack",
-        "password": "openstack",
+        "username": ACCOUNT,
+        "password": "",  # the lease's; see `counters_with`
     },
     "queries": {
         "queries": ["evalsha", "exec", "xread", "hincrby"],
@@ -175,7 +176,7 @@ BACKENDS: dict[str, Backend] = {
             title="MariaDB, one server on site 1",
             role="mariadb",
             placement="first-site",
-            url="mysql+pymysql://openstack:openstack@{host}/{database}?charset=utf8mb3",
+            url="mysql+pymysql://openstack:{password}@{host}/{database}?charset=utf8mb3",
             dump="mariadb",
             units=("discovery-mariadb",),
             counters=_MARIADB_COUNTERS,
@@ -187,7 +188,7 @@ BACKENDS: dict[str, Backend] = {
             title="MariaDB Galera, one node per site",
             role="galera",
             placement="every-site",
-            url="mysql+pymysql://openstack:openstack@{host}/{database}?charset=utf8mb3",
+            url="mysql+pymysql://openstack:{password}@{host}/{database}?charset=utf8mb3",
             dump="mariadb",
             units=("discovery-mariadb",),
             counters=_MARIADB_COUNTERS,
@@ -200,7 +201,7 @@ BACKENDS: dict[str, Backend] = {
             title="PostgreSQL, one server on site 1 (control)",
             role="postgresql",
             placement="first-site",
-            url="postgresql+oslo://openstack:openstack@{host}/{database}?isolation=read-committed",
+            url="postgresql+oslo://openstack:{password}@{host}/{database}?isolation=read-committed",
             dump="postgresql",
             units=("discovery-postgresql",),
             counters=_POSTGRESQL_COUNTERS,
@@ -213,7 +214,7 @@ BACKENDS: dict[str, Backend] = {
             title="PostgreSQL at SERIALIZABLE, one server on site 1",
             role="postgresql",
             placement="first-site",
-            url="postgresql+oslo://openstack:openstack@{host}/{database}",
+            url="postgresql+oslo://openstack:{password}@{host}/{database}",
             dump="postgresql",
             units=("discovery-postgresql",),
             counters=_POSTGRESQL_COUNTERS,
@@ -245,7 +246,7 @@ BACKENDS: dict[str, Backend] = {
             title="ROME on Redis, one server on site 1",
             role="redis",
             placement="first-site",
-            url="rome://openstack:openstack@{host}/{database}",
+            url="rome://openstack:{password}@{host}/{database}",
             dump="rome",
             units=("discovery-redis",),
             counters=_REDIS_COUNTERS,
@@ -258,7 +259,7 @@ BACKENDS: dict[str, Backend] = {
             title="ROME on a Redis Cluster, one node per site, the database's slot on site 1",
             role="redis_cluster",
             placement="every-site",
-            url="rome://openstack:openstack@{host}/{database}?cluster=true&host={others}",
+            url="rome://openstack:{password}@{host}/{database}?cluster=true&host={others}",
             dump="rome",
             units=("discovery-redis",),
             counters=_REDIS_COUNTERS,
@@ -290,6 +291,14 @@ def source(backend: Backend) -> Backend | None:
     if backend.dump is None:
         return None
     return chosen(backend.dump, foreign_key_indexes=not backend.url.endswith(_WITHOUT_INDEXES))
+
+
+def counters_with(backend: Backend, password: str) -> Mapping[str, Any]:
+    """How the counters of ``backend``'s servers are read where its account has ``password``."""
+    connect = dict(backend.counters["connect"])
+    if "password" in connect:
+        connect["password"] = password
+    return {**backend.counters, "connect": connect}
 
 
 def why_not_run(name: str) -> str | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from discovery.deploy import drivers, playbook
-from discovery.deploy.backends import Backend
+from discovery.deploy.backends import Backend, counters_with
 from discovery.deploy.cockroach import program
-from discovery.deploy.credentials import ADMIN, LOAD_USERS, Credentials
+from discovery.deploy.credentials import Credentials, Secrets
 from discovery.errors import DeployError
 
 if TYPE_CHECKING:
@@ -28,17 +28,27 @@ _LAST_LINES = 60  # a traceback is long, and its error is at the end
 class Deployment:
     """Keystones on a back end, one per site.
 
-    ``image`` is the hash of what is installed, ``log`` the file with every task's result.
-    ``replays``: its Keystones run requests again that lost a conflict or a connection.
+    ``image`` is the hash of what is installed, ``log`` the file with every task's result,
+    ``secrets`` the lease's. ``replays``: its Keystones run requests again that lost a conflict or a
+    connection.
     """
 
     backend: Backend
     nodes: tuple[Node, ...]
     image: str
     log: Path
-    admin: Credentials = ADMIN
-    users: tuple[Credentials, ...] = LOAD_USERS
+    secrets: Secrets = field(default_factory=Secrets.fresh)
     replays: bool = False
+
+    @property
+    def admin(self) -> Credentials:
+        """The administrator."""
+        return self.secrets.admin
+
+    @property
+    def users(self) -> tuple[Credentials, ...]:
+        """The users that the load logs in as."""
+        return self.secrets.load_users
 
     @property
     def control_nodes(self) -> list[Node]:
@@ -73,13 +83,14 @@ class Deployment:
                 others=",".join(others),
                 other_hosts="&".join(f"host={address}" for address in others),
                 database="keystone",
+                password=self.secrets.store,
             )
         return urls
 
     @property
     def query_counters(self) -> Mapping[str, Any]:
         """How a database node's own counters are read there; see :class:`Backend`."""
-        return self.backend.counters
+        return counters_with(self.backend, self.secrets.store)
 
     def check_health(self) -> None:
         """Prove it: a token issued at each site is validated at every other, from the nodes.
@@ -117,6 +128,7 @@ class Deployment:
         """Write the journal of every node's units into ``folder``, as ``<node>.log``."""
         folder.mkdir(parents=True, exist_ok=True)
         self.run("logs", self.nodes, folder=str(folder.absolute()))
+        self.secrets.hide_in(folder)
 
     def run(self, name: str, nodes: tuple[Node, ...] | list[Node], **variables: Any) -> en.Results:
         """Run one of the deployment's playbooks on ``nodes``."""
@@ -125,6 +137,7 @@ class Deployment:
             {"nodes": [node.host for node in nodes]},
             variables,
             self.log,
+            self.secrets.hide,
         )
 
     def _diagnosis(self, site: str) -> str:
@@ -133,4 +146,4 @@ class Deployment:
         units = self.backend.units if node in self.database_nodes else ()
         (result,) = self.run("diagnose", [node], units=[*units, KEYSTONE_UNIT], lines=_LAST_LINES)
         state, _, log = result.payload["stdout"].partition("\n")
-        return f"{state}: {playbook.last_words(log) or 'it logged nothing'}"
+        return self.secrets.hide(f"{state}: {playbook.last_words(log) or 'it logged nothing'}")

@@ -1,15 +1,16 @@
 """Dumps: databases, keys and users of a back end, made once and restored by every deployment.
 
 ``$DISCOVERY_HOME/images/<hash>/dumps/<back end>/bcrypt-<rounds>-<hash>/`` holds ``dump.tar.zst``,
-the server's own files packed while it was down, and ``keys.tar``, Keystone's keys. They lie beside
-the image since they are files of its very server. The rounds are in the name since a stored
-password costs, at every login, what it was hashed with; the hash is over the roles and users that
-made it, over the services that are in it, and over the driver where that is ours.
+the server's own files packed while it was down. They lie beside the image since they are files of
+its very server. The passwords in it are nobody's: they were made for it and are not kept, and a
+deployment puts those of its lease in their place before it serves anybody. The rounds are in the
+name since a stored password costs, at every login, what it was hashed with; the hash is over the
+roles and users that made it, over the services that are in it, and over the driver where that is
+ours.
 """
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import hashlib
 import os
@@ -25,11 +26,13 @@ from discovery.deploy import drivers, playbook
 from discovery.deploy.backends import Backend
 from discovery.deploy.backends import source as source_of
 from discovery.deploy.credentials import (
+    ACCOUNT,
     ADMIN,
     LOAD_USERS,
     REGION,
     SERVICE_ROLES,
     SERVICE_USERS,
+    Secrets,
 )
 from discovery.deploy.image import image_folder
 
@@ -54,11 +57,6 @@ class Dump:
     def databases(self) -> Path:
         """The server's files, packed."""
         return self.folder / "dump.tar.zst"
-
-    @property
-    def keystone_keys(self) -> str:
-        """Fernet and credential keys, a tar archive in base64."""
-        return keys_in(self.folder)
 
     def exists(self) -> bool:
         """Whether it has been made."""
@@ -123,6 +121,7 @@ def _make(
     log: Path,
     services: Sequence[str],
 ) -> None:
+    nobodys = Secrets.fresh()
     playbook.run(
         _DEPLOY / "bootstrap.yml",
         {"nodes": [node.host]},
@@ -130,55 +129,57 @@ def _make(
             "backend_role": source.role,
             "services": list(services),
             "addresses": {node.alias: node.address},
-            "keystone_databases": {node.alias: _local_url(source, "keystone")},
-            "bootstrap_databases": {name: _local_url(source, name) for name in services},
-            **identities(settings, services),
+            "keystone_databases": {node.alias: _url(source, "keystone", node, nobodys)},
+            "bootstrap_databases": {name: _url(source, name, node, nobodys) for name in services},
+            "store_password": nobodys.store,
+            **identities(settings, nobodys, services),
             **drivers.variables(source.url),
             "dump_folder": str(work),
         },
         log,
+        nobodys.hide,
     )
 
 
-def keys_in(folder: Path) -> str:
-    """The keys that a bootstrap left in ``folder``, a tar archive in base64."""
-    return base64.b64encode((folder / "keys.tar").read_bytes()).decode()
-
-
-def identities(settings: KeystoneSettings, services: Sequence[str] = SERVICES) -> dict[str, Any]:
+def identities(
+    settings: KeystoneSettings, secrets: Secrets, services: Sequence[str] = SERVICES
+) -> dict[str, Any]:
     """What the playbooks are told of Keystone's settings and users, to bootstrap it.
 
     Only one client asks then: there is nothing to replay.
     """
+    users: list[dict[str, Any]] = [asdict(user) for user in secrets.load_users]
+    if _other(services):
+        users += [{**asdict(user), "roles": list(SERVICE_ROLES)} for user in secrets.service_users]
     return {
         "keystone": settings.model_copy(update={"replay": None}).model_dump(),
-        "admin": asdict(ADMIN),
-        "users": _users(services),
+        "keystone_keys": dict(secrets.keys),
+        "admin": asdict(secrets.admin),
+        "users": users,
         "region": REGION,
     }
 
 
-def _users(services: Sequence[str]) -> list[dict[str, Any]]:
-    """Users and their roles: the load's, and where other services are, those that these are."""
-    users: list[dict[str, Any]] = [asdict(user) for user in LOAD_USERS]
-    if set(services) != set(SERVICES):
-        users += [{**asdict(user), "roles": list(SERVICE_ROLES)} for user in SERVICE_USERS]
-    return users
+def _other(services: Sequence[str]) -> bool:
+    """Whether there are services beside Keystone, with users and roles of their own."""
+    return set(services) != set(SERVICES)
 
 
-def _local_url(source: Backend, database: str) -> str:
-    return source.url.format(host="127.0.0.1", database=database)
+def _url(source: Backend, database: str, node: Node, secrets: Secrets) -> str:
+    return source.url.format(host=node.address, database=database, password=secrets.store)
 
 
 def _made_by(source: Backend, services: Sequence[str]) -> str:
     """A hash over what decides what is in a dump of ``source``, whatever the image."""
-    made_by = (source.url, tuple(services), ADMIN, _users(services), REGION)
+    service_users = (SERVICE_USERS, SERVICE_ROLES) if _other(services) else ()
+    users = (ACCOUNT, ADMIN, dict(LOAD_USERS), service_users)
+    made_by = (source.url, tuple(services), users, REGION)
     digest = hashlib.sha256(repr(made_by).encode())
     driver = drivers.serves(source.url)
     if driver is not None:
         digest.update(drivers.version(driver).encode())
     keystone = ("keystone",) if "keystone" in services else ()
-    others = () if set(services) == set(SERVICES) else ("nova_bootstrap",)
+    others = ("nova_bootstrap",) if _other(services) else ()
     for role in (source.role, *keystone, *others):
         for path in sorted((_DEPLOY / "roles" / role).rglob("*")):
             if path.is_file():

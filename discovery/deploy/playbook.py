@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import enoslib as en
+
+Hide = Callable[[str], str]
 
 ANSIBLE = Path(__file__).parent / "ansible"
 
@@ -40,11 +42,14 @@ def run(
     hosts: Mapping[str, Sequence[en.Host]],
     variables: Mapping[str, Any],
     log: Path,
+    hide: Hide = str,
 ) -> en.Results:
     """Run ``playbook`` on ``hosts`` (EnOSlib's roles) and return what its tasks returned.
 
-    Every task's result is written to ``log``, one JSON object a line. A task that fails, or a node
-    that cannot be reached, is a :class:`DeployError` naming node, task, message and ``log``.
+    Every task's result is written to ``log``, one JSON object a line, without what it was given:
+    only its owner reads the file. ``hide`` takes secrets out of what is written or raised. A task
+    that fails, or a node that cannot be reached, is a :class:`DeployError` naming node, task,
+    message and ``log``.
     """
     import enoslib as en  # noqa: PLC0415  (1.5 s, and registries are read often)
 
@@ -56,13 +61,13 @@ def run(
             on_error_continue=True,
             basedir=str(playbook.parent),
         )
-    _write(results, log)
+    _write(results, log, hide)
     for result in results:
         if result.status in ("FAILED", "UNREACHABLE"):
             raise DeployError(
                 f"{result.host}: task {result.task!r} of {playbook.stem}"
                 f" {'failed' if result.status == 'FAILED' else 'found the node unreachable'}:"
-                f" {told(result.payload)}; every task's result is in {log}"
+                f" {hide(told(result.payload))}; every task's result is in {log}"
             )
     return results
 
@@ -93,17 +98,28 @@ def last_words(text: str, lines: int = 3) -> str:
     return " | ".join(said[-lines:])
 
 
-def _write(results: en.Results, log: Path) -> None:
+def without_input(value: Any) -> Any:
+    """A task's result without what the module was given, which a playbook says anyway.
+
+    A program's input and a file's content are among it, and both may hold secrets.
+    """
+    if isinstance(value, Mapping):
+        return {key: without_input(one) for key, one in value.items() if key != "invocation"}
+    return [without_input(one) for one in value] if isinstance(value, list) else value
+
+
+def _write(results: en.Results, log: Path, hide: Hide) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as out:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as out:
         for result in results:
             line = {
                 "node": result.host,
                 "task": result.task,
                 "status": result.status,
-                "result": result.payload,
+                "result": without_input(result.payload),
             }
-            out.write(json.dumps(line, default=str) + "\n")
+            out.write(hide(json.dumps(line, default=str)) + "\n")
 
 
 @contextmanager

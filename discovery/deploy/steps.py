@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from discovery.deploy import drivers, slots
 from discovery.deploy.backends import chosen, source
 from discovery.deploy.cockroach import cluster, zones
+from discovery.deploy.credentials import secrets_in
 from discovery.deploy.deployment import Deployment
-from discovery.deploy.dumps import SERVICES, bootstrap, dump_of, identities, keys_in
+from discovery.deploy.dumps import SERVICES, bootstrap, dump_of, identities
 from discovery.deploy.image import image_hash
 from discovery.deploy.logs import new_log
 from discovery.deploy.prepare import Phase, prepare
@@ -42,6 +41,7 @@ def deploy(
         tuple(held.nodes),
         image_hash(),
         log,
+        secrets_in(held.folder),
         replays=settings.replay is not None,
     )
     server = _server_variables(deployment, database, placement)
@@ -57,15 +57,14 @@ def deploy(
         deployment.run("database", deployment.database_nodes, **server)
     if dump is None:
         with phase("deploy:bootstrap"):
-            keys = _bootstrap_in_place(deployment, settings, server)
-    else:
-        keys = dump.keystone_keys
+            _bootstrap_in_place(deployment, settings, server)
     with phase("deploy:keystone"):
         deployment.run(
             "keystone",
             deployment.control_nodes,
             keystone=settings.model_dump(),
-            keystone_keys=keys,
+            keystone_keys=dict(deployment.secrets.keys),
+            keystone_users={} if dump is None else _passwords(deployment),
             keystone_databases=deployment.database_urls,
             addresses=server["addresses"],
             **drivers.variables(deployment.backend.url, replay=deployment.replays),
@@ -83,6 +82,7 @@ def _server_variables(
         "addresses": {node.alias: node.address for node in deployment.control_nodes},
         "database_hosts": hosts,
         "database_slots": slots.share(hosts, SERVICES),
+        "store_password": deployment.secrets.store,
         **database.model_dump(),
     }
     if deployment.backend.role == "cockroach":
@@ -90,18 +90,20 @@ def _server_variables(
     return found
 
 
+def _passwords(deployment: Deployment) -> dict[str, str]:
+    """Whose passwords in a dump are replaced by the lease's: those of all that are in it."""
+    return {user.username: user.password for user in (deployment.admin, *deployment.users)}
+
+
 def _bootstrap_in_place(
     deployment: Deployment, settings: KeystoneSettings, server: dict[str, Any]
-) -> str:
-    """Bootstrap Keystone on the back end that was just deployed; its keys, packed."""
-    with tempfile.TemporaryDirectory(prefix="discovery-keys-") as folder:
-        deployment.run(
-            "services",
-            deployment.database_nodes[:1],
-            keystone_databases=deployment.database_urls,
-            keys_folder=folder,
-            **server,
-            **identities(settings),
-            **drivers.variables(deployment.backend.url),
-        )
-        return keys_in(Path(folder))
+) -> None:
+    """Bootstrap Keystone on the back end that was just deployed."""
+    deployment.run(
+        "services",
+        deployment.database_nodes[:1],
+        keystone_databases=deployment.database_urls,
+        **server,
+        **identities(settings, deployment.secrets),
+        **drivers.variables(deployment.backend.url),
+    )

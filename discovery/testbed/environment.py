@@ -43,6 +43,8 @@ def configure(folder: Path, *, kept: bool = False) -> None:
             "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",  # site-1 is a fine name
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets_folder(folder)),
             "ANSIBLE_SSH_ARGS": " ".join(SSH_OPTIONS),
+            # What a task is given stays out of a node's log, which may be kept and read by others.
+            "ANSIBLE_NO_TARGET_SYSLOG": "True",
         }
     )
     import enoslib  # noqa: PLC0415 (takes 1.5 s, and reads the environment)

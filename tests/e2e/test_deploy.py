@@ -15,17 +15,28 @@ import enoslib as en
 import pytest
 
 from discovery.deploy import BACKENDS, Deployment, deploy, drivers, memory_mb
+from discovery.deploy.credentials import secrets_in
 from discovery.deploy.slots import slot_of
 from discovery.errors import DeployError
 from discovery.experiment.models import DatabaseSettings, KeystoneSettings
 from discovery.testbed import Lease, Node, lease, load_testbed
 from discovery.workload.probes import PROGRAM
-from tests import keystone_wheel
+from tests import exposure, keystone_wheel
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 
 SITES = ["site-1", "site-2", "site-3"]
 SETTINGS = KeystoneSettings(cache="memcached", bcrypt_rounds=4, processes=4, threads=1)
+
+# The program of each role that others reach.
+SERVERS = {
+    "mariadb": "mariadbd",
+    "galera": "mariadbd",
+    "postgresql": "postgres",
+    "redis": "redis-server",
+    "redis_cluster": "redis-server",
+    "cockroach": "cockroach",
+}
 
 CLIENT = """
 import json, sys, urllib.request
@@ -149,8 +160,8 @@ def assert_keystone_is_as_published(control: dict[str, Node]) -> None:
         assert json.loads(state) == keystone_wheel.UNTOUCHED
 
 
-def assert_the_database_is_on_site_1(control: dict[str, Node]) -> None:
-    ask = "redis-cli --user openstack --pass openstack --no-auth-warning -h 127.0.0.1"
+def assert_the_database_is_on_site_1(control: dict[str, Node], password: str) -> None:
+    ask = f"REDISCLI_AUTH={password} redis-cli --user openstack --no-auth-warning -h 127.0.0.1"
     nodes = on(control["site-2"], f"{ask} cluster nodes").splitlines()
     assert len(nodes) == 3
     (first,) = [line for line in nodes if f" {control['site-1'].address}:6379@" in line]
@@ -182,14 +193,19 @@ def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_deployment(backend, held, tmp_path):
+def test_deployment(backend, held, tmp_path):  # noqa: PLR0915
     clock = Clock()
     driver = drivers.version() if drivers.serves(BACKENDS[backend].url) else None
-    deployment = deploy(held, backend, SETTINGS, DatabaseSettings(), clock)
-    deployment.check_health()
+    with exposure.watched() as arguments:
+        deployment = deploy(held, backend, SETTINGS, DatabaseSettings(), clock)
+        deployment.check_health()
     print(backend, {name: round(seconds, 1) for name, seconds in clock.seconds.items()})
     assert {"deploy:prepare", "deploy:database", "deploy:keystone"} <= set(clock.seconds)
     assert "deploy:install" not in clock.seconds
+
+    assert deployment.secrets == secrets_in(held.folder)
+    servers = {"uwsgi", "memcached", SERVERS[BACKENDS[backend].role]}
+    exposure.assert_nothing_is_shown(deployment, held.nodes, arguments, servers)
 
     control = {node.site: node for node in held.nodes if node.role == "control"}
     assert list(deployment.urls) == SITES
@@ -259,7 +275,7 @@ answer = [[endpoint["url"] for service in token["catalog"] for endpoint in servi
         )
 
     if backend == "rome-cluster":
-        assert_the_database_is_on_site_1(control)
+        assert_the_database_is_on_site_1(control, deployment.secrets.store)
 
     used = sum(
         int(line)
@@ -283,7 +299,7 @@ def test_a_second_deployment_on_the_same_nodes_starts_from_the_dump(held):
 
 def test_a_database_that_refuses_the_service_is_one_sentence(held, monkeypatch):
     # Galera starts from MariaDB's dump, which stays right.
-    url = BACKENDS["galera"].url.replace("openstack:openstack@", "openstack:wrong@")
+    url = BACKENDS["galera"].url.replace("openstack:{password}@", "openstack:wrong@")
     monkeypatch.setitem(BACKENDS, "galera", replace(BACKENDS["galera"], url=url))
     deployment = deploy(held, "galera", SETTINGS, DatabaseSettings(), Clock())
     with pytest.raises(DeployError, match=r"could not issue a token: .*") as raised:
@@ -298,7 +314,7 @@ def test_a_task_that_fails_is_one_sentence_and_leaves_no_dump(held, node_image):
     with pytest.raises(DeployError) as raised:
         deploy(held, "mariadb", settings, DatabaseSettings(), Clock())
     message = str(raised.value)
-    assert "site-1-control: task 'keystone : Make tables, keys and administrator'" in message
+    assert "site-1-control: task 'keystone : Make tables and administrator'" in message
     assert "Invalid rounds" in message
     assert "\n" not in message
     assert Path(message.rpartition(" is in ")[2]).is_file()

@@ -9,6 +9,7 @@ import pytest
 
 from discovery.analysis.nova_agreement import agreement
 from discovery.analysis.nova_rest import rest_times
+from discovery.deploy.credentials import Secrets
 from discovery.experiment.load import load_cells
 from discovery.experiment.nova_cells import NovaCell
 from discovery.results.tables import read_tables
@@ -16,6 +17,7 @@ from discovery.results.tidy import tidy
 from discovery.testbed import load_testbed
 from discovery.workload.cell import run_cell
 from discovery.workload.nova_scenarios import NOVA_SCENARIOS
+from tests import exposure
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
 
@@ -69,11 +71,16 @@ def test_a_burst_and_what_is_made_of_it(testbed, tmp_path):
     assert counted["queries"] > BURST
 
 
-def test_rally_far_from_the_database(testbed, tmp_path):
+def test_rally_far_from_the_database(testbed, tmp_path, monkeypatch):
     cell = cell_of("vanilla", workload="rally", servers=RALLY)
-    run_cell(cell, testbed, tmp_path / "raw" / cell.id, print)
+    made: list[Secrets] = []
+    monkeypatch.setattr(Secrets, "fresh", exposure.recorded(made))
+    with exposure.watched() as arguments:
+        run_cell(cell, testbed, tmp_path / "raw" / cell.id, print)
+    assert arguments.with_one_of(made[0]) == []
     tidy([tmp_path / "raw" / cell.id], tmp_path / "tidy")
     tables = read_tables(tmp_path / "tidy")
+    assert exposure.files_with_one_of(made[0], tmp_path) == []
     times = rest_times(tables)
     assert set(times["scenario"]) == set(NOVA_SCENARIOS)
     assert (times["failures"] == 0).all()

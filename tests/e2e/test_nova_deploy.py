@@ -23,6 +23,7 @@ from discovery.deploy.variants import NOVA_VARIANTS
 from discovery.errors import DeployError
 from discovery.experiment.models import DatabaseSettings, KeystoneSettings
 from discovery.testbed import Lease, Node, lease, load_testbed
+from tests import exposure
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
 
@@ -85,9 +86,9 @@ def sql(deployment: NovaDeployment, statement: str) -> list[str]:
     return on(deployment.of("database")[0], ask, statement).split()
 
 
-def databases_in(node: Node) -> set[str]:
+def databases_in(node: Node, password: str) -> set[str]:
     """The databases of ROME that a Redis holds."""
-    ask = "redis-cli --user openstack --pass openstack --no-auth-warning"
+    ask = f"REDISCLI_AUTH={password} redis-cli --user openstack --no-auth-warning"
     return {key.split("{")[1].split("}")[0] for key in on(node, f"{ask} --scan").split()}
 
 
@@ -136,8 +137,11 @@ def aggregates_of(deployment: NovaDeployment) -> dict[str, list[str]]:
 def test_a_nova_over_two_sites_on_mariadb_and_then_on_redis(held, tmp_path):
     flat = Clock()
     vanilla = NOVA_VARIANTS["vanilla"]
-    first = deploy_nova(held, vanilla, KEYSTONE, DatabaseSettings(), NovaSettings(), flat)
-    first.check_health()
+    with exposure.watched() as arguments:
+        first = deploy_nova(held, vanilla, KEYSTONE, DatabaseSettings(), NovaSettings(), flat)
+        first.check_health()
+    servers = {"uwsgi", "mariadbd", "beam.smp", "epmd"}
+    exposure.assert_nothing_is_shown(first, held.nodes, arguments, servers)
     print("vanilla", {name: round(seconds, 1) for name, seconds in flat.seconds.items()})
     assert "deploy:install" not in flat.seconds
     assert sorted(sql(first, "SELECT host FROM nova_cell1.compute_nodes")) == [
@@ -152,12 +156,14 @@ def test_a_nova_over_two_sites_on_mariadb_and_then_on_redis(held, tmp_path):
 
     zoned = Clock()
     settings = NovaSettings(zones=True, fake_nodes=2)
-    second = deploy_nova(held, REDIS, KEYSTONE, DatabaseSettings(), settings, zoned)
-    second.check_health()
+    with exposure.watched() as arguments:
+        second = deploy_nova(held, REDIS, KEYSTONE, DatabaseSettings(), settings, zoned)
+        second.check_health()
+    exposure.assert_nothing_is_shown(second, held.nodes, arguments, {"redis-server"})
     print("redis-nova", {name: round(seconds, 1) for name, seconds in zoned.seconds.items()})
     redis = [node.alias for node in second.servers("rome-cluster")]
     assert redis == ["site-1-database", "site-2-database"]
-    one, two = (databases_in(node) for node in second.servers("rome-cluster"))
+    one, two = (databases_in(node, second.secrets.store) for node in second.servers("rome-cluster"))
     assert (one, two) == ({"nova_cell1", "placement"}, {"nova_api", "nova_cell0"})
     assert sql(second, "SELECT count(*) FROM nova_cell1.compute_nodes") == ["0"]
     assert zones_of(second) == {"site-1", "site-2"}

@@ -12,6 +12,7 @@ from discovery.deploy import deploy
 from discovery.deploy.image import image_hash
 from discovery.experiment.models import DatabaseSettings, KeystoneSettings, WanSettings
 from discovery.testbed import lease, load_testbed
+from tests import exposure
 from tests.e2e.foreign import Foreign, foreign_machines
 
 pytestmark = [
@@ -51,6 +52,8 @@ def test_keystone_is_healthy_on_static_machines_and_gone_after(
     with lease(load_testbed(path), sites=2, purpose="deploy on static machines") as held:
         deployment = deploy(held, backend, SETTINGS, DatabaseSettings(), lambda _: nullcontext())
         deployment.check_health()
+        # They are in their owner's network, too: nothing of ours is served beside the testbed's.
+        assert "uwsgi" in exposure.assert_only_the_testbed_is_served(held.nodes)
         held.wan.shape(((0.0, 0.0), (0.0, 0.0)), WanSettings())
         assert f"discovery-{unit}.service" in machines.ssh(f"{prefix}.1.11", RUNNING)
     assert machines.ssh(f"{prefix}.1.11", RUNNING) == before

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from discovery.deploy import drivers, playbook
-from discovery.deploy.backends import BACKENDS
-from discovery.deploy.credentials import ADMIN, LOAD_USERS, Credentials
+from discovery.deploy.backends import BACKENDS, counters_with
+from discovery.deploy.credentials import ACCOUNT, Credentials, Secrets
 from discovery.deploy.nova.layout import servers_of
 from discovery.deploy.nova.settings import NovaSettings
 from discovery.deploy.variants import Variant
@@ -71,7 +71,7 @@ class NovaDeployment:
     """One Nova over all sites, on the back ends of ``variant``.
 
     ``image`` is the hash of what is installed, ``log`` the file with every task's result,
-    ``redis_nodes`` as in :func:`discovery.deploy.nova.layout.roles_of`.
+    ``redis_nodes`` as in :func:`discovery.deploy.nova.layout.roles_of`, ``secrets`` the lease's.
     """
 
     variant: Variant
@@ -80,8 +80,17 @@ class NovaDeployment:
     log: Path
     settings: NovaSettings
     redis_nodes: int | None = None
-    admin: Credentials = ADMIN
-    users: tuple[Credentials, ...] = LOAD_USERS
+    secrets: Secrets = field(default_factory=Secrets.fresh)
+
+    @property
+    def admin(self) -> Credentials:
+        """The administrator."""
+        return self.secrets.admin
+
+    @property
+    def users(self) -> tuple[Credentials, ...]:
+        """The users that the load logs in as."""
+        return self.secrets.load_users
 
     @property
     def master(self) -> Node:
@@ -109,6 +118,11 @@ class NovaDeployment:
     def keystone_url(self) -> str:
         """Keystone's, version included."""
         return f"http://{self.master.address}:5000/v3"
+
+    @property
+    def transport_url(self) -> str:
+        """RabbitMQ's, as a service asks for it."""
+        return f"rabbit://{ACCOUNT}:{self.secrets.messages}@{self.master.address}:5672/"
 
     @property
     def keystone_urls(self) -> dict[str, str]:
@@ -159,6 +173,7 @@ class NovaDeployment:
                 others=",".join(others),
                 other_hosts="&".join(f"host={address}" for address in others),
                 database=service,
+                password=self.secrets.store,
             )
             if self.variant.fresh == "push" and drivers.serves(url):
                 url += f"{'&' if '?' in url else '?'}fresh=push"
@@ -167,7 +182,7 @@ class NovaDeployment:
 
     def query_counters(self, backend: str) -> Mapping[str, Any]:
         """How the counters of ``backend``'s servers are read there; see :class:`Backend`."""
-        return BACKENDS[backend].counters
+        return counters_with(BACKENDS[backend], self.secrets.store)
 
     def await_units(self, seconds: float) -> None:
         """Wait until every API answers and every other unit of control and master nodes is up.
@@ -232,6 +247,7 @@ class NovaDeployment:
         """Write the journal of every node's units into ``folder``, as ``<node>.log``."""
         folder.mkdir(parents=True, exist_ok=True)
         self.run("logs", self.nodes, folder=str(folder.absolute()))
+        self.secrets.hide_in(folder)
 
     def run(self, name: str, nodes: Sequence[Node], **variables: Any) -> en.Results:
         """Run one of the deployment's playbooks on ``nodes``."""
@@ -242,7 +258,7 @@ class NovaDeployment:
     ) -> en.Results:
         """Run one of the deployment's playbooks on groups of nodes."""
         hosts = {group: [node.host for node in nodes] for group, nodes in groups.items()}
-        return playbook.run(DEPLOY / f"{name}.yml", hosts, variables, self.log)
+        return playbook.run(DEPLOY / f"{name}.yml", hosts, variables, self.log, self.secrets.hide)
 
     def diagnosis(self, alias: str, units: Iterable[str]) -> str:
         """The unit of a node that is down, else the last, with its last words and where more is."""
@@ -250,7 +266,7 @@ class NovaDeployment:
         (result,) = self.run("diagnose", [node], units=list(units), lines=_LAST_LINES)
         state, _, log = result.payload["stdout"].partition("\n")
         unit = state.split()[0]
-        return (
+        return self.secrets.hide(
             f"{state}: {playbook.last_words(log) or 'it logged nothing'}; look further with"
             f" `discovery testbed run 'journalctl -u {unit}' --on {alias}`"
         )

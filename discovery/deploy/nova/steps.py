@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from discovery.deploy import drivers, slots
 from discovery.deploy.backends import BACKENDS
-from discovery.deploy.credentials import SERVICE_USERS
+from discovery.deploy.credentials import secrets_in
 from discovery.deploy.dumps import Dump, bootstrap, dump_of
 from discovery.deploy.image import image_hash
 from discovery.deploy.logs import new_log
@@ -47,17 +47,28 @@ def deploy_nova(
     """
     log = new_log("deploy", held.id)
     deployment = NovaDeployment(
-        variant, tuple(held.nodes), image_hash(), log, settings, redis_nodes
+        variant,
+        tuple(held.nodes),
+        image_hash(),
+        log,
+        settings,
+        redis_nodes,
+        secrets_in(held.folder),
     )
     prepare(deployment.nodes, deployment.image, deployment.log, phase)
     with phase("deploy:messages"):
-        deployment.run("messages", [deployment.master], addresses=_addresses(deployment))
+        deployment.run(
+            "messages",
+            [deployment.master],
+            addresses=_addresses(deployment),
+            messages_password=deployment.secrets.messages,
+        )
     dumps = {backend: _dump(deployment, backend, keystone, phase) for backend in variant.stores}
     with phase("deploy:database"):
         for backend, dump in dumps.items():
             _start_servers(deployment, backend, dump, database)
     with phase("deploy:services"):
-        _start_services(deployment, keystone, dumps[variant.backends["keystone"]])
+        _start_services(deployment, keystone)
     with phase("deploy:await"):
         deployment.await_units(UP_S)
     with phase("deploy:seed"):
@@ -103,6 +114,7 @@ def _start_servers(
         servers,
         backend_role=BACKENDS[backend].role,
         database_dump=str(dump.databases),
+        store_password=deployment.secrets.store,
         addresses=_addresses(deployment),
         database_hosts=hosts,
         database_slots=slots.share(hosts, services),
@@ -112,7 +124,7 @@ def _start_servers(
     )
 
 
-def _start_services(deployment: NovaDeployment, keystone: KeystoneSettings, dump: Dump) -> None:
+def _start_services(deployment: NovaDeployment, keystone: KeystoneSettings) -> None:
     control, compute, master = (deployment.of(role) for role in ("control", "compute", "master"))
     databases = {node.alias: deployment.database_urls(node) for node in (*control, *master)}
     keystone_url = databases[master[0].alias]["keystone"]
@@ -128,14 +140,15 @@ def _start_services(deployment: NovaDeployment, keystone: KeystoneSettings, dump
             node.alias: deployment.placement_urls[node.site] for node in (*control, *compute)
         },
         nova_urls={node.alias: deployment.nova_urls[node.site] for node in compute},
-        keystone_keys=dump.keystone_keys,
+        keystone_keys=dict(deployment.secrets.keys),
+        keystone_users=dict(deployment.secrets.users),
         keystone_databases={master[0].alias: keystone_url},
         keystone=keystone.model_copy(update={"replay": None}).model_dump(),
         keystone_url=deployment.keystone_url,
         glance_url=f"http://{master[0].address}:9292",
         neutron_url=f"http://{master[0].address}:9696",
-        transport_url=f"rabbit://openstack:openstack@{master[0].address}:5672/",
-        service_users={user.username: user.password for user in SERVICE_USERS},
+        transport_url=deployment.transport_url,
+        service_users={user.username: user.password for user in deployment.secrets.service_users},
         nova=deployment.settings.told,
         control_needs_drivers=rome or deployment.settings.probe,
         **drivers.carried(),

@@ -8,6 +8,7 @@ from sqlalchemy.engine import make_url
 
 from discovery.cockroach.dialect import CockroachDialect
 from discovery.deploy import BACKENDS, Deployment, backends, drivers, dumps
+from discovery.deploy.credentials import Secrets
 from discovery.deploy.dumps import dump_of
 from discovery.errors import DeployError
 from discovery.experiment.models import KeystoneSettings
@@ -51,7 +52,7 @@ def test_in_a_redis_cluster_keystone_knows_its_own_sites_node_first_and_all_othe
     assert len(deployed.database_nodes) == 3
     url = deployed.database_urls["site-2-control"]
     assert url == (
-        "rome://openstack:openstack@10.9.2.11/keystone?cluster=true&host=10.9.1.11,10.9.3.11"
+        f"rome://openstack:{deployed.secrets.store}@10.9.2.11/keystone?cluster=true&host=10.9.1.11,10.9.3.11"
     )
 
 
@@ -119,7 +120,7 @@ def test_what_is_in_a_dump_depends_on_those_indexes(tmp_path, monkeypatch):
 
 def test_a_bootstrap_does_not_depend_on_replay():
     settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1, replay=True)
-    assert "replay" not in dumps.identities(settings)["keystone"]
+    assert "replay" not in dumps.identities(settings, Secrets.fresh())["keystone"]
     assert settings.model_dump()["replay"]["tries"] == 20
 
 
@@ -149,5 +150,5 @@ def test_a_dump_is_made_anew_when_its_users_change(tmp_path, monkeypatch):
     monkeypatch.setenv("DISCOVERY_HOME", str(tmp_path))
     settings = KeystoneSettings(cache="dict", bcrypt_rounds=4, processes=1, threads=1)
     before = dump_of(BACKENDS["mariadb"], settings)
-    monkeypatch.setattr(dumps, "LOAD_USERS", ())
+    monkeypatch.setattr(dumps, "LOAD_USERS", {})
     assert dump_of(BACKENDS["mariadb"], settings) != before

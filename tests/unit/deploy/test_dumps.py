@@ -32,7 +32,7 @@ def test_what_a_killed_bootstrap_left_is_gone_after_the_next(dump, tmp_path, mon
     left.mkdir(parents=True)
     (left / "dump.tar.zst").write_bytes(b"half of it")
 
-    def run(play, hosts, variables, log):
+    def run(play, hosts, variables, log, hide):
         Path(variables["dump_folder"], "dump.tar.zst").write_bytes(b"all of it")
 
     monkeypatch.setattr(playbook, "run", run)
@@ -42,7 +42,7 @@ def test_what_a_killed_bootstrap_left_is_gone_after_the_next(dump, tmp_path, mon
 
 
 def test_one_that_fails_leaves_nothing(dump, tmp_path, monkeypatch):
-    def run(play, hosts, variables, log):
+    def run(play, hosts, variables, log, hide):
         Path(variables["dump_folder"], "dump.tar.zst").write_bytes(b"half of it")
         raise DeployError("no room")
 
@@ -56,7 +56,7 @@ def test_two_at_once_make_it_once(dump, tmp_path, monkeypatch):
     made = []
     begun, go_on = threading.Event(), threading.Event()
 
-    def run(play, hosts, variables, log):
+    def run(play, hosts, variables, log, hide):
         made.append(variables["dump_folder"])
         begun.set()
         assert go_on.wait(30)
@@ -71,3 +71,23 @@ def test_two_at_once_make_it_once(dump, tmp_path, monkeypatch):
         thread.join(30)
     assert len(made) == 1
     assert dump.exists()
+
+
+def test_the_passwords_in_a_dump_are_nobodys(dump, tmp_path, monkeypatch):
+    told = []
+
+    def run(play, hosts, variables, log, hide):
+        told.append(variables)
+        assert hide(f"mysql://openstack:{variables['store_password']}@x") == (
+            "mysql://openstack:***@x"
+        )
+
+    monkeypatch.setattr(playbook, "run", run)
+    bootstrap(dump, tmp_path)
+    bootstrap(dumps.Dump(dump.folder.with_name("another")), tmp_path)
+    one, two = told
+    assert one["store_password"] != two["store_password"]
+    assert one["admin"]["password"] != two["admin"]["password"]
+    assert one["keystone_databases"][NODE.alias].startswith("mysql+pymysql://openstack:")
+    assert "@10.0.0.1/keystone" in one["keystone_databases"][NODE.alias]
+    assert [path.name for path in dump.folder.iterdir()] == []

@@ -10,6 +10,7 @@ import pytest
 
 from discovery.deploy import dumps
 from discovery.deploy.backends import BACKENDS
+from discovery.deploy.credentials import Secrets
 from discovery.deploy.dumps import dump_of
 from discovery.deploy.nova import NovaDeployment, NovaSettings, nova_memory_mb, roles_of
 from discovery.deploy.playbook import ANSIBLE
@@ -39,10 +40,10 @@ def test_one_database_is_reached_by_all_and_a_cluster_at_each_site():
     urls = deployed.database_urls(at_two)
     assert list(urls) == list(NOVA_SERVICES)
     assert urls["keystone"] == (
-        "mysql+pymysql://openstack:openstack@10.9.1.14/keystone?charset=utf8mb3"
+        f"mysql+pymysql://openstack:{deployed.secrets.store}@10.9.1.14/keystone?charset=utf8mb3"
     )
     assert urls["nova_cell1"] == (
-        "rome://openstack:openstack@10.9.2.13/nova_cell1?cluster=true&host=10.9.1.14,10.9.3.13"
+        f"rome://openstack:{deployed.secrets.store}@10.9.2.13/nova_cell1?cluster=true&host=10.9.1.14,10.9.3.13"
     )
 
 
@@ -100,9 +101,9 @@ def test_a_dump_is_told_by_the_services_in_it(tmp_path, monkeypatch):
 
 
 def test_a_services_user_has_the_services_roles_and_is_in_no_dump_of_keystone_alone():
-    alone = {user["username"] for user in dumps.identities(KEYSTONE)["users"]}
+    alone = {user["username"] for user in dumps.identities(KEYSTONE, Secrets.fresh())["users"]}
     assert "nova" not in alone
-    users = dumps.identities(KEYSTONE, tuple(NOVA_SERVICES))["users"]
+    users = dumps.identities(KEYSTONE, Secrets.fresh(), tuple(NOVA_SERVICES))["users"]
     (nova,) = [user for user in users if user["username"] == "nova"]
     assert (nova["project_name"], nova["roles"]) == ("service", ["admin", "service"])
 

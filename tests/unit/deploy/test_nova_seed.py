@@ -76,7 +76,8 @@ def test_catalog_flavors_and_image_are_made_and_a_compute_that_is_late_is_named(
         "seconds": 0,
     }
     done = subprocess.run(
-        [sys.executable, str(SEED), json.dumps(question)],
+        [sys.executable, str(SEED)],
+        input=json.dumps(question),
         capture_output=True,
         text=True,
         check=True,

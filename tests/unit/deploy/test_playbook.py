@@ -4,6 +4,7 @@ import enoslib as en
 import pytest
 
 from discovery.deploy import playbook
+from discovery.deploy.credentials import Secrets
 from discovery.errors import DeployError
 
 TRACEBACK = """\
@@ -81,3 +82,30 @@ def test_a_task_that_fails_names_node_task_message_and_log(tmp_path, here):
     assert str(raised.value) == (
         f"here: task 'Break' of breaks failed: no such thing; every task's result is in {log}"
     )
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file <_io.BufferedRandom:ResourceWarning")
+def test_a_secret_is_in_no_log_and_in_no_sentence(tmp_path, here):
+    play = tmp_path / "leaks.yml"
+    play.write_text(
+        "- hosts: nodes\n  gather_facts: false\n  tasks:\n"
+        "    - name: Take it\n      ansible.builtin.command: {cmd: wc -c, stdin: '{{ word }}'}\n"
+        "    - name: Tell it\n"
+        "      ansible.builtin.command: {cmd: sh -s, stdin: 'echo no {{ word }} >&2; exit 3'}\n"
+    )
+    log = tmp_path / "log.jsonl"
+    with pytest.raises(DeployError, match=r"failed: no \*\*\*;"):
+        secret = Secrets.fresh()
+        playbook.run(play, {"nodes": [here]}, {"word": secret.store}, log, secret.hide)
+    assert "Take it" in log.read_text()
+    assert secret.store not in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_module_was_given_is_in_no_log():
+    payload = {
+        "stdout": "x",
+        "invocation": {"module_args": {"stdin": "secret"}},
+        "results": [{"rc": 0, "invocation": {"module_args": {"content": "secret"}}}],
+    }
+    assert playbook.without_input(payload) == {"stdout": "x", "results": [{"rc": 0}]}

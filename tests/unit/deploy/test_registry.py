@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from discovery.deploy import BACKENDS, memory_mb
-from discovery.deploy.credentials import ADMIN, LOAD_USERS
+from discovery.deploy.credentials import Secrets
 from discovery.deploy.playbook import ANSIBLE
 from discovery.deploy.variants import VARIANTS
 from discovery.errors import DeployError
@@ -29,10 +29,16 @@ def test_a_back_end_has_what_a_deployment_needs(name):
         for step in ("create", "pack"):
             assert (ROLES / source.role / "tasks" / f"{step}.yml").is_file()
     url = backend.url.format(
-        host="10.0.0.1", others="10.0.0.2", other_hosts="host=10.0.0.2", database="keystone"
+        host="10.0.0.1",
+        others="10.0.0.2",
+        other_hosts="host=10.0.0.2",
+        database="keystone",
+        password="0123",
     )
     found = make_url(url)
     assert (found.host, found.database) == ("10.0.0.1", "keystone")
+    # CockroachDB runs --insecure, as the study's did: it knows no password.
+    assert found.password == (None if name == "cockroachdb" else "0123")
     assert {"queries", "commits"} <= set(backend.counters["queries"]) <= set(COUNTERS)
 
 
@@ -96,7 +102,8 @@ def test_a_cluster_takes_more_than_a_server():
 
 
 def test_the_load_has_two_users_in_each_of_three_projects():
-    projects = [user.project_name for user in LOAD_USERS]
+    secrets = Secrets.fresh()
+    projects = [user.project_name for user in secrets.load_users]
     assert sorted(projects) == [f"load-{number}" for number in (1, 1, 2, 2, 3, 3)]
-    assert len({user.username for user in LOAD_USERS}) == 6
-    assert ADMIN.as_rally()["user_domain_name"] == "Default"
+    assert len({user.username for user in secrets.load_users}) == 6
+    assert secrets.admin.as_rally()["user_domain_name"] == "Default"

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from discovery.cockroach.postgresql import SerializableDialect
 from discovery.deploy.backends import BACKENDS
-from discovery.deploy.credentials import SERVICE_USERS
+from discovery.deploy.credentials import Secrets
 from discovery.deploy.nova.settings import NovaSettings
 from discovery.deploy.playbook import ANSIBLE
 from discovery.deploy.variants import NOVA_SERVICES
@@ -23,6 +23,7 @@ from discovery.replay.settings import read as settings_of_replay
 
 DEPLOY = ANSIBLE / "deploy"
 ROLES = DEPLOY / "roles"
+SECRETS = Secrets.fresh()
 
 
 def variables(role: str) -> dict[str, object]:
@@ -50,8 +51,10 @@ def variables(role: str) -> dict[str, object]:
         "nova_urls": {"site-2-control": "http://10.9.2.11:8774/v2.1"},
         "glance_url": "http://10.9.1.10:9292",
         "neutron_url": "http://10.9.1.10:9696",
-        "transport_url": "rabbit://openstack:openstack@10.9.1.10:5672/",
-        "service_users": {user.username: user.password for user in SERVICE_USERS},
+        "transport_url": f"rabbit://openstack:{SECRETS.messages}@10.9.1.10:5672/",
+        "service_users": {user.username: user.password for user in SECRETS.service_users},
+        "store_password": SECRETS.store,
+        "messages_password": SECRETS.messages,
         "sites": {"site-2-control": "site-2"},
         "service": "nova-conductor",
         "wsgi": {
@@ -276,7 +279,7 @@ def test_a_replica_of_redis_follows_its_master_from_the_start():
     (replica,) = [line for line in lines if "slave" in line]
     assert replica.split()[2:4] == ["myself,slave", first]
     cluster = render("redis", "redis.conf.j2", redis_cluster=True).splitlines()
-    assert {"masteruser openstack", "masterauth openstack"} <= set(cluster)
+    assert {"masteruser openstack", f"masterauth {SECRETS.store}"} <= set(cluster)
 
 
 def test_the_probe_is_in_novas_configuration_only_where_it_is_on():

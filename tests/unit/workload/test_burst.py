@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from discovery.deploy.credentials import LOAD_USERS
+from discovery.deploy.credentials import Secrets
 from discovery.errors import TestbedError
 from discovery.workload import burst, remote
 
@@ -15,11 +15,12 @@ NODES = [
 ]
 KEYSTONES = {node.site: f"http://{node.site}:5000/v3" for node in NODES}
 APIS = {node.site: f"http://{node.site}:8774/v2.1" for node in NODES}
+USER = Secrets.fresh().load_users[0]
 PLAN = burst.Plan(servers=10, image="i", flavor="f")
 
 
 def told(plan=PLAN, nodes=NODES, start_at=None):
-    return burst.configs(plan, nodes, KEYSTONES, APIS, LOAD_USERS[0], start_at)
+    return burst.configs(plan, nodes, KEYSTONES, APIS, USER, start_at)
 
 
 @pytest.mark.parametrize("clients", [1, 2, 3])
@@ -63,7 +64,7 @@ class Nodes:
 
 
 def of(nodes):
-    return burst.Burst(PLAN, nodes, KEYSTONES, APIS, LOAD_USERS[0])
+    return burst.Burst(PLAN, nodes, KEYSTONES, APIS, USER)
 
 
 def test_several_clients_begin_together(monkeypatch):

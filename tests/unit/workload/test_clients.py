@@ -4,13 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from discovery.deploy.credentials import ADMIN, LOAD_USERS
+from discovery.deploy.credentials import Secrets
 from discovery.experiment.load import load_cells
 from discovery.workload.clients import keystone_clients, nova_clients
 from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 from tests.raw.cells import make_cell
 from tests.raw.nova_cells import STUDY
 
+SECRETS = Secrets.fresh()
 NODES = [
     SimpleNamespace(site=f"site-{number}", role=role, alias=f"site-{number}-{role}")
     for number in (1, 2, 3)
@@ -19,8 +20,8 @@ NODES = [
 DEPLOYMENT = SimpleNamespace(
     database_nodes=[NODES[0]],
     urls={f"site-{number}": f"http://10.0.{number}.1:5000/v3" for number in (1, 2, 3)},
-    admin=ADMIN,
-    users=LOAD_USERS,
+    admin=SECRETS.admin,
+    users=SECRETS.load_users,
 )
 
 
@@ -50,8 +51,8 @@ def test_novas_client_asks_the_apis_of_the_last_site():
     deployment = SimpleNamespace(
         of=lambda role: clients,
         keystone_url="http://10.0.1.2:5000/v3",
-        admin=ADMIN,
-        users=LOAD_USERS,
+        admin=SECRETS.admin,
+        users=SECRETS.load_users,
     )
     loaded = nova_clients(cell, deployment)
     assert [node.alias for node in loaded.nodes] == ["site-3-client"]

@@ -1,8 +1,8 @@
-"""Issue tokens at this node's own site and validate them at others: ``health.py QUESTION``.
+"""Issue tokens at this node's own site and validate them at others: ``health.py``.
 
-The question is JSON: ``{"own": site, "urls": {site: URL}, "users": [credentials, …], "at": [site,
-…]}``: a token for each user, and where each is validated. Prints JSON: ``{"failures": [[site, what
-was asked of it, what it said], …]}``.
+The question, its input, is JSON: ``{"own": site, "urls": {site: URL}, "users": [credentials, …],
+"at": [site, …]}``: a token for each user, and where each is validated. Prints JSON: ``{"failures":
+[[site, what was asked of it, what it said], …]}``.
 """
 
 from __future__ import annotations
@@ -81,4 +81,4 @@ def main(question: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main(json.load(sys.stdin))

@@ -1,8 +1,8 @@
-"""Boot a server through this site's API to ACTIVE and delete it: ``nova_health.py QUESTION``.
+"""Boot a server through this site's API to ACTIVE and delete it: ``nova_health.py``.
 
-The question is JSON: ``site``, ``keystone`` and ``nova`` (URLs), ``admin`` (credentials),
-``flavor`` and ``image`` (ids), ``zone`` (or null) and ``seconds`` (for each half). Prints JSON:
-``{"failures": [[site, what was asked of it, what it said], …]}``.
+The question, its input, is JSON: ``site``, ``keystone`` and ``nova`` (URLs), ``admin``
+(credentials), ``flavor`` and ``image`` (ids), ``zone`` (or null) and ``seconds`` (for each half).
+Prints JSON: ``{"failures": [[site, what was asked of it, what it said], …]}``.
 """
 
 from __future__ import annotations
@@ -128,4 +128,4 @@ def main(question: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main(json.load(sys.stdin))

@@ -1,9 +1,10 @@
-"""Fill a new control plane's catalog, and wait for its computes: ``seed.py QUESTION``.
+"""Fill a new control plane's catalog, and wait for its computes: ``seed.py``.
 
-The question is JSON: ``keystone`` and ``nova``, ``glance``, ``placement`` (URLs), ``admin``
-(credentials), ``regions`` (per region, service type to URL), ``flavors`` and ``image`` (as the APIs
-take them), ``services`` (per binary, the hosts it runs on), ``providers`` (resource providers that
-the computes will register), ``zones`` (per availability zone, its computes), ``seconds`` (to wait).
+The question, its input, is JSON: ``keystone`` and ``nova``, ``glance``, ``placement`` (URLs),
+``admin`` (credentials), ``regions`` (per region, service type to URL), ``flavors`` and ``image``
+(as the APIs take them), ``services`` (per binary, the hosts it runs on), ``providers`` (resource
+providers that the computes will register), ``zones`` (per availability zone, its computes),
+``seconds`` (to wait).
 Prints JSON: ``{"late": [unit, host, what it has not done], or null}``.
 """
 
@@ -173,4 +174,4 @@ def main(question: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))
+    sys.exit(main(json.load(sys.stdin)))

@@ -1,6 +1,6 @@
-"""Make projects and users, each with roles in its project: ``load_users.py URL SPECIFICATION``.
+"""Make projects and users, each with roles in its project: ``load_users.py URL``.
 
-The specification is JSON: ``{"admin": credentials, "users": [credentials, …]}``, where credentials
+Its input is JSON: ``{"admin": credentials, "users": [credentials, …]}``, where credentials
 are ``{"username", "password", "project_name"}`` in the domain `Default`, and may name ``roles``;
 else it is a member.
 """
@@ -59,4 +59,4 @@ def main(url: str, specification: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], json.loads(sys.argv[2]))
+    main(sys.argv[1], json.load(sys.stdin))
