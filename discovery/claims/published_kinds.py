@@ -31,13 +31,18 @@ _SPREAD = {"spread": ("share",)}
 
 
 def _bar_fits(row: Row, value: str, error: str) -> tuple[str, str] | None:
-    """A value there is, unless its bound is ``none``; one that was read off has its error."""
+    """A value there is, unless its bound is ``none``; one that was read off has its error.
+
+    A bar has its printed deviation, if the table has any.
+    """
     if row["bound"] == "none" and row[value] is not None:
         return "bound", "exact, about or at most where there is a value"
     if row["bound"] != "none" and row[value] is None:
         return value, "a number, or the bound none"
     if row["provenance"] == "digitised" and not row[error]:
         return error, "a number > 0 where the value is digitised"
+    if "sigma_s" in row and (row["sigma_s"] is None) != (row[value] is None):
+        return "sigma_s", "a number where there is a value, else nothing"
     return None
 
 

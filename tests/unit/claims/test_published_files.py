@@ -70,6 +70,7 @@ WRONG = {
         cell(5, "bound", "exactly"),
         "line 5, bound = 'exactly'; allowed: one of exact, about, at most, none",
     ),
+    "no deviation": (TIMES, cell(5, "sigma_s", ""), "line 5, sigma_s = '': does not fit the rest"),
     "no bound": (TIMES, cell(5, "bound", "none"), "line 5, bound = 'none': does not fit the rest"),
     "a share above 1": (TIMES, cell(5, "failure_share", "1.5"), "line 5, failure_share = '1.5'"),
     "no share": (TIMES, cell(5, "failure_share", ""), "line 5, failure_share: is empty; allowed:"),
