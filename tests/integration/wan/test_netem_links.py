@@ -112,3 +112,35 @@ def test_failing_to_start_leaves_nothing(sites, folder, ledger, monkeypatch):
     assert not list(folder.iterdir())
     names = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
     assert not re.search(r"^wan-[0-9a-f]{10}\b", names, re.M)
+
+
+def all_pulses(netem):
+    for _ in netem.networks:
+        netem.pulse()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "tc qdisc delete dev wan0 root",
+        "tc qdisc replace dev wan0 parent 1:12 handle 12: pfifo limit 7",
+        "ip link set wan0 down",
+        "ip link delete wan0",
+    ],
+)
+def test_rules_that_somebody_changed_are_noticed(netem, sites, change):
+    netem.shape([[0] * 3] * 3, WanSettings())
+    all_pulses(netem)
+    all_pulses(netem)
+    router = sites.networks[1].namespace_path.name
+    subprocess.run(["ip", "netns", "exec", router, *change.split()], check=True)
+    with pytest.raises(WanError, match=r"site-2 is not as it was shaped|lost a router"):
+        all_pulses(netem)
+
+
+def test_changes_of_ones_own_are_none(netem):
+    all_pulses(netem)
+    netem.cut(["site-3"])
+    all_pulses(netem)
+    netem.heal()
+    all_pulses(netem)
