@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.contract import Fault, Runner, counts
+from tests.fuzz.contract import COUNTS, Runner, counts
 from tests.fuzz.world import make_world
 
 SHORT = 60
-COUNTS = pytest.StashKey[tuple[int, list[Fault]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,7 +21,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def most(request: pytest.FixtureRequest) -> int | None:
     """How many cases are run; ``None`` for all."""
-    nightly = request.config.getoption("--nightly") or os.environ.get("DISCOVERY_NIGHTLY") == "1"
+    nightly = (
+        request.config.getoption("--nightly", default=False)
+        or os.environ.get("DISCOVERY_NIGHTLY") == "1"
+    )
     return None if nightly else SHORT
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.fuzz.cases import Case, remove
 from tests.fuzz.runner import Asked, Came
 from tests.fuzz.world import CHECKOUT, copy_world, snapshot
@@ -27,6 +29,10 @@ class Fault:
     kind: str
     case: str
     why: str
+
+
+COUNTS = pytest.StashKey[tuple[int, list[Fault]]]()
+"""Where a run of the tests keeps how many cases there were, and their faults."""
 
 
 class Runner:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.cases import Case, all_cases
-from tests.fuzz.conftest import COUNTS
-from tests.fuzz.contract import Fault, Runner, check, counts, in_a_process, judge, run_case
+from tests.fuzz.contract import COUNTS, Fault, Runner, check, counts, in_a_process, judge, run_case
 from tests.fuzz.runner import Asked, Came
 from tests.fuzz.world import snapshot
 
