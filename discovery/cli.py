@@ -223,7 +223,7 @@ def tidy(
         for cell in cells
         if is_there(raw / cell.id / "cell.json") or not (partial or lacks(cell, missing))
     ]
-    make_tidy(wanted, out)
+    make_tidy(wanted, out, cells)
 
 
 @app.command()

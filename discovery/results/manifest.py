@@ -3,63 +3,56 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import Field, model_validator
 
 from discovery.experiment.studies import AnyCell
+from discovery.results.files import Count, Epoch, Name, Recorded, Seconds, Site, Text, plain
 
 RAW_SCHEMA_VERSION = 1
 
-
-class _Recorded(BaseModel):
-    """Base of what was recorded: frozen, and keys nobody described are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+PhaseSeconds = Annotated[float, Field(ge=0, le=30 * 86_400)]
+Milliseconds = Annotated[float, Field(ge=0, le=1e9)]
 
 
-class Failure(_Recorded):
+class Failure(Recorded):
     """Why a cell failed; ``class`` is ``measured``, since accidents leave no folder."""
 
-    failure_class: Literal["measured"]
-    phase: str
+    # ``class`` is a keyword of Python.
+    failure_class: Literal["measured"] = Field(validation_alias="class")
+    phase: Name
     message: str
 
-    @model_validator(mode="before")
-    @classmethod
-    def _rename(cls, values: dict[str, object]) -> dict[str, object]:
-        """``class`` is a keyword of Python; the attribute is ``failure_class``."""
-        return {"failure_class" if key == "class" else key: item for key, item in values.items()}
 
-
-class Phase(_Recorded):
+class Phase(Recorded):
     """A phase: ``start`` in seconds since the cell's ``started``, and how many it took."""
 
-    phase: str
-    start: float
-    seconds: float
+    phase: Name
+    start: PhaseSeconds
+    seconds: PhaseSeconds
 
 
-class Environment(_Recorded):
+class Environment(Recorded):
     """Where a cell ran and with which software.
 
     ``memory_mb`` is the machine's; ``commit`` is ``None`` outside a checkout.
     """
 
-    workbench: str
-    commit: str | None
+    workbench: Name
+    commit: Name | None
     dirty: bool
-    image: str
-    provider: str
-    wan: str
-    kernel: str
-    cpu: str
-    cores: int
-    memory_mb: float
-    packages: dict[str, str]
+    image: Text
+    provider: Name
+    wan: Name
+    kernel: Name
+    cpu: Text
+    cores: Annotated[int, Field(ge=1, le=1_000_000)]
+    memory_mb: Annotated[float, Field(gt=0, le=1e12)]
+    packages: dict[Name, Text]
 
 
-class Manifest(_Recorded):
+class Manifest(Recorded):
     """``cell.json``: what was run, how it ended, and the SHA-256 of every file beside it."""
 
     schema_version: Literal[1]
@@ -75,84 +68,95 @@ class Manifest(_Recorded):
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
         if self.cell_id != self.cell.id:
-            raise ValueError(f"cell_id is {self.cell_id}, but the cell in it is {self.cell.id}")
+            raise ValueError(
+                f"cell_id is {plain(self.cell_id)}, but the cell in it is {plain(self.cell.id)}"
+            )
         if (self.status == "failed") != (self.failure is not None):
-            raise ValueError(f"status is {self.status}, but failure is {self.failure}")
+            raise ValueError(f"status is {self.status}, but failure is {self.failure!r}")
         if self.started.tzinfo is None:
             raise ValueError("started has no time zone")
         return self
 
 
-class Pair(_Recorded):
+class Pair(Recorded):
     """Round trips (ms) of one ordered pair of sites; ``None`` measured when all were lost."""
 
-    source: str
-    destination: str
-    asked_rtt_ms: float
-    measured_rtt_ms: float | None
-    min_rtt_ms: float | None
-    max_rtt_ms: float | None
-    sent: int
-    lost: int
+    source: Site
+    destination: Site
+    asked_rtt_ms: Milliseconds
+    measured_rtt_ms: Milliseconds | None
+    min_rtt_ms: Milliseconds | None
+    max_rtt_ms: Milliseconds | None
+    sent: Count
+    lost: Count
 
 
-class Measurement(_Recorded):
+class Measurement(Recorded):
     """Round trips of every pair, measured once."""
 
     when: Literal["unshaped", "shaped", "after-load"]
-    time: float
+    time: Epoch
     pairs: tuple[Pair, ...]
 
 
-class Change(_Recorded):
+class Change(Recorded):
     """A cut, or its healing, at ``time`` (s, epoch)."""
 
-    time: float
-    action: str
-    sites: tuple[str, ...]
+    time: Epoch
+    action: Literal["cut", "cut-one-way", "heal"]
+    sites: Annotated[tuple[Site, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _two_ends(self) -> Change:
+        if self.action == "cut-one-way" and len(self.sites) != 2:
+            raise ValueError(f"sites are {len(self.sites)}, but a way has 2 ends")
+        return self
 
 
-class Stall(_Recorded):
+class Stall(Recorded):
     """The WAN stood still from ``time`` (s, epoch) on, for so many seconds."""
 
-    time: float
-    seconds: float
+    time: Epoch
+    seconds: Seconds
 
 
-class Wan(_Recorded):
+class Wan(Recorded):
     """``wan.json``: the round trips asked for and those measured; early records have no stalls."""
 
     schema_version: Literal[1]
-    backend: str
+    backend: Name
     measurements: tuple[Measurement, ...]
     changes: tuple[Change, ...]
     stalls: tuple[Stall, ...] = ()
 
 
-class ReplayedRequest(_Recorded):
+class ReplayedRequest(Recorded):
     """A request that met an error of the database, at ``time`` (s, epoch).
 
     It was run again ``replays`` times and lost ``lost_s`` seconds by it; ``errors`` of which kind.
     """
 
-    time: float
+    time: Epoch
     method: str
     path: str
     outcome: str
-    replays: int
-    lost_s: float
-    errors: dict[str, int]
+    replays: Count
+    lost_s: Seconds
+    errors: dict[str, Count]
 
 
-class SiteReplays(_Recorded):
+Total = Literal["requests", "replays", "recovered", "gave_up", "committed"]
+
+
+class SiteReplays(Recorded):
     """What one site's Keystone counted since it was started; it has no totals before a request."""
 
-    totals: dict[str, int]
+    totals: dict[Total, Count]
     requests: tuple[ReplayedRequest, ...]
 
 
-class Replays(_Recorded):
+class Replays(Recorded):
     """``replays.json``: what became of requests that met a conflict or lost a connection."""
 
     schema_version: Literal[1]
-    sites: dict[str, SiteReplays]
+    sites: dict[Site, SiteReplays]

@@ -136,7 +136,7 @@ def servers_table(
             "delete_error": server.delete_failure,
         }
         for site, burst in sorted(bursts.items())
-        for server in burst.servers
+        for server in sorted(burst.servers, key=lambda one: one.name)
     )
 
 

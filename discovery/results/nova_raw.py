@@ -13,10 +13,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
+
+from discovery.results.files import Count, Epoch, Name, Recorded, Seconds, Site
 
 CALLS = "calls.parquet"
 PROCESSES = "processes.parquet"
@@ -37,13 +39,13 @@ TRAFFIC_COLUMNS = (
 )  # fmt: skip
 
 
-class _Recorded(BaseModel):
-    """Base of what was recorded: frozen, and keys nobody described are refused."""
+Failed = Annotated[
+    str,
+    Field(pattern="^(http-[1-5][0-9][0-9]|no-connection|no-answer|error|vanished|unfinished)$"),
+]
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-
-class Server(_Recorded):
+class Server(Recorded):
     """A server that was asked for; times in s since the epoch, ``None`` where it never came so far.
 
     ``host`` and ``node`` are what the API tells, which tells them to administrators alone.
@@ -53,82 +55,82 @@ class Server(_Recorded):
     ``unfinished``), and ``fault`` what was said of it.
     """
 
-    name: str
-    api_site: str
-    zone: str | None
-    id: str | None
-    request_start: float | None
-    accepted: float | None
-    ended: float | None
-    failure: str | None
+    name: Name
+    api_site: Site
+    zone: Name | None
+    id: Name | None
+    request_start: Epoch | None
+    accepted: Epoch | None
+    ended: Epoch | None
+    failure: Failed | None
     fault: str | None
-    host: str | None
-    node: str | None
-    delete_start: float | None
-    delete_accepted: float | None
-    gone: float | None
-    delete_failure: str | None
-    boot_tries: int
-    delete_tries: int
-    missed: int
+    host: Name | None
+    node: Name | None
+    delete_start: Epoch | None
+    delete_accepted: Epoch | None
+    gone: Epoch | None
+    delete_failure: Failed | None
+    boot_tries: Count
+    delete_tries: Count
+    missed: Count
 
 
-class Poll(_Recorded):
+class Poll(Recorded):
     """A look at all servers, at ``time``; how many were ``listed``, or why none were."""
 
-    time: float
-    seconds: float
-    listed: int | None
+    time: Epoch
+    seconds: Seconds
+    listed: Count | None
     error: str | None
 
 
-class Burst(_Recorded):
+class Burst(Recorded):
     """``burst/<site>.json``: what one client asked for, as which ``project`` (id), and saw."""
 
     schema_version: Literal[1]
     config: dict[str, Any]
-    project: str
+    project: Name
     servers: tuple[Server, ...]
     polls: dict[Literal["boot", "delete"], tuple[Poll, ...]]
 
 
-class Finding(_Recorded):
+class Finding(Recorded):
     """Something that a quiet Nova must not have, of ``what``: a server or project."""
 
-    kind: str
-    what: str
+    kind: Name
+    what: Name
     detail: str
 
 
-class Placed(_Recorded):
+class Placed(Recorded):
     """The host and its (fake) node that an instance is on."""
 
-    host: str | None
-    node: str | None
+    host: Name | None
+    node: Name | None
 
 
-class Consistency(_Recorded):
+class Consistency(Recorded):
     """``consistency.json``: how many servers each that knows of them has, and what disagrees.
 
     ``placed`` is where they are, by id.
     """
 
     schema_version: Literal[1]
-    counts: dict[str, int]
+    counts: dict[Name, Count]
     findings: tuple[Finding, ...]
     placed: dict[str, Placed]
 
 
-class Fault(_Recorded):
+class Fault(Recorded):
     """What was broken, on which node, at ``time`` (s, epoch)."""
 
-    fault: str
-    node: str
-    site: str
-    time: float
+    fault: Name
+    node: Name
+    site: Site
+    time: Epoch
 
 
-class Faults(_Recorded):
+class Faults(Recorded):
     """``faults.json``."""
 
     schema_version: Literal[1]

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from discovery.errors import ResultError
 from discovery.experiment.nova_cells import NovaCell
-from discovery.reading import MOST_RESULT, parse_json, read_text
-from discovery.results import nova_raw
+from discovery.experiment.studies import AnyCell
+from discovery.results import complete, nova_raw
 from discovery.results.dead_wan import refuse_dead_wan
+from discovery.results.files import check_listed, plain, read_frame, read_json
 from discovery.results.manifest import RAW_SCHEMA_VERSION, Manifest, Replays, Wan
 from discovery.results.nova_raw import Burst, NovaRaw
 from discovery.results.rally import Workload, read_report
+from discovery.results.window import Window, check_density
 from discovery.whole import sha256
 
 MANIFEST = "cell.json"
@@ -64,143 +64,150 @@ class RawCell:
     nova: NovaRaw | None = None
 
 
-def read_cell(folder: Path) -> RawCell:
-    """The raw results in ``folder``; a :class:`ResultError` names the file that is not whole."""
-    manifest = _read_json(folder / MANIFEST, Manifest)
+def read_cell(folder: Path, asked: AnyCell | None = None) -> RawCell:
+    """The raw results in ``folder``: whole, and what was ``asked`` of the cell, if that is given.
+
+    A :class:`ResultError` names the file that is not whole or not as asked.
+    """
+    manifest = read_json(folder / MANIFEST, Manifest, version=RAW_SCHEMA_VERSION)
     if folder.resolve().name != manifest.cell_id:
         raise ResultError(
-            f"{folder / MANIFEST}: holds the cell {manifest.cell_id}, but its folder is called "
-            f"{folder.resolve().name}; put it back under its own name."
+            f"{folder / MANIFEST}: holds the cell {plain(manifest.cell_id)}, but its folder is "
+            f"called {folder.resolve().name}; put it back under its own name."
         )
+    complete.check_cell(folder / MANIFEST, manifest.cell, asked)
     for name, digest in manifest.files.items():
         _verify(folder, name, digest)
-    listed = set(manifest.files)
-    on_nova = isinstance(manifest.cell, NovaCell)
-    burst = isinstance(manifest.cell, NovaCell) and manifest.cell.workload == "burst"
-    load, what = (nova_raw.BURST, "burst") if burst else ("rally", "Rally report")
-    reports = sorted(
-        name for name in listed if name.startswith(f"{load}/") and name.endswith(".json")
-    )
-    if manifest.status == "ok":
-        for name in (*_ALWAYS, *(_ON_NOVA if on_nova else ())):
-            if name not in listed:
+    return _Reading(folder, manifest).cell()
+
+
+class _Reading:
+    """The files of one cell, read one after the other, each held against the manifest."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self._folder, self._manifest = folder, manifest
+        self._window = Window.of(manifest)
+        cell = manifest.cell
+        self._on_nova = isinstance(cell, NovaCell)
+        self._burst = isinstance(cell, NovaCell) and cell.workload == "burst"
+
+    def cell(self) -> RawCell:
+        """All of them."""
+        folder, manifest, window = self._folder, self._manifest, self._window
+        window.check(folder / MANIFEST, "started", manifest.started.timestamp())
+        complete.check_phases(folder / MANIFEST, manifest)
+        self._check_listed()
+        wan = self._json("wan.json", Wan)
+        if wan is not None:
+            complete.check_wan(folder / "wan.json", manifest, window, wan)
+            refuse_dead_wan(folder / "wan.json", wan, manifest.cell)
+        replays = self._json("replays.json", Replays)
+        complete.check_replays(folder, manifest, window, replays)
+        return RawCell(
+            folder=folder,
+            manifest=manifest,
+            wan=wan,
+            rally=self._rally(),
+            system=self._samples("system.parquet", SYSTEM_COLUMNS, ("node",), all_of=True),
+            counters=self._samples("counters.parquet", COUNTER_COLUMNS, ("node", "counter")),
+            replays=replays,
+            nova=self._nova() if self._on_nova else None,
+        )
+
+    def _check_listed(self) -> None:
+        if self._manifest.status != "ok":
+            return
+        for name in (*_ALWAYS, *(_ON_NOVA if self._on_nova else ())):
+            if name not in self._manifest.files:
                 raise ResultError(
-                    f"{folder / MANIFEST}: the cell is ok but lists no {name}; run it again."
+                    f"{self._folder / MANIFEST}: the cell is ok but lists no {name}; run it again."
                 )
-        if not reports:
-            raise ResultError(
-                f"{folder / MANIFEST}: the cell is ok but lists no {what}; run it again."
-            )
-    wan = _read_json(folder / "wan.json", Wan) if "wan.json" in listed else None
-    if wan is not None:
-        refuse_dead_wan(folder / "wan.json", wan, manifest.cell)
-    return RawCell(
-        folder=folder,
-        manifest=manifest,
-        wan=wan,
-        rally={} if burst else {Path(name).stem: read_report(folder / name) for name in reports},
-        system=_read_parquet(folder, "system.parquet", SYSTEM_COLUMNS, listed),
-        counters=_read_parquet(folder, "counters.parquet", COUNTER_COLUMNS, listed),
-        replays=_read_json(folder / "replays.json", Replays) if "replays.json" in listed else None,
-        nova=_read_nova(folder, listed, reports if burst else []) if on_nova else None,
-    )
+
+    def _reports(self, place: str) -> Mapping[str, Path]:
+        """The files of a load's clients, by the name of their site."""
+        names = [name for name in self._manifest.files if name.startswith(f"{place}/")]
+        return {
+            name.removeprefix(f"{place}/").removesuffix(".json"): self._folder / name
+            for name in sorted(names)
+            if name.endswith(".json")
+        }
+
+    def _rally(self) -> dict[str, tuple[Workload, ...]]:
+        if self._burst:
+            return {}
+        reports = self._reports("rally")
+        complete.check_reports(self._folder, self._manifest, reports, "Rally report", "rally")
+        return {
+            site: complete.check_rally(path, self._manifest, self._window, read_report(path))
+            for site, path in reports.items()
+        }
+
+    def _nova(self) -> NovaRaw:
+        folder, manifest, window = self._folder, self._manifest, self._window
+        bursts = {}
+        if self._burst:
+            reports = self._reports(nova_raw.BURST)
+            complete.check_reports(folder, manifest, reports, "burst", nova_raw.BURST)
+            bursts = {site: _document(path, Burst) for site, path in reports.items()}
+            complete.check_burst(folder, manifest, window, bursts)
+        consistency = self._json(nova_raw.CONSISTENCY, nova_raw.Consistency)
+        faults = self._json(nova_raw.FAULTS, nova_raw.Faults)
+        broken = faults.faults if faults is not None else ()
+        complete.check_nova(folder, manifest, window, consistency, broken)
+        calls = self._samples(nova_raw.CALLS, nova_raw.CALLS_COLUMNS)
+        processes = self._samples(nova_raw.PROCESSES, nova_raw.PROCESSES_COLUMNS)
+        if nova_raw.PROCESSES in manifest.files and nova_raw.CALLS in manifest.files:
+            complete.check_calls(folder / nova_raw.CALLS, manifest, calls, processes)
+        return NovaRaw(
+            calls=calls,
+            processes=processes,
+            traffic=self._samples(
+                nova_raw.TRAFFIC, nova_raw.TRAFFIC_COLUMNS, ("node", "peer"), absent=True
+            ),
+            units=self._samples(UNITS, UNIT_COLUMNS, ("node", "unit")),
+            bursts=bursts,
+            consistency=consistency,
+            faults=broken,
+        )
+
+    def _json(self, name: str, model: type[ModelT]) -> ModelT | None:
+        return _document(self._folder / name, model) if name in self._manifest.files else None
+
+    def _samples(
+        self,
+        name: str,
+        columns: tuple[str, ...],
+        keys: tuple[str, ...] = (),
+        *,
+        absent: bool = False,
+        all_of: bool = False,
+    ) -> pd.DataFrame:
+        """A table of the cell; ``keys`` are of what its rows are samples, one after the other."""
+        if name not in self._manifest.files:
+            return pd.DataFrame(columns=list(columns))
+        path = self._folder / name
+        frame = read_frame(path, columns, absent=absent)
+        complete.check_sampled_sites(path, self._manifest, frame["site"].unique(), all_of=all_of)
+        if {"time", "start"} & set(columns):
+            self._window.check_samples(path, frame, keys)
+        if "cpu_s" in columns:  # read at every second
+            check_density(path, frame, keys)
+        return frame
 
 
-def _read_nova(folder: Path, listed: set[str], bursts: list[str]) -> NovaRaw:
-    return NovaRaw(
-        calls=_read_parquet(folder, nova_raw.CALLS, nova_raw.CALLS_COLUMNS, listed),
-        processes=_read_parquet(folder, nova_raw.PROCESSES, nova_raw.PROCESSES_COLUMNS, listed),
-        traffic=_read_parquet(folder, nova_raw.TRAFFIC, nova_raw.TRAFFIC_COLUMNS, listed),
-        units=_read_parquet(folder, UNITS, UNIT_COLUMNS, listed),
-        bursts={Path(name).stem: _read_json(folder / name, Burst) for name in bursts},
-        consistency=(
-            _read_json(folder / nova_raw.CONSISTENCY, nova_raw.Consistency)
-            if nova_raw.CONSISTENCY in listed
-            else None
-        ),
-        faults=(
-            _read_json(folder / nova_raw.FAULTS, nova_raw.Faults).faults
-            if nova_raw.FAULTS in listed
-            else ()
-        ),
-    )
+def _document(path: Path, model: type[ModelT]) -> ModelT:
+    return read_json(path, model, version=RAW_SCHEMA_VERSION)
 
 
 def _verify(folder: Path, name: str, digest: str) -> None:
-    path = folder / name
-    # Not resolve(), which has an error of its own for a link to itself.
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-        raise ResultError(
-            f"{folder / MANIFEST}: lists {name}, which is outside the cell's folder; "
-            "it may only list files of its own."
-        )
+    path = check_listed(folder, folder / MANIFEST, name)
     try:
         found = sha256(path)
-    except FileNotFoundError:
-        raise ResultError(
-            f"{path}: is missing, although {MANIFEST} lists it; remove the cell's folder and run "
-            "the cell again."
-        ) from None
     except OSError as error:
-        raise ResultError(
-            f"{path}: cannot be read ({error.strerror}), although {MANIFEST} lists it; remove the "
-            "cell's folder and run the cell again."
-        ) from None
+        raise ResultError(f"{path}: cannot be read: {error.strerror}.") from None
     if found != digest:
         raise ResultError(
             f"{path}: is not the file that was measured (its SHA-256 is {found[:12]}…, "
-            f"{MANIFEST} says {digest[:12]}…); remove the cell's folder and run the cell again."
+            f"{MANIFEST} says {plain(digest[:12])}…); remove the cell's folder and run the cell "
+            "again."
         )
-
-
-def _read_json(path: Path, model: type[ModelT]) -> ModelT:
-    try:
-        text = read_text(path, MOST_RESULT)
-        document = parse_json(text)
-    except FileNotFoundError:
-        raise ResultError(
-            f"{path}: no such file; this is not the folder of a finished cell."
-        ) from None
-    except OSError as error:
-        raise ResultError(
-            f"{path}: cannot be read ({error.strerror}); run the cell again."
-        ) from None
-    except ValueError:
-        raise ResultError(f"{path}: is cut off or not JSON; run the cell again.") from None
-    version = document.get("schema_version") if isinstance(document, dict) else None
-    if version != RAW_SCHEMA_VERSION:
-        raise ResultError(
-            f"{path}: has schema version {version}, but this workbench reads "
-            f"version {RAW_SCHEMA_VERSION}; read it with the workbench that wrote it, or run the "
-            "cell again."
-        )
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        detail = error.errors()[0]
-        key = ".".join(str(part) for part in detail["loc"])
-        problem = detail["msg"].removeprefix("Value error, ")
-        raise ResultError(
-            f"{path}: {f'{key}: ' if key else ''}{problem}; the file does not follow its schema."
-        ) from None
-
-
-def _read_parquet(
-    folder: Path, name: str, columns: tuple[str, ...], listed: set[str]
-) -> pd.DataFrame:
-    if name not in listed:
-        return pd.DataFrame(columns=list(columns))
-    try:
-        table = pq.read_table(folder / name)
-    except (OSError, pa.ArrowInvalid):
-        raise ResultError(
-            f"{folder / name}: is cut off or not Parquet; run the cell again."
-        ) from None
-    missing = [column for column in columns if column not in table.column_names]
-    if missing:
-        raise ResultError(
-            f"{folder / name}: lacks the column {missing[0]}; it has "
-            f"{', '.join(table.column_names)}."
-        )
-    frame: pd.DataFrame = table.select(list(columns)).to_pandas()
-    return frame

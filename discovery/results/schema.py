@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+import numpy as np
 import pandera.pandas as pa
 
 from discovery.deploy.backends import BACKENDS
@@ -21,6 +22,8 @@ _NAME = pa.Check.str_matches(r"^\S.*$")
 _SITE = pa.Check.str_matches(r"^site-[1-9][0-9]*$")
 _POSITIVE = pa.Check.gt(0)
 _NON_NEGATIVE = pa.Check.ge(0)
+_FINITE = pa.Check(np.isfinite, error="a finite number")
+"""No infinity; a value that is missing is none of it, and refused where a column has them all."""
 
 
 def _text(*checks: pa.Check, nullable: bool = False) -> pa.Column:
@@ -28,7 +31,7 @@ def _text(*checks: pa.Check, nullable: bool = False) -> pa.Column:
 
 
 def _number(*checks: pa.Check, nullable: bool = False) -> pa.Column:
-    return pa.Column(float, list(checks), nullable=nullable)
+    return pa.Column(float, [_FINITE, *checks], nullable=nullable)
 
 
 def _count(*checks: pa.Check) -> pa.Column:

@@ -15,7 +15,9 @@ from discovery.experiment.cells import Cell
 from discovery.experiment.delays import delay_slug
 from discovery.experiment.grids import STUDY
 from discovery.experiment.nova_cells import NovaCell
+from discovery.experiment.studies import AnyCell
 from discovery.results.causes import explained, read_causes
+from discovery.results.manifest import Pair
 from discovery.results.nova import nova_tables
 from discovery.results.queries import queries_rows
 from discovery.results.raw import RawCell, read_cell
@@ -27,13 +29,19 @@ from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 Row = dict[str, Any]
 
 
-def tidy(raw_folders: Iterable[Path], out_folder: Path) -> dict[str, Path]:
+def tidy(
+    raw_folders: Iterable[Path], out_folder: Path, asked: Iterable[AnyCell] = ()
+) -> dict[str, Path]:
     """Write the tidy tables of the cells in ``raw_folders`` to ``out_folder``; name → file.
+
+    A cell that has the id of one that was ``asked`` for must be it, in every setting.
 
     The result does not depend on the order of ``raw_folders``. All cells are read and all tables
     checked before the first is written, and they replace what is there together or not at all.
     """
-    return write_tables(out_folder, tidy_tables(read_cell(folder) for folder in raw_folders))
+    wanted = {cell.id: cell for cell in asked}
+    cells = (read_cell(folder, wanted.get(folder.resolve().name)) for folder in raw_folders)
+    return write_tables(out_folder, tidy_tables(cells))
 
 
 def tidy_tables(cells: Iterable[RawCell]) -> dict[str, pd.DataFrame]:
@@ -197,8 +205,12 @@ def _wan_rows(cell: RawCell) -> list[Row]:
     return [
         {"when": measurement.when, **pair.model_dump()}
         for measurement in cell.wan.measurements
-        for pair in measurement.pairs
+        for pair in sorted(measurement.pairs, key=_of_sites)
     ]
+
+
+def _of_sites(pair: Pair) -> tuple[int, int]:
+    return int(pair.source.partition("-")[2]), int(pair.destination.partition("-")[2])
 
 
 def _replay_rows(cell: RawCell) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -19,6 +20,8 @@ from discovery.experiment.studies import AnyCell
 from discovery.results.manifest import RAW_SCHEMA_VERSION
 from discovery.whole import sha256
 from discovery.workload.phases import Phase
+
+_log = logging.getLogger(__name__)
 
 
 def environment(provider: str, wan: str, image: str, packages: dict[str, str]) -> dict[str, Any]:
@@ -65,18 +68,45 @@ def write_manifest(
 
 
 def _commit() -> tuple[str | None, bool]:
-    """The commit the workbench is at and whether files differ from it; None outside a checkout."""
-    folder = Path(__file__).parent
+    """The commit the workbench is at and whether files differ from it; None outside a checkout.
+
+    Where there is a checkout of which it cannot be told, the log says so, and why.
+    """
+    folder = Path(__file__).resolve().parent
+    top = next((parent for parent in folder.parents if (parent / ".git").exists()), None)
+    if top is None:
+        return None, False
     try:
-        commit = _git(folder, "rev-parse", "HEAD").strip()
-        return commit, bool(_git(folder, "status", "--porcelain", "--untracked-files=no").strip())
-    except (FileNotFoundError, subprocess.CalledProcessError):
+        commit = _git(top, "rev-parse", "HEAD").strip()
+        return commit, bool(_git(top, "status", "--porcelain", "--untracked-files=no").strip())
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = error.stderr if isinstance(error, subprocess.CalledProcessError) else str(error)
+        _log.warning(
+            "The results will not say which commit they are of: git cannot tell that of %s (%s).",
+            top,
+            " ".join(str(said).split()),
+        )
         return None, False
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _git(top: Path, *arguments: str) -> str:
+    """What git says of the checkout ``top``, whoever owns it: nothing of it is run or written."""
     done = subprocess.run(
-        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+        [
+            "git",
+            "-c",
+            f"safe.directory={top}",
+            # What a checkout's own configuration may have git run.
+            "-c",
+            "core.fsmonitor=false",
+            "--no-optional-locks",
+            *arguments,
+        ],
+        cwd=top,
+        check=True,
+        capture_output=True,
+        text=True,
+        errors="replace",
     )
     return done.stdout
 

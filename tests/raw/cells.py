@@ -477,12 +477,14 @@ def _phases(cell: Cell, chance: random.Random, total: float, fails: bool) -> lis
         ("release", 0.6),
     ]
     phases = []
-    now = 0.0
+    now = began = 0.0
     for name, seconds in plan:
         took = round(seconds * chance.uniform(0.9, 1.1), 3)
         if name == "deploy:files":
-            phases.append(Phase("deploy", round(now, 3), round(deploy, 3)))
+            began = now
         if took:
             phases.append(Phase(name, round(now, 3), took))
         now += took
+        if name == "deploy:keystone":  # which ends last of its steps
+            phases.append(Phase("deploy", round(began, 3), round(now - began, 3)))
     return phases

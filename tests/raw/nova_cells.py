@@ -38,7 +38,7 @@ def write_nova_cell(parent: Path, cell: NovaCell, *, fails: bool = False) -> Pat
             _write_burst(folder, cell)
         else:
             _write_rally(folder, cell)
-        _write_tables(folder)
+        _write_tables(folder, cell)
         write_wan(folder, cell, random.Random(cell.id))
     broken = {"class": "measured", "phase": "boot", "message": "nova-api is gone"}
     write_manifest(
@@ -77,28 +77,32 @@ def _write_burst(folder: Path, cell: NovaCell) -> None:
 
 
 def _write_rally(folder: Path, cell: NovaCell) -> None:
-    """A report with the first scenario alone, in the form of Rally 5.1's."""
+    """A report with all scenarios, in the form of Rally 5.1's."""
     (folder / "rally").mkdir()
     actions = {"name": "nova.boot_server", "children": []}
-    data = [
-        {
-            "timestamp": BOOT + number, "duration": 0.8, "idle_duration": 0.0, "error": [],
-            "atomic_actions": [
-                {**actions, "started_at": BOOT + number, "finished_at": BOOT + number + 0.8}
-            ],
+    tasks, start = [], BOOT
+    for scenario in NOVA_SCENARIOS.values():
+        data = [
+            {
+                "timestamp": start + number, "duration": 0.8, "idle_duration": 0.0, "error": [],
+                "atomic_actions": [
+                    {**actions, "started_at": start + number, "finished_at": start + number + 0.8}
+                ],
+            }
+            for number in range(cell.servers)
+        ]  # fmt: skip
+        workload = {
+            "scenario": {scenario.rally: {}},
+            "data": data,
+            "total_iteration_count": len(data),
+            "start_time": start,
+            "load_duration": float(cell.servers),
         }
-        for number in range(3)
-    ]  # fmt: skip
-    workload = {
-        "scenario": {next(iter(NOVA_SCENARIOS.values())).rally: {}},
-        "data": data,
-        "total_iteration_count": len(data),
-        "start_time": BOOT,
-        "load_duration": 3.0,
-    }
+        tasks.append({"subtasks": [{"workloads": [workload]}]})
+        start += cell.servers + 1
     report = {
         "info": {"format_version": "1.2", "rally_version": "5.1.1"},
-        "tasks": [{"subtasks": [{"workloads": [workload]}]}],
+        "tasks": tasks,
     }
     (folder / "rally" / f"site-{cell.sites}.json").write_text(json.dumps(report))
 
@@ -115,7 +119,7 @@ def _server(number: int, sites: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write_tables(folder: Path) -> None:
+def _write_tables(folder: Path, cell: NovaCell) -> None:
     who = {"node": "site-1-control", "site": "site-1"}
     call = {
         **who, "process": "nova-conductor", "pid": 7, "duration_s": 0.02, "statements": 2,
@@ -139,9 +143,11 @@ def _write_tables(folder: Path) -> None:
     pd.DataFrame(traffic, columns=[*TRAFFIC_COLUMNS]).to_parquet(folder / TRAFFIC, index=False)
     used = [
         {
-            **who, "role": "control", "time": BOOT + second, "cpu_s": second * 0.5,
-            "memory_bytes": 5e8, "rx_bytes": 0, "tx_bytes": 0,
+            "node": f"site-{site}-control", "site": f"site-{site}", "role": "control",
+            "time": BOOT + second, "cpu_s": second * 0.5, "memory_bytes": 5e8, "rx_bytes": 0,
+            "tx_bytes": 0,
         }
+        for site in range(1, cell.sites + 1)
         for second in range(4)
     ]  # fmt: skip
     pd.DataFrame(used).to_parquet(folder / "system.parquet", index=False)

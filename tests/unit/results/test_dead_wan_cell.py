@@ -7,7 +7,7 @@ import pytest
 from discovery.errors import ResultError
 from discovery.results.raw import read_cell
 from discovery.whole import sha256
-from tests.raw.cells import make_cell, write_cell
+from tests.raw.cells import BEGAN, make_cell, write_cell
 
 
 def rewritten(folder, edit):
@@ -55,6 +55,6 @@ def test_it_is_refused(tmp_path, edit, sentence, fails):
 
 def test_a_short_stall_is_read(tmp_path):
     folder = write_cell(tmp_path, make_cell(delay=50.0))
-    stall = {"time": 1.0, "seconds": 0.6}
+    stall = {"time": BEGAN + 30.0, "seconds": 0.6}
     found = read_cell(rewritten(folder, lambda record: record.update(stalls=[stall])))
     assert found.wan.stalls[0].seconds == 0.6

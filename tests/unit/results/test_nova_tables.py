@@ -216,7 +216,9 @@ def test_a_counter_that_could_not_keep_up_says_nothing():
 
 
 def test_a_table_with_a_kind_of_failure_that_there_is_not_is_refused():
-    table = nova.servers_table(bursts(server(0, failure="bad luck")))
+    with pytest.raises(ValueError, match="failure"):
+        bursts(server(0, failure="bad luck"))
+    table = nova.servers_table(bursts(server(0, failure="error"))).assign(error="bad luck")
     with pytest.raises(pandera.errors.SchemaError):
         valid("servers", table)
 

@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 
 from discovery.errors import ResultError
+from discovery.experiment.models import ReplaySettings
 from discovery.results.queries import growth
 from discovery.results.schema import CELL_COLUMNS, TABLES
 from discovery.results.system import system_table
 from discovery.results.tables import read_tables
 from discovery.results.tidy import tidy
-from tests.raw.cells import make_cell, write_cell, write_study
+from tests.raw.cells import BEGAN, make_cell, write_cell, write_study
 
 TWO = ["authenticate-user-and-validate-token", "create-user-update-password"]
 
@@ -167,7 +168,7 @@ def test_replays_are_a_row_per_site_and_most_cells_have_none(study, tmp_path):
     _, tables = study
     assert tables["replays"].empty
     line = {
-        "time": 1.0,
+        "time": BEGAN + 20.0,
         "method": "POST",
         "path": "/v3/users",
         "outcome": "ok",
@@ -179,11 +180,15 @@ def test_replays_are_a_row_per_site_and_most_cells_have_none(study, tmp_path):
     sites = {
         "site-1": {"totals": totals, "requests": [line, line]},
         "site-2": {"totals": {}, "requests": []},
+        "site-3": {"totals": {}, "requests": []},
     }
-    folder = write_cell(tmp_path / "raw", make_cell(scenarios=TWO), replays=sites)
+    cell = make_cell(scenarios=TWO)
+    replaying = cell.keystone.model_copy(update={"replay": ReplaySettings()})
+    cell = cell.model_copy(update={"keystone": replaying})
+    folder = write_cell(tmp_path / "raw", cell, replays=sites)
     tidy([folder], tmp_path / "tidy")
     found = read_tables(tmp_path / "tidy")["replays"].set_index("site")
     counts = ["requests", "met_errors", "replays", "recovered", "gave_up", "not_replayable"]
     assert found.loc["site-1", counts].tolist() == [9, 2, 4, 2, 0, 1]
     assert found.loc["site-2", counts].tolist() == [0] * 6
-    assert found["lost_s"].tolist() == [0.5, 0.0]
+    assert found["lost_s"].tolist() == [0.5, 0.0, 0.0]

@@ -1,0 +1,276 @@
+"""A raw cell holds all that was asked of it, and nothing else, or is refused with both numbers."""
+
+import copy
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from discovery.cli import app
+from discovery.errors import ResultError
+from discovery.experiment.load import load_cells
+from discovery.results.raw import read_cell
+from discovery.results.tidy import tidy
+from tests.raw.cells import make_cell, write_cell
+from tests.raw.mutations import write
+from tests.raw.nova_cells import STUDY, make_nova_cell, write_nova_cell
+
+TWO = ["create-and-list-users", "create-user-update-password"]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A cell of each kind: of Keystone under either load, of Nova with a burst, with Rally."""
+    parent = tmp_path_factory.mktemp("cells")
+    rally = next(one for one in load_cells(STUDY, "full") if one.workload == "rally")
+    return {
+        "light": write_cell(parent, make_cell(scenarios=TWO)),
+        "high": write_cell(parent, make_cell(scenarios=TWO, load="high")),
+        "broken": write_cell(parent, make_cell(scenarios=TWO, repetition=2), fails=True),
+        "burst": write_nova_cell(parent, make_nova_cell()),
+        "rally": write_nova_cell(parent, rally),
+    }
+
+
+def changed(folder, parent, name, change):
+    """A copy of the cell in which ``change`` has been at a document, under its right checksum."""
+    document = json.loads((folder / name).read_text())
+    change(document)
+    return write(folder, parent, name, json.dumps(document).encode())
+
+
+def load(document, task=0):
+    return document["tasks"][task]["subtasks"][0]["workloads"][0]
+
+
+def stopped(document):
+    data = load(document)["data"]
+    failed = sum(1 for one in data[:3] if one["error"])
+    load(document).update(data=data[:3], total_iteration_count=3, failed_iteration_count=failed)
+
+
+def task_missing(document):
+    del document["tasks"][1:]
+
+
+def no_task(document):
+    document["tasks"] = []
+
+
+def twice(document):
+    document["tasks"].append(copy.deepcopy(document["tasks"][0]))
+
+
+def other_study(document):
+    load(document)["scenario"] = {"NovaServers.boot_and_delete_server": {}}
+
+
+def every_iteration_twice(document):
+    data = load(document)["data"] * 2
+    failed = sum(1 for one in data if one["error"])
+    load(document).update(data=data, total_iteration_count=len(data), failed_iteration_count=failed)
+
+
+def another_scenario(document):
+    load(document)["scenario"] = {"KeystoneBasic.get_entities": {}}
+
+
+WRONG = {
+    stopped: "holds 3 iterations of create-and-list-users from site-2, but the cell asks for 10",
+    task_missing: "holds 0 iterations of create-user-update-password from site-2, but .* for 10",
+    no_task: "holds 0 iterations of create-and-list-users from site-2, but .* for 10",
+    twice: "holds 20 iterations of create-and-list-users from site-2, but .* for 10",
+    other_study: "holds 0 iterations of create-and-list-users from site-2, but .* for 10",
+    every_iteration_twice: "holds 20 iterations of create-and-list-users from site-2, .* for 10",
+    another_scenario: "holds 0 iterations of create-and-list-users from site-2, but .* for 10",
+}
+
+
+@pytest.mark.parametrize("load", ["light", "high"])
+@pytest.mark.parametrize("change", WRONG, ids=lambda change: change.__name__)
+def test_a_report_that_is_not_what_was_asked_is_refused(folders, tmp_path, load, change):
+    raw = changed(folders[load], tmp_path, "rally/site-2.json", change)
+    with pytest.raises(ResultError, match=rf"rally/site-2\.json: {WRONG[change]}"):
+        read_cell(raw)
+
+
+@pytest.mark.parametrize("change", WRONG, ids=lambda change: change.__name__)
+def test_a_report_of_rally_on_nova_likewise(folders, tmp_path, change):
+    if change is twice:
+        message = "holds 200 iterations of boot-and-list-server from site-3, but .* for 100"
+    else:
+        message = "iterations of .* from site-3, but the cell asks for"
+    raw = changed(folders["rally"], tmp_path, "rally/site-3.json", change)
+    with pytest.raises(ResultError, match=message):
+        read_cell(raw)
+
+
+def test_a_cell_that_broke_may_have_less_but_no_other(folders, tmp_path):
+    folder = folders["broken"]
+    whole = json.loads((folders["light"] / "rally/site-2.json").read_text())
+
+    def with_report(change, name):
+        document = copy.deepcopy(whole)
+        change(document)
+        raw = changed(folder, tmp_path / name, "cell.json", lambda _: None)
+        (raw / "rally").mkdir(exist_ok=True)
+        (raw / "rally/site-2.json").write_text("{}")
+        manifest = json.loads((raw / "cell.json").read_text())
+        manifest["files"]["rally/site-2.json"] = ""
+        manifest["phases"][-1]["seconds"] = 500.0
+        (raw / "cell.json").write_text(json.dumps(manifest))
+        return write(
+            raw, tmp_path / f"{name}-2", "rally/site-2.json", json.dumps(document).encode()
+        )
+
+    assert len(read_cell(with_report(task_missing, "fewer")).rally["site-2"]) == 1
+    assert len(read_cell(with_report(stopped, "stopped")).rally["site-2"][0].iterations) == 3
+    for change in (twice, other_study, every_iteration_twice):
+        with pytest.raises(ResultError, match="but the cell asks for"):
+            read_cell(with_report(change, change.__name__))
+
+
+def unlisted(name):
+    return lambda manifest: manifest["files"].pop(name)
+
+
+@pytest.mark.parametrize(
+    ("which", "change", "message"),
+    [
+        ("high", unlisted("rally/site-3.json"), "lists no Rally report of site-3"),
+        ("burst", unlisted("consistency.json"), "lists no consistency.json"),
+        ("burst", unlisted("units.parquet"), "lists no units.parquet"),
+        ("light", lambda one: one["phases"].append(one["phases"][0]), "phases has lease 2 times"),
+        ("light", lambda one: one["phases"].reverse(), "behind one that ended after"),
+        (
+            "light",
+            lambda one: one["phases"][0].update(seconds=1e9),
+            r"phases\.0\.seconds = 1000000",
+        ),
+    ],
+)
+def test_a_manifest_that_lacks_something_is_refused(folders, tmp_path, which, change, message):
+    with pytest.raises(ResultError, match=message):
+        read_cell(changed(folders[which], tmp_path, "cell.json", change))
+
+
+def test_a_client_that_was_not_asked_is_refused(folders, tmp_path):
+    raw = changed(
+        folders["high"], tmp_path, "cell.json", lambda one: one["cell"].update(load="light")
+    )
+    with pytest.raises(ResultError, match="cell_id is"):
+        read_cell(raw)
+    report = (folders["light"] / "rally/site-2.json").read_bytes()
+    raw = write(folders["light"], tmp_path / "b", "rally/site-2.json", report)
+    (raw / "rally/site-3.json").write_bytes(report)
+    again = json.loads((raw / "cell.json").read_text())
+    again["files"]["rally/site-3.json"] = again["files"]["rally/site-2.json"]
+    (raw / "cell.json").write_text(json.dumps(again))
+    with pytest.raises(ResultError, match=r"rally/site-3\.json, but .* on site-2 alone"):
+        read_cell(raw)
+
+
+def first(measurement, pair=0):
+    return lambda record: record["measurements"][measurement]["pairs"][pair]
+
+
+SHAPED = first(1)
+WAN = [
+    (lambda one: SHAPED(one).update(asked_rtt_ms=20.0), "is 20, but the cell asks for 100"),
+    (lambda one: first(2)(one).update(asked_rtt_ms=0.0), "after-load: .* is 0, but .* for 100"),
+    (lambda one: SHAPED(one).update(lost=11), "11 of 10 pings were lost"),
+    (lambda one: SHAPED(one).update(sent=0), "0 of 0 pings were lost"),
+    (lambda one: SHAPED(one).update(lost=10), "10 of 10 .* but there are 3 round trips"),
+    (lambda one: SHAPED(one).update(measured_rtt_ms=None), "0 of 10 .* but there are 2 round"),
+    (lambda one: SHAPED(one).update(min_rtt_ms=101.0), "min ≤ measured ≤ max are 101, 100"),
+    (lambda one: SHAPED(one).update(max_rtt_ms=99.0), "min ≤ measured ≤ max are"),
+    (lambda one: one["measurements"][1]["pairs"].pop(), "0 measurements from site-3 to site-2"),
+    (lambda one: one["measurements"][1]["pairs"].append(SHAPED(one)), "holds 2 .* but 1"),
+    (lambda one: SHAPED(one).update(source="site-4"), "holds 0 measurements from site-1 to site-2"),
+    (lambda one: SHAPED(one).update(asked_rtt_ms=float("nan")), "NaN is no number"),
+    (lambda one: SHAPED(one).update(max_rtt_ms=float("inf")), "Infinity is no number"),
+    (lambda one: one["measurements"].pop(1), "has 0 that are shaped, but a cell has 1"),
+    (lambda one: one["measurements"].pop(2), "has 0 that are after-load, but a cell has 1"),
+    (lambda one: one["measurements"].append(one["measurements"][1]), "has 2 that are shaped"),
+    (lambda one: one["measurements"].reverse(), "its times are not in their order"),
+    (lambda one: one["measurements"][2].update(time=5e9), "is not of this cell"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), WAN)
+def test_a_wan_that_is_not_what_was_asked_is_refused(folders, tmp_path, change, message):
+    with pytest.raises(ResultError, match=rf"wan\.json: .*{message}"):
+        read_cell(changed(folders["light"], tmp_path, "wan.json", change))
+
+
+BURST = [
+    (lambda one: one["servers"].pop(), "holds 9 servers from site-2, but the cell asks for 10"),
+    (lambda one: one["servers"].append(one["servers"][0]), "holds 11 servers .* asks for 10"),
+    (lambda one: one["servers"][1].update(name=one["servers"][0]["name"]), "burst-0 2 times"),
+    (lambda one: one["servers"][1].update(id=one["servers"][0]["id"]), "id-0 2 times"),
+    (lambda one: one["servers"][0].update(api_site="site-9"), "is site-9, but the cell has 2"),
+    (lambda one: one["servers"][0].update(ended=None), "ended is null, but the cell is ok"),
+    (lambda one: one["servers"][0].update(ended=5e9), "is not of this cell"),
+    (lambda one: one["servers"][0].update(accepted=1795369060.0 - 50), "not in their order"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), BURST)
+def test_a_burst_that_is_not_what_was_asked_is_refused(folders, tmp_path, change, message):
+    with pytest.raises(ResultError, match=message):
+        read_cell(changed(folders["burst"], tmp_path, "burst/site-2.json", change))
+
+
+OTHERS = [
+    ({"times": 11}, "cell.times is 10, but the tier laptop of keystone-2018 asks for 11"),
+    ({"tier": "full"}, "cell.tier is 'laptop', but the tier full .* asks for 'full'"),
+    ({"scenarios": (TWO[0],)}, r"cell\.scenarios is \[.*\], but .* asks for \['create-and-list"),
+    ({"concurrency": 6}, "cell.concurrency is 5"),
+    ({"rally_on": "database-node"}, "cell.rally_on is 'client-node'"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), OTHERS)
+def test_a_cell_of_other_settings_than_were_asked_for_is_refused(
+    folders, tmp_path, settings, message
+):
+    asked = make_cell(scenarios=TWO)
+    assert tidy([folders["light"]], tmp_path, [asked])
+    with pytest.raises(ResultError, match=message):
+        tidy([folders["light"]], tmp_path, [asked.model_copy(update=settings)])
+    keystone = asked.keystone.model_copy(update={"threads": 3})
+    with pytest.raises(ResultError, match=r"cell\.keystone\.threads is 10, but .* asks for 3"):
+        tidy([folders["light"]], tmp_path, [asked.model_copy(update={"keystone": keystone})])
+
+
+def test_a_cell_that_older_software_wrote_with_the_same_parameters_is_taken(folders, tmp_path):
+    """Keys that came later have their defaults in it."""
+
+    def older(manifest):
+        for key in ("variation", "database", "rally_on"):
+            del manifest["cell"][key]
+        manifest["environment"]["workbench"] = "0.0.9"
+
+    raw = changed(folders["light"], tmp_path / "raw", "cell.json", older)
+    tidy([raw], tmp_path / "tidy", [make_cell(scenarios=TWO)])
+
+
+def test_the_command_refuses_cells_of_another_tier(tmp_path):
+    asked = load_cells(STUDY.parent / "keystone-2018", "laptop")[0]
+    write_cell(tmp_path / "raw", asked.model_copy(update={"times": asked.times + 1}))
+    arguments = [
+        "tidy",
+        "--raw",
+        str(tmp_path / "raw"),
+        "--out",
+        str(tmp_path / "tidy"),
+        "--partial",
+    ]
+    found = CliRunner().invoke(app, arguments)
+    assert isinstance(found.exception, ResultError)
+    assert found.exception.exit_code == 7
+    assert re.search(
+        rf"cell\.times is {asked.times + 1}, but the tier laptop", str(found.exception)
+    )
+    assert not (tmp_path / "tidy").exists()
