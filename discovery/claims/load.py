@@ -164,10 +164,9 @@ def _check_kinds(document: Any, ids: list[str], path: Path) -> None:
     """Refuse an unknown kind of relation here, where the message can name those there are."""
     for claim_id, claim in zip(ids, document["claims"] if ids else [], strict=True):
         relation = claim.get("relation") if isinstance(claim, dict) else None
-        if isinstance(relation, dict) and relation.get("kind") not in RELATIONS:
-            raise _unknown(
-                "relation", f"{claim_id}.relation.kind", relation.get("kind"), RELATIONS, path
-            )
+        kind = relation.get("kind") if isinstance(relation, dict) else None
+        if isinstance(relation, dict) and (not isinstance(kind, str) or kind not in RELATIONS):
+            raise _unknown("relation", f"{claim_id}.relation.kind", kind, RELATIONS, path)
 
 
 def _with_id(key: str | None, ids: list[str]) -> str | None:

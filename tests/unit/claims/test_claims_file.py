@@ -67,6 +67,8 @@ def relation(document, claim_id):
             "50",
         ),
         ("C1", {"kind": "ordre"}, "C1.relation.kind", "ordre", "order"),
+        ("C1", {"kind": {"of": "x"}}, "C1.relation.kind", {"of": "x"}, "order"),
+        ("C1", {"kind": ["order"]}, "C1.relation.kind", ["order"], "order"),
         ("C3", {"factor": "backends"}, "C3.relation.factor", "backends", "sites"),
         ("C5", {"lo": 0.9}, "C5.relation.lo", 0.9, "low"),
         ("C11", {"prefer": {"sites": [9, 4]}}, "C11.relation.prefer.sites", 4, "45"),
