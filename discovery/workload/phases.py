@@ -65,5 +65,8 @@ class PhaseClock:
         running = self._running[-1:]
         if running and now - self._told >= self._silence:
             name, start = running[0]
-            self.tell(f"phase {name}: {now - start:.0f} s so far")
+            try:
+                self.tell(f"phase {name}: {now - start:.0f} s so far")
+            except OSError:  # nobody reads it any more; who tells of the phase's end will meet it
+                return False
         return True

@@ -42,3 +42,14 @@ def test_one_that_tells_of_itself_is_not_silent():
             time.sleep(0.05)
             clock.tell(f"  {number}/6 done")
     assert not [line for line in told if "so far" in line]
+
+
+def test_a_reader_that_has_left_is_no_traceback(capfd):
+    def tell(line: str) -> None:
+        if "so far" in line:
+            raise BrokenPipeError
+
+    clock = PhaseClock(tell, silence=0.02)
+    with clock.reminding(), clock("load"):
+        time.sleep(0.1)
+    assert capfd.readouterr().err == ""
