@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import enoslib as en
@@ -297,11 +296,12 @@ def test_a_second_deployment_on_the_same_nodes_starts_from_the_dump(held):
     assert "left_over" not in tables
 
 
-def test_a_database_that_refuses_the_service_is_one_sentence(held, monkeypatch):
-    # Galera starts from MariaDB's dump, which stays right.
-    url = BACKENDS["galera"].url.replace("openstack:{password}@", "openstack:wrong@")
-    monkeypatch.setitem(BACKENDS, "galera", replace(BACKENDS["galera"], url=url))
+def test_a_database_that_refuses_the_service_is_one_sentence(held):
     deployment = deploy(held, "galera", SETTINGS, DatabaseSettings(), Clock())
+    change = "ALTER USER openstack@'%' IDENTIFIED BY 'another'"
+    on(deployment.database_nodes[0], f'{MARIADB} "{change}"')
+    for node in deployment.control_nodes:
+        on(node, "systemctl restart discovery-keystone")
     with pytest.raises(DeployError, match=r"could not issue a token: .*") as raised:
         deployment.check_health()
     assert "discovery-keystone is active" in str(raised.value)
