@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.cases import Case, all_cases
+from tests.fuzz.cases import TARGETS, Case, all_cases
 from tests.fuzz.contract import COUNTS, Fault, Runner, check, counts, in_a_process, judge, run_case
 from tests.fuzz.runner import Asked, Came
 from tests.fuzz.world import snapshot
@@ -41,6 +41,18 @@ def test_every_bad_input_is_refused_in_one_sentence(
     assert snapshot(base) == untouched
     told = "\n".join(f"{fault.kind} {fault.case}: {fault.why}" for fault in faults)
     assert not faults, f"{done} bad inputs: {counts(faults)}\n{told}"
+
+
+def test_what_is_not_damaged_is_taken(base: Path, runner: Runner, tmp_path: Path) -> None:
+    """Else a case would be refused for another reason than its own."""
+    wrong = []
+    for arguments in sorted({tuple(target.arguments) for target in TARGETS}):
+        if arguments[:2] == ("testbed", "up"):  # refused for its number of sites
+            continue
+        came = run_case(Case("whole", [*arguments], certain=False), base, tmp_path, runner)
+        if came is None or came.code:
+            wrong.append((arguments, came))
+    assert wrong == []
 
 
 def test_what_is_run_in_a_fork_is_what_a_user_gets(
