@@ -210,31 +210,37 @@ def test_the_longest_name_there_can_be_is_written(tmp_path):
     assert names(tmp_path) == ["x" * 255, "y" * 255]
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """The system's own refusal to write more: a limit of 4 KiB on every file of this process."""
+    """The system's own refusal to write more: a limit of 4 KiB on every file of this process.
+
+    No fixture: between a test and the end of its fixtures pytest writes to a log that may be longer.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_what_does_not_fit_leaves_what_was_there(tmp_path):
     old = tmp_path / "claims.json"
     old.write_text("first")
-    with pytest.raises(
-        StorageError, match=r"claims.json .* for the verdicts: file too large; noth"
+    with (
+        full_disk(),
+        pytest.raises(StorageError, match=r"claims.json .* for the verdicts: file too large; noth"),
     ):
         write_whole(old, "x" * 5000, "the verdicts")
     with (
+        full_disk(),
         pytest.raises(StorageError, match="cell cannot be used"),
         whole_folder(tmp_path / "cell") as new,
     ):
         (new / "raw.json").write_text("x" * 5000)
-    with pytest.raises(StorageError, match=r"tables\.csv"):
+    with full_disk(), pytest.raises(StorageError, match=r"tables\.csv"):
         write_whole(tmp_path / "new" / "deep" / "tables.csv", "x" * 5000)
     assert old.read_text() == "first"
     assert names(tmp_path) == ["claims.json"]

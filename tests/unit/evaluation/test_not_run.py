@@ -189,7 +189,7 @@ def test_tidying_takes_the_cells_that_are_there(
     taken: list[str] = []
     monkeypatch.setattr(
         "discovery.results.tidy.tidy",
-        lambda folders, out: taken.extend(folder.name for folder in folders),
+        lambda folders, out, asked: taken.extend(folder.name for folder in folders),
     )
     raw = tmp_path / "raw"
     (raw / LACKING[0]).mkdir(parents=True)
