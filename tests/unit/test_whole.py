@@ -214,7 +214,7 @@ def test_the_longest_name_there_can_be_is_written(tmp_path):
 def full_disk():
     """The system's own refusal to write more: a limit of 4 KiB on every file of this process.
 
-    No fixture: between a test and the end of its fixtures pytest writes to a log that may be longer.
+    No fixture: pytest writes to its log before a fixture ends, and that may be longer.
     """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
