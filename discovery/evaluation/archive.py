@@ -79,8 +79,8 @@ def write_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:
     """Archive the tidy tables of one run; what ``archive_folder`` held before is replaced.
 
     A table that cannot be trusted is a :class:`~discovery.errors.ResultError`. Tables that are not
-    of one run, or of another experiment or tier than the folder, are an
-    :class:`~discovery.errors.ArchiveError`. The old archive then stays.
+    of one run, or of another experiment or tier than the folder, and a folder that holds anything
+    but an archive, are an :class:`~discovery.errors.ArchiveError`. The old archive then stays.
     """
     tables = read_tables(tidy_folder)
     why_not = disagreement(tables)
@@ -90,6 +90,7 @@ def write_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:
         )
     first = tables["cells"].iloc[0]
     _refuse_misplaced(archive_folder, first["experiment"], first["tier"], tidy_folder)
+    _refuse_strangers(archive_folder)
     with whole_folder(archive_folder) as folder:
         # Level 19 halves the size; writing it takes a second, once in the life of an archive.
         write_tables(folder, tables, level=19)
@@ -97,6 +98,19 @@ def write_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:
         text = json.dumps(manifest.model_dump(), indent=1, ensure_ascii=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest
+
+
+def _refuse_strangers(archive_folder: Path) -> None:
+    """Refuse to replace a folder with files of others in it."""
+    if not archive_folder.is_dir():
+        return
+    ours = {MANIFEST, *(path_of(archive_folder, name).name for name in tables_of("nova"))}
+    others = sorted(path.name for path in archive_folder.iterdir() if path.name not in ours)
+    if others:
+        raise ArchiveError(
+            f"{archive_folder}: holds {others[0]!a}, which is no part of an archive and would be "
+            "lost; name a folder that is new, empty or an archive"
+        )
 
 
 def extend_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from discovery.errors import DeployError, MeasuredFailure, TestbedError
+from discovery.errors import ConfigError, DeployError, MeasuredFailure, TestbedError
 from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.studies import AnyCell
 from discovery.testbed import Lease, Testbed, lease
@@ -34,6 +34,7 @@ def run_cell(cell: AnyCell, testbed: Testbed, out: Path, tell: Tell) -> None:
     was up, and what was seen of the WAN are in ``<out>.accident``, since the next try sweeps all
     the rest away.
     """
+    _refuse_strangers(out, cell)
     clock = PhaseClock(tell)
     started = datetime.now(UTC)
     subject = _subject(cell, clock.tell)
@@ -81,6 +82,16 @@ def run_cell(cell: AnyCell, testbed: Testbed, out: Path, tell: Tell) -> None:
             phases=clock.finished,
             failure=failure,
             environment=described,
+        )
+
+
+def _refuse_strangers(out: Path, cell: AnyCell) -> None:
+    """Refuse to replace a folder that is not this cell's: what is in it would be lost."""
+    if out.resolve().name != cell.id and out.is_dir() and any(out.iterdir()):
+        raise ConfigError(
+            "holds files that the cell's results would replace",
+            file=out,
+            allowed=f"a folder that is new, empty or named {cell.id}",
         )
 
 

@@ -68,6 +68,21 @@ def test_an_archive_comes_back_as_it_was_written(tidy_folder, archive, tmp_path)
     assert len(list((tmp_path / "again").iterdir())) == len(TABLES)
 
 
+def test_a_folder_with_files_of_others_is_not_replaced(tidy_folder, archive, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years")
+    with pytest.raises(ArchiveError, match=r"mine: holds 'thesis\.tex', which is no part of an"):
+        write_archive(tidy_folder, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "years"
+    (archive / "notes.txt").write_text("mine, too")
+    with pytest.raises(ArchiveError, match=r"notes\.txt"):
+        write_archive(tidy_folder, archive)
+    (archive / "notes.txt").unlink()
+    write_archive(tidy_folder, archive)
+    (tmp_path / "empty").mkdir()
+    write_archive(tidy_folder, tmp_path / "empty")
+
+
 def test_an_archive_is_smaller_than_the_tables(tidy_folder, archive):
     def size(folder):
         return sum(path.stat().st_size for path in folder.glob("*.parquet"))
@@ -76,7 +91,7 @@ def test_an_archive_is_smaller_than_the_tables(tidy_folder, archive):
 
 
 def test_an_archive_is_replaced_whole(tidy_folder, archive):
-    (archive / "stray").touch()
+    (archive / "servers.parquet").touch()  # a table that this run has not
     write_archive(tidy_folder, archive)
     assert sorted(path.name for path in archive.iterdir()) == sorted(
         ["manifest.json", *(f"{name}.parquet" for name in TABLES)]

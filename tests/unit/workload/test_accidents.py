@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from discovery.errors import DeployError, MeasuredFailure, TestbedError, WanError
+from discovery.errors import ConfigError, DeployError, MeasuredFailure, TestbedError, WanError
 from discovery.workload import cell as cells
 from discovery.workload import watchdog
 from tests.raw.cells import make_cell
@@ -269,3 +269,10 @@ def test_a_testbed_that_dies_ends_the_load(load, monkeypatch, error):
     with pytest.raises(TestbedError, match="site-2-control has died"):
         load(Loaded(Ailing(), error, wait), Wan(), look=look)
     assert time.monotonic() - began < 10
+
+
+def test_a_folder_with_files_of_others_is_not_replaced(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years")
+    with pytest.raises(ConfigError, match=r"files that the cell's results would replace.*named ma"):
+        cells.run_cell(make_cell(), None, tmp_path, print)
+    assert (tmp_path / "thesis.tex").read_text() == "years"
