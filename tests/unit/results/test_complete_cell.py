@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +11,8 @@ from typer.testing import CliRunner
 from discovery.cli import app
 from discovery.errors import ResultError
 from discovery.experiment.load import load_cells
+from discovery.results.complete import check_phases
+from discovery.results.manifest import Phase
 from discovery.results.raw import read_cell
 from discovery.results.tidy import tidy
 from tests.raw.cells import make_cell, write_cell
@@ -153,6 +156,21 @@ def unlisted(name):
 def test_a_manifest_that_lacks_something_is_refused(folders, tmp_path, which, change, message):
     with pytest.raises(ResultError, match=message):
         read_cell(changed(folders[which], tmp_path, "cell.json", change))
+
+
+def test_a_step_of_the_deployment_may_come_again_but_not_at_once(tmp_path):
+    def check(*phases):
+        names = ("phase", "start", "seconds")
+        known = [Phase(**dict(zip(names, phase, strict=True))) for phase in phases]
+        check_phases(tmp_path / "cell.json", SimpleNamespace(phases=known))
+
+    once = ("deploy:bootstrap", 3.3, 20.337)
+    check(once, ("deploy:bootstrap", 23.654, 11.499), ("deploy", 1.446, 65.54))
+    for doubled in ([once, once], [once, ("deploy:bootstrap", 20.0, 11.0)]):
+        with pytest.raises(ResultError, match="phases has deploy:bootstrap 2 times"):
+            check(*doubled)
+    with pytest.raises(ResultError, match="phases has load 2 times"):
+        check(("load", 1.0, 1.0), ("load", 3.0, 1.0))
 
 
 def test_a_client_that_was_not_asked_is_refused(folders, tmp_path):
