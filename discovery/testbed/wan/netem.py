@@ -86,8 +86,11 @@ class NetemWan(Wan):
         if not (self.folder / STATE).exists():
             return
         if (NAMESPACES / self.backbone).exists():
-            with contextlib.suppress(WanError):  # some may never have been made
-                _batch("ip", NAMESPACES / self.backbone, unlink_commands(self.networks))
+            # One by one, since some may be gone, or were never made; the kernel takes its time for
+            # those that go with their namespace, and the next backbone would meet them.
+            for line in unlink_commands(self.networks):
+                with contextlib.suppress(WanError):
+                    _batch("ip", NAMESPACES / self.backbone, [line])
             _batch("ip", None, [f"netns delete {self.backbone}"])
         if self._recorder:
             self._recorder.release(Thing("namespace", self.backbone))
