@@ -14,14 +14,22 @@ from discovery.claims.judge import _judge_effect, judge_folder
 from discovery.claims.relations import Effect
 from discovery.claims.verdicts import write_verdicts
 from discovery.claims.wording import bounds, explain, interval, number
+from discovery.evaluation.archive import unpack_archive
 
 STUDY = Path("experiments/keystone-2018")
-TIDY = STUDY / "archive" / "scale"
+ARCHIVE = STUDY / "archive" / "scale"
 
 
 @pytest.fixture(scope="module")
-def plain():
-    return judge_folder(STUDY, TIDY)
+def tidy_tables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits")
+    unpack_archive(ARCHIVE, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(tidy_tables):
+    return judge_folder(STUDY, tidy_tables)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +104,9 @@ def test_noise_of_the_last_digits_is_not_written(value, width, noise):
     assert same_side(one, value, [value, 1.0])
 
 
-def test_claims_are_the_same_bytes_whatever_the_last_digits(plain, tmp_path, monkeypatch):
+def test_claims_are_the_same_bytes_whatever_the_last_digits(
+    plain, tidy_tables, tmp_path, monkeypatch
+):
     estimate, from_draws = judging.estimate, judging.from_draws
     random = np.random.default_rng(1)
 
@@ -114,7 +124,7 @@ def test_claims_are_the_same_bytes_whatever_the_last_digits(plain, tmp_path, mon
 
     monkeypatch.setattr(judging, "estimate", lambda *given: noisy(estimate(*given)))
     monkeypatch.setattr(judging, "from_draws", lambda *given: noisy(from_draws(*given)))
-    shaken = judge_folder(STUDY, TIDY)
+    shaken = judge_folder(STUDY, tidy_tables)
     for verdicts, name in ((plain, "plain"), (shaken, "shaken")):
         write_verdicts(verdicts, tmp_path / name)
     assert (tmp_path / "plain").read_bytes() == (tmp_path / "shaken").read_bytes()
