@@ -93,11 +93,10 @@ def mounted(disk: Path, verb: str, kind: str):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], check=True)
     try:
         for name, text in {"claims.json": "old", "report/index.html": "old", "paper.pdf": "old",
-                           "archive/old": "old", "home/leases/.keep": ""}.items():  # fmt: skip
+                           "home/leases/.keep": ""}.items():  # fmt: skip
             (disk / name).parent.mkdir(parents=True, exist_ok=True)
             (disk / name).write_text(text)
-        if verb == "add":
-            shutil.rmtree(disk / "archive")
+        if verb in ("pack", "add"):  # `pack` replaces an archive, and no other folder
             shutil.copytree(disk.parent / "other", disk / "archive")
         if KINDS[kind] is not None:
             status = os.statvfs(disk)
