@@ -45,7 +45,7 @@ from discovery.errors import ResultError
 from discovery.experiment.load import load_experiment
 from discovery.experiment.nova import NovaExperiment
 from discovery.experiment.studies import AnyExperiment
-from discovery.results.tables import read_tables
+from discovery.results.tables import read_tables, stamp_of
 
 UNITS = {
     "duration_s": "s",
@@ -71,7 +71,8 @@ def judge_folder(experiment_folder: Path, tidy_folder: Path) -> Verdicts:
             f"{tidy_folder}: holds cells of {len(tiers)} tiers ({found}), but verdicts are on one; "
             "give the folder of one tier"
         )
-    return judge(claims, experiment, tiers[0], tables, published)
+    verdicts = judge(claims, experiment, tiers[0], tables, published)
+    return verdicts.model_copy(update={"stamp": stamp_of(tidy_folder)})
 
 
 def judge(

@@ -109,11 +109,12 @@ class Judgement(Model):
 
 
 class Verdicts(Model):
-    """The document ``claims.json``."""
+    """The document ``claims.json``; ``stamp`` is that of the set of tidy tables it judges."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     experiment: str
     tier: str
+    stamp: str | None = None
     study: Study
     confidence: float
     claims: tuple[Judgement, ...]

@@ -12,7 +12,7 @@ from discovery.claims.verdicts import Verdicts, read_verdicts
 from discovery.errors import ResultError
 from discovery.evaluation.captions import CAPTIONS, Captions
 from discovery.evaluation.figures import Figure, figures_in
-from discovery.results.tables import read_tables, study_only
+from discovery.results.tables import read_tables, short_stamp, stamp_of, study_only
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,12 @@ def read_outcome(folder: Path) -> Outcome:
         raise ResultError(
             f"{folder}: claims.json judges tier {verdicts.tier}, but the tidy tables are of "
             f"{', '.join(tiers) or 'no tier'}; judge the claims again"
+        )
+    stamp = stamp_of(folder / "tidy")
+    if verdicts.stamp != stamp:
+        raise ResultError(
+            f"{folder}: claims.json judges another set of tidy tables than there is (their stamps "
+            f"are {short_stamp(verdicts.stamp)} and {short_stamp(stamp)}); judge the claims again"
         )
     return Outcome(
         folder, verdicts, tables, figures_in(folder / "figures", CAPTIONS[_service(tables)].figures)

@@ -179,6 +179,11 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
     return {name: _read(found[name], name) for name in (*TABLES, *nova)}
 
 
+def stamp_of(folder: Path) -> str | None:
+    """The stamp of the set of tables in ``folder``; None where there is no set."""
+    return next((table.stamp for table in _set_in(folder).values()), None)
+
+
 def read_archived(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
     """The tables ``names`` of an archive, whose manifest has proven that they are one set.
 
@@ -211,7 +216,8 @@ def _set_in(folder: Path, *, archived: bool = False) -> dict[str, _Table]:
         if other.stamp != first.stamp:
             raise ResultError(
                 f"{other.path}: is of another set of tables than {first.path} (their stamps are "
-                f"{_short(other.stamp)} and {_short(first.stamp)}); make the tidy tables again."
+                f"{short_stamp(other.stamp)} and {short_stamp(first.stamp)}); make the tidy tables "
+                "again."
             )
     if first.stamp is None and not archived:
         raise ResultError(
@@ -234,7 +240,8 @@ def _missing(path: Path) -> ResultError:
     return ResultError(f"{path}: no such tidy table; run `discovery tidy` first.")
 
 
-def _short(stamp: str | None) -> str:
+def short_stamp(stamp: str | None) -> str:
+    """A stamp as people compare it: its first twelve digits."""
     return "none" if stamp is None else f"{stamp[:12]}…"
 
 

@@ -6,6 +6,7 @@ The study's numbers come from the tests' generator of raw cells; they are no res
 import dataclasses
 import html
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -193,11 +194,15 @@ def test_the_page_does_not_scroll_sideways(page, width, tmp_path):
     assert broken == 0
 
 
-def test_verdicts_of_another_tier_are_refused(results, tmp_path):
+@pytest.mark.parametrize(
+    ("key", "other", "named"),
+    [("tier", "smoke", "judges tier smoke"), ("stamp", "0" * 64, "are 000000000000… and ")],
+)
+def test_verdicts_on_other_tables_are_refused(results, tmp_path, key, other, named):
     shutil.copytree(results / "tidy", tmp_path / "tidy")
-    text = (results / "claims.json").read_text(encoding="utf-8")
-    (tmp_path / "claims.json").write_text(text.replace('"laptop"', '"smoke"', 1), encoding="utf-8")
-    with pytest.raises(ResultError, match="judge the claims again"):
+    verdicts = json.loads((results / "claims.json").read_text(encoding="utf-8"))
+    (tmp_path / "claims.json").write_text(json.dumps({**verdicts, key: other}), encoding="utf-8")
+    with pytest.raises(ResultError, match=f"{named}.*judge the claims again"):
         write_report(KEYSTONE_2018, tmp_path, tmp_path / "index.html")
     assert not (tmp_path / "index.html").exists()
 
