@@ -59,7 +59,15 @@ def _ratio_terms(relation: Ratio, _: Levels) -> list[Where]:
     return [relation.numerator, relation.denominator]
 
 
+def _named(relation: Relation, terms: Sequence[Where]) -> list[Where]:
+    """The terms with every level in which they differ, also where one has it from ``where``."""
+    differing = {key for term in terms for key in term} & set(relation.where)
+    shared = {key: level for key, level in relation.where.items() if key in differing}
+    return [{**shared, **term} for term in terms]
+
+
 def _ratio_effects(relation: Ratio, terms: Sequence[Where]) -> list[Effect]:
+    terms = _named(relation, terms)
     return [_quotient(terms, 0, 1, relation.low, relation.high)]
 
 
@@ -68,6 +76,7 @@ def _order_terms(relation: Order, _: Levels) -> list[Where]:
 
 
 def _order_effects(relation: Order, terms: Sequence[Where]) -> list[Effect]:
+    terms = _named(relation, terms)
     return [
         _quotient(terms, index, index + 1, None, 1 + relation.tolerance)
         for index in range(len(terms) - 1)

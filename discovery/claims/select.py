@@ -36,15 +36,22 @@ class NoDataError(Exception):
     """What the relation needs was not run.
 
     ``absent`` are levels that no cell has; with ``few``, a factor and the number of levels of it
-    that are needed, those of the cells that have too few.
+    that are needed, those of the cells that have too few. ``wanted`` are all levels of what was
+    looked for, if they are more than those that are absent.
     """
 
     def __init__(
-        self, message: str, *, absent: Where | None = None, few: tuple[str, int] | None = None
+        self,
+        message: str,
+        *,
+        absent: Where | None = None,
+        few: tuple[str, int] | None = None,
+        wanted: Where | None = None,
     ) -> None:
         super().__init__(message)
         self.absent = absent
         self.few = few
+        self.wanted = wanted or absent or {}
 
 
 @dataclass(frozen=True)
@@ -142,7 +149,9 @@ def sample(tables: Tables, relation: Relation, term: Where) -> Sample:
     iterations = iterations[iterations["cell"].isin(cells["cell"])]
     if iterations.empty and not broken:
         absent = {key: value for key, value in where.items() if key not in FACTORS}
-        raise NoDataError(f"no {counted[:-1]} of {describe(absent or where)}", absent=absent)
+        raise NoDataError(
+            f"no {counted[:-1]} of {describe(absent or where)}", absent=absent, wanted=where
+        )
     empty = set(broken) - set(iterations["cell"])
     failed = int(iterations["error"].notna().sum()) + len(empty)
     n = len(iterations) + len(empty)
@@ -191,7 +200,8 @@ def _cells(cells: pd.DataFrame, where: Where) -> pd.DataFrame:
         absent = unknown or {
             key: value for key, value in factors.items() if not (cells[key] == value).any()
         }
-        raise NoDataError(f"no cell with {describe(absent or factors)}", absent=absent or factors)
+        message = f"no cell with {describe(absent or factors)}"
+        raise NoDataError(message, absent=absent or factors, wanted=factors)
     return selected
 
 

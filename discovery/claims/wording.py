@@ -124,12 +124,11 @@ def not_run(
     preferred: Sequence[Where],
     ran: Collection[str] = (),
 ) -> str:
-    """What the tier lacks, and why this machine cannot run it or which tiers have it.
+    """What the run lacks: of its tier, with the tiers that have it; or that was to be run, and why.
 
     ``preferred`` are the levels at any of which the claim could be judged. ``ran`` are the back
     ends that the run had: that this machine lacks one is no reason for what is missing of it.
     """
-    text = f"tier {tier} has {reason}"
     having: list[Tier] = [
         name
         for name in experiment.tiers
@@ -139,13 +138,14 @@ def not_run(
     backend = (reason.absent or {}).get("backend")
     if tier in having:  # it was to be run, and was not
         why = why_not_run(str(backend)) if backend in BACKENDS and backend not in ran else None
-        return f"{text}: {why}" if why else text
+        return f"this run has {reason}{f': {why}' if why else f', though tier {tier} asks for it'}"
+    text = f"tier {tier} has {reason}"
     tiers = "tier" if len(having) == 1 else "tiers"
     return f"{text} ({tiers} {' and '.join(having)} would do)" if having else text
 
 
 def _would_do(cells: Sequence[AnyCell], reason: NoDataError, preferred: Where) -> bool:
-    wanted = {**(reason.absent or {}), **preferred}
+    wanted = {**reason.wanted, **preferred}
     if reason.few is not None:
         factor, needed = reason.few
         levels = [factors(cell) for cell in cells if _has(cell, wanted)]

@@ -119,7 +119,7 @@ def _missing_cells(planned: Iterable[AnyCell], there: set[str]) -> list[tuple[st
     cells = list(planned)
     ran = [cell for cell in cells if cell.id in there]
     return [
-        (cell.id, f"not run: {why}" if why else "is in the tier but not in the tables")
+        (cell.id, f"not run: {why}" if why else "was to be run, and this run has no result of it")
         for cell in cells
         if cell.id not in there
         for why in [why_not_run(cell, ran)]

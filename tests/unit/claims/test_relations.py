@@ -229,13 +229,14 @@ def test_one_value_has_no_interval():
 
 
 def test_a_tier_that_would_do_has_the_level_under_the_name_that_tables_have():
-    found = tables(grid(["mariadb"], [0], lambda *_: 1.0), tier="smoke")
-    relation = {"kind": "share", "where": {"backend": "mariadb", "delay": "zones"}, "high": 0.5}
+    found = tables(grid(["galera"], [0], lambda *_: 1.0), tier="smoke")
+    relation = {"kind": "share", "where": {"backend": "galera", "delay": "zones"}, "high": 0.5}
     why = verdict_of(relation, found, tier="smoke").why
     assert why == "tier smoke has no cell with delay zones (tiers laptop and full would do)"
-    relation["where"] = {"backend": "mariadb", "variation": "one-zone"}
+    relation["where"] = {"backend": "cockroachdb", "variation": "one-zone"}
     assert verdict_of(relation, found, tier="smoke").why == (
-        "tier smoke has no cell with variation one-zone (tiers laptop and full would do)"
+        "tier smoke has no cell with cockroachdb, variation one-zone "
+        "(tiers laptop and full would do)"
     )
 
 
@@ -276,7 +277,7 @@ def test_a_level_at_which_nothing_can_be_judged_is_passed_over():
 def test_what_was_run_at_no_level_is_not_run_and_names_none():
     judgement = verdict_of({**PREFERRED, "where": {"backend": "galera"}}, at_3_and_9(11))
     assert (judgement.verdict, judgement.at) == ("not run", "")
-    assert judgement.why.startswith("tier laptop has no cell with galera")
+    assert judgement.why == "this run has no cell with galera, though tier laptop asks for it"
 
 
 def test_a_tier_would_do_that_has_what_is_needed_at_any_level_that_is_preferred():
@@ -320,6 +321,21 @@ def test_what_was_not_run_says_which_tier_would_do():
     judgement = verdict_of(relation, found)
     assert judgement.verdict == "not run"
     assert judgement.why == "tier laptop has no cell with 45 sites (tiers full and scale would do)"
+
+
+def test_a_tier_that_has_the_missing_level_but_not_the_rest_would_not_do():
+    found = tables(grid(["mariadb"], [0], lambda *_: 1.0))
+    # The scale tier has 45 sites, under light load and without Galera.
+    for where in ({"backend": "mariadb", "load": "high"}, {"backend": "galera"}):
+        relation = {"kind": "share", "where": {**where, "sites": 45}, "high": 0.5}
+        assert verdict_of(relation, found).why.endswith("(tier full would do)")
+
+
+def test_a_term_that_says_nothing_is_called_what_the_other_says_it_is_not():
+    found = tables(grid(["mariadb", "galera"], [0], lambda *_: 1.0))
+    relation = {**RATIO, "where": {"backend": "galera"}}
+    relation |= {"numerator": {}, "denominator": {"backend": "mariadb"}}
+    assert verdict_of(relation, found).why.startswith("galera / mariadb is ")
 
 
 def test_a_missing_scenario_is_not_run():

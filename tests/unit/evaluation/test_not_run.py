@@ -150,7 +150,7 @@ def test_the_report_names_the_cells_and_why(experiment: Path) -> None:
         (cell, f"not run: {WHY}") for cell in LACKING
     ]
     assert _missing_cells(cells, set(LACKING)) == [
-        ("mariadb-s3-d0-light-r1", "is in the tier but not in the tables")
+        ("mariadb-s3-d0-light-r1", "was to be run, and this run has no result of it")
     ]
 
 
@@ -159,12 +159,14 @@ def test_a_run_that_had_it_does_not_lack_it(experiment: Path) -> None:
     one, *others = LACKING
     there = {"mariadb-s3-d0-light-r1", one}
     assert _missing_cells(cells, there) == [
-        (cell, "is in the tier but not in the tables") for cell in others
+        (cell, "was to be run, and this run has no result of it") for cell in others
     ]
     study = load_experiment(experiment)
     reason = NoDataError("no cell with cockroachdb", absent={"backend": "cockroachdb"})
     ran = {"mariadb", "cockroachdb"}
-    assert not_run(reason, study, "smoke", [{}], ran) == "tier smoke has no cell with cockroachdb"
+    assert not_run(reason, study, "smoke", [{}], ran) == (
+        "this run has no cell with cockroachdb, though tier smoke asks for it"
+    )
 
 
 def test_no_claim_says_what_this_machine_lacks() -> None:
@@ -175,9 +177,7 @@ def test_no_claim_says_what_this_machine_lacks() -> None:
 def test_a_claim_on_it_is_not_run_and_says_why(experiment: Path) -> None:
     study = load_experiment(experiment)
     reason = NoDataError("no cell with cockroachdb", absent={"backend": "cockroachdb"})
-    assert (
-        not_run(reason, study, "smoke", [{}]) == f"tier smoke has no cell with cockroachdb: {WHY}"
-    )
+    assert not_run(reason, study, "smoke", [{}]) == f"this run has no cell with cockroachdb: {WHY}"
     assert not_run(reason, study, "laptop", [{}]) == (
         "tier laptop has no cell with cockroachdb (tier smoke would do)"
     )
