@@ -352,10 +352,11 @@ def rome_load(url: UrlArgument) -> None:
     """Load plain SQL from standard input into an empty database, in one transaction."""
     from discovery.rome.dump import load
     from discovery.rome.urls import settings_of
+    from discovery.words import counted
 
     _as_it_is(sys.stdin)
     loaded = load(settings_of(url), sys.stdin)
-    typer.echo(f"loaded {loaded.tables:,} tables with {loaded.rows:,} rows")
+    typer.echo(f"loaded {counted(loaded.tables, 'table')} with {counted(loaded.rows, 'row')}")
 
 
 def _as_it_is(stream: TextIO) -> None:

@@ -295,7 +295,7 @@ def _cockroach() -> Iterable[Finding]:
         found,
         "a back end",
         "is the third database of the 2018 study, and comes neither from Debian nor from PyPI",
-        f"discovery image bake fetches it where {release.SITE} can be reached;"
+        f"where {release.SITE} can be reached, discovery image bake fetches it;"
         f" else set {cockroach.VARIABLE} to a binary's path",
     )
 

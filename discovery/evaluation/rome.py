@@ -7,6 +7,7 @@ from rich.table import Table
 from discovery.evaluation.console import Terminal, styled
 from discovery.rome.integrity import Report
 from discovery.rome.status import Status
+from discovery.words import counted
 
 
 def render_status(status: Status) -> None:
@@ -43,13 +44,14 @@ def _facts(console: Terminal, status: Status) -> None:
         ("database", f"{status.database}, format {status.format}, epoch {status.epoch[:8]}"),
         ("server", f"{status.server}, Redis {status.version}, {status.role}{slot}"),
         ("memory", f"{size(status.server_bytes)} of {limit}"),
-        ("commits", f"{status.newest:,}, schema changed {status.schema_number:,} times"),
+        ("commits", f"{status.newest:,}, schema changed {counted(status.schema_number, 'time')}"),
         (
             "log",
-            f"{status.entries:,} entries ({status.oldest:,} to {status.newest:,}), "
+            f"{counted(status.entries, 'entry', 'entries')} "
+            f"({status.oldest:,} to {status.newest:,}), "
             f"{size(status.log_bytes)}; keeps {status.keep:,}",
         ),
-        ("version index", f"{status.version_keys:,} keys, {size(status.version_bytes)}"),
+        ("version index", f"{counted(status.version_keys, 'key')}, {size(status.version_bytes)}"),
     ):
         facts.add_row(name, value)
     console.print(facts, highlight=False)
@@ -59,12 +61,15 @@ def render_report(report: Report) -> None:
     """Print every violation with its witness, then what was looked at."""
     console = Terminal(soft_wrap=True)
     for violation in report.violations:
-        console.print(styled("no", "red"), f"{violation.of}:", violation.witness, highlight=False)
+        console.print(
+            styled("wrong:", "red"), f"{violation.of}:", violation.witness, highlight=False
+        )
     reach = "all of history" if report.from_start else "what the log has kept of it"
-    found = f"{len(report.violations)} violations" if report.violations else "whole"
+    found = counted(len(report.violations), "violation") if report.violations else "whole"
     console.print(
-        f"{found}: {report.entries:,} entries ({reach}), {report.keys:,} version keys, "
-        f"{report.rows:,} rows in {report.tables:,} tables",
+        f"{found}: {counted(report.entries, 'entry', 'entries')} ({reach}), "
+        f"{counted(report.keys, 'version key')}, {counted(report.rows, 'row')} in "
+        f"{counted(report.tables, 'table')}",
         highlight=False,
     )
 

@@ -22,7 +22,7 @@ def render(path: Path) -> None:
     found = read_verdicts(path)
     table = Table(title=f"{found.experiment}, {found.tier} tier", title_justify="left")
     for heading in ("claim", "", "verdict", "why"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for claim in found.claims:
         verdict = styled(claim.verdict, _STYLE[claim.verdict])
         table.add_row(claim.id, claim.title, verdict, claim.why)

@@ -73,9 +73,10 @@ def load(settings: Settings, lines: Iterable[str]) -> Loaded:
     with contextlib.closing(newest) as connection, connection:
         tables = _tables(connection)
         if tables:
+            noun = "table" if len(tables) == 1 else "tables"
             raise OperationalError(
                 f"database {settings.database!r} on redis at {settings.address} is not empty: it "
-                f"has {len(tables)} tables; load wants an empty one"
+                f"has {len(tables)} {noun}; load wants an empty one"
             )
         for line, statement in statements(lines):
             _run(connection, line, statement)
