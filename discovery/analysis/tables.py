@@ -24,14 +24,28 @@ TwoTables = tuple[pd.DataFrame, pd.DataFrame]
 def write_table(out: Path, name: str, shown: pd.DataFrame, computed: pd.DataFrame) -> None:
     """Write ``out/tables/<name>.tex``, a tabular of ``shown``, and ``<name>.csv``, ``computed``."""
     numeric = [pd.api.types.is_numeric_dtype(shown[column]) for column in shown.columns]
+    shown = shown.rename(columns=_HEADINGS)
     latex = (
         shown.style.hide(axis="index")
         .format(_in_latex)
+        .format(_whole, subset=[name for name in _WHOLE if name in shown.columns])
         .format_index(_in_latex, axis="columns")
         .to_latex(hrules=True, column_format="".join("r" if right else "l" for right in numeric))
     )
     write_whole(out / "tables" / f"{name}.tex", latex)
     write_whole(out / "tables" / f"{name}.csv", computed.to_csv(index=False))
+
+
+_DELAY = "one-way delay (ms)"
+_HEADINGS = {"one_way_delay_ms": _DELAY, "one way delay ms": _DELAY, "host_site": "site"}
+"""Of the columns that tables to compute with have, in words."""
+
+_WHOLE = (_DELAY, "servers")
+"""What is counted, or set: no digits that were not asked for."""
+
+
+def _whole(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) and pd.notna(value) else _in_latex(value)
 
 
 def _in_latex(value: object) -> str:

@@ -140,8 +140,10 @@ def round_trips_figure(tables: Tables, *, sites: int, load: str) -> Figure:
         handles = [
             Line2D([], [], color=COLOURS[name], label=NAMES[name], lw=3) for name in backends
         ]
+        if len(ends):
+            waited = "round trips waited for"
+            handles.append(Line2D([], [], marker="o", ms=2.8, lw=1.4, color=GREY, label=waited))
         handles += [
-            Line2D([], [], marker="o", ms=2.8, lw=1.4, color=GREY, label="round trips waited for"),
             Line2D([], [], marker="D", ms=4.2, ls="", mfc="white", mec=GREY, label="SQL queries"),
             Line2D([], [], marker="|", ms=6, mew=1.2, ls="", color=GREY, label="commits"),
         ]

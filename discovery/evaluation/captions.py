@@ -139,8 +139,8 @@ _KEYSTONE = (
     Caption(
         "variation",
         "Variation",
-        "Completion times when one thing that the study kept fixed is another, as a multiple of "
-        "those of the study's own cell of the same levels; lines are 95 % intervals.",
+        "Completion times in the variation, as a multiple of those of the study's own cell of the "
+        "same levels; lines are 95 % intervals.",
         section="results",
         wide=True,
         optional=True,
@@ -188,8 +188,8 @@ _NOVA = (
     Caption(
         "calls",
         "Calls of the data-access layer, as in Figure 7 of the study",
-        "Share of the calls that take no longer; hollow marks were read off the study's figure, "
-        "on one site. A call that failed never ends.",
+        "Share of the calls that take no longer; on one site, hollow marks were read off the "
+        "study's figure. A call that failed never ends.",
         section="results",
     ),
     Caption(
@@ -212,8 +212,8 @@ _NOVA = (
     Caption(
         "volumes",
         "Network volume, as in Figure 8 of the study",
-        "Volume of a burst, per server, by the kind of node that it went to; hollow bars are the "
-        "study's, of 500 servers on one site.",
+        "Volume of a burst, per server, by the kind of node that it went to; on one site, hollow "
+        "bars are the study's, of 500 servers.",
         section="results",
     ),
     Caption(
@@ -257,6 +257,11 @@ _NOVA_TABLES = (
     ),
     Caption("bursts", "Bursts", "Time of a burst beside the study's."),
     Caption("volumes", "Network volume", "Volume of a burst beside the study's."),
+    Caption(
+        "volumes-to",
+        "Network volume by destination",
+        "Volume of a burst that went to each kind of node, beside the study's.",
+    ),
     Caption("zones", "Zones", "Share of the ACTIVE servers that each site got."),
     Caption(
         "noise",

@@ -50,11 +50,17 @@ def tables_in(
     folder: Path, section: Section, captions: Sequence[Caption]
 ) -> list[tuple[Path, str, str]]:
     """The LaTeX tables in ``folder`` that are shown in ``section``: file, title, text."""
+    found: dict[Path, tuple[str, str]] = {}
+    # The longest prefix of a name is its caption's.
+    for caption in sorted(captions, key=lambda caption: len(caption.prefix)):
+        for path in folder.glob(f"{caption.prefix}*.tex"):
+            found[path] = (caption.prefix, _title(caption, path.stem))
     return [
-        (path, _title(caption, path.stem), caption.text)
+        (path, found[path][1], caption.text)
         for caption in captions
         if caption.section == section
-        for path in sorted(folder.glob(f"{caption.prefix}*.tex"), reverse=True)
+        for path in sorted(found, reverse=True)
+        if found[path][0] == caption.prefix
     ]
 
 

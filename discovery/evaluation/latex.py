@@ -19,6 +19,10 @@ from discovery.outside import latex as escape
 _KEY = re.compile(r"[\w .,:;+()/'=<>@*-]+", re.ASCII)
 
 
+_LONG = 60
+"""Lines of a table that takes a page of its own."""
+
+
 def macros(numbers: Mapping[str, str]) -> str:
     r"""``\setresult{key}{value}`` for every number; ``\result{key}`` prints it in the text.
 
@@ -55,12 +59,18 @@ def table_blocks(tables: Iterable[tuple[Path, str, str]]) -> str:
         "\\begin{table*}[htbp]\n\\centering\n"
         f"\\caption{{\\textbf{{{escape(title)}.}} {escape(text)}}}\n"
         f"\\label{{tab:{in_file_name(path.stem)}}}\n"
-        "\\begin{adjustbox}{max width=0.95\\textwidth,max totalheight=0.42\\textheight}\n"
-        f"{path.read_text(encoding='utf-8').strip()}\n"
+        f"\\begin{{adjustbox}}{{max width=0.95\\textwidth,max totalheight={_height(shown)}}}\n"
+        f"{shown.strip()}\n"
         "\\end{adjustbox}\n\\end{table*}\n"
         for path, title, text in tables
+        for shown in [path.read_text(encoding="utf-8")]
     ]
     return "\n".join(blocks) or "\\notrunblock{No table was made for this tier.}\n"
+
+
+def _height(shown: str) -> str:
+    """Half a page; a whole one for what nobody could read on half of one."""
+    return "0.42\\textheight" if shown.count("\n") < _LONG else "0.84\\textheight"
 
 
 def judged_table(verdicts: Verdicts) -> str:
@@ -121,8 +131,8 @@ def wan_table(outcome: Outcome) -> str:
         ]
         for row in wan_accuracy(outcome.tables).itertuples()
     ]
-    heads = ["Asked (ms)", "Median (ms)", "Worst error (ms)", "Pairs", "Lost"]
-    return _table("@{}rrrrX@{}", heads, rows)
+    heads = ["Asked (ms)", "Median (ms)", "Worst error (ms)", "Measurements", "Lost"]
+    return _plain_table("rrrrr", heads, rows)
 
 
 def phases_table(outcome: Outcome) -> str:

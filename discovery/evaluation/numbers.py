@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import starmap
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,8 @@ from discovery.claims.wording import effect, interval, number, published
 from discovery.evaluation.outcome import Outcome
 from discovery.evaluation.summaries import phase_seconds, queries_per_iteration, wan_accuracy
 from discovery.evaluation.words import dates, listed
+from discovery.experiment.delays import is_uniform
+from discovery.experiment.grids import STUDY
 
 AUTHENTICATE = "authenticate-user-and-validate-token"
 
@@ -26,6 +29,7 @@ def numbers(outcome: Outcome) -> dict[str, str]:
         **_size(outcome),
         **_environment(outcome.tables["cells"]),
         **_wan(outcome),
+        **_zones(outcome),
         **_times(outcome),
         **_verdicts(outcome.verdicts.claims),
     }
@@ -42,7 +46,10 @@ def _of_notebooks(folder: Path) -> dict[str, str]:
 
 def _design(cells: pd.DataFrame) -> dict[str, str]:
     scenarios = {name for names in cells["scenarios"] for name in names.split(",")}
-    delays = sorted(cells["one_way_delay_ms"].unique())
+    alike = cells[cells["delay"].map(is_uniform)]  # what a matrix has on average is no delay
+    delays = sorted(alike["one_way_delay_ms"].unique())
+    own = cells[cells["variation"] == STUDY]
+    own = cells if own.empty else own
     return {
         "experiment": cells["experiment"].iloc[0],
         "tier": cells["tier"].iloc[0],
@@ -55,10 +62,10 @@ def _design(cells: pd.DataFrame) -> dict[str, str]:
         "scenarios": str(len(scenarios)),
         "repetitions": str(cells["repetition"].nunique()),
         "times": listed(sorted(cells["times"].unique())),
-        "cache": listed(sorted(cells["keystone_cache"].unique())),
-        "bcrypt rounds": listed(sorted(cells["keystone_bcrypt_rounds"].unique())),
-        "processes": listed(sorted(cells["keystone_processes"].unique())),
-        "threads": listed(sorted(cells["keystone_threads"].unique())),
+        "cache": listed(sorted(own["keystone_cache"].unique())),
+        "bcrypt rounds": listed(sorted(own["keystone_bcrypt_rounds"].unique())),
+        "processes": listed(sorted(own["keystone_processes"].unique())),
+        "threads": listed(sorted(own["keystone_threads"].unique())),
     }
 
 
@@ -76,21 +83,26 @@ def _size(outcome: Outcome) -> dict[str, str]:
 
 
 def _environment(cells: pd.DataFrame) -> dict[str, str]:
-    newest = cells.sort_values("started").iloc[-1]
-    commit = newest["commit"]
+    in_time = cells.sort_values("started")
+    newest = in_time.iloc[-1]
+    wans = [name for name in in_time["wan"].unique() if name != "none"]
     packages: dict[str, str] = json.loads(newest["packages"])
     return {
-        "commit": (commit[:10] if isinstance(commit, str) else "unknown")
-        + (" with changes" if newest["dirty"] else ""),
-        "image": str(newest["image"])[:12],
+        "commit": listed(dict.fromkeys(starmap(_commit, in_time[["commit", "dirty"]].to_numpy()))),
+        "image": listed(dict.fromkeys(str(image)[:12] for image in in_time["image"])),
         "provider": newest["provider"],
-        "wan back end": newest["wan"],
-        "kernel": newest["kernel"],
+        "wan back end": listed(wans or ["none"]),
+        "kernel": listed(in_time["kernel"].unique()),
         "cpu": newest["cpu"],
         "cores": str(newest["cores"]),
         "memory": f"{newest['memory_mb'] / 1000:.0f}",
         **{f"version {name}": version for name, version in packages.items()},
     }
+
+
+def _commit(commit: object, dirty: object) -> str:
+    known = commit[:10] if isinstance(commit, str) else "unknown"
+    return f"{known} with changes" if dirty else known
 
 
 def _wan(outcome: Outcome) -> dict[str, str]:
@@ -102,6 +114,20 @@ def _wan(outcome: Outcome) -> dict[str, str]:
         "wan worst error": f"{accuracy['worst_error_ms'].max():.2f}",
         "wan probes": f"{int(accuracy['sent'].sum()):,}",
         "wan lost": f"{int(accuracy['lost'].sum()):,}",
+    }
+
+
+def _zones(outcome: Outcome) -> dict[str, str]:
+    """Sites in groups: a sentence with the one-way delays that their round trips were asked for."""
+    wan = outcome.tables["wan"]
+    grouped = wan[~wan["delay"].map(is_uniform) & wan["asked_rtt_ms"].notna()]
+    if grouped.empty:
+        return {}
+    near, far = grouped["asked_rtt_ms"].min() / 2, grouped["asked_rtt_ms"].max() / 2
+    count = grouped["cell"].nunique()
+    return {
+        "says zones": f"{count} cell{' has its' if count == 1 else 's have their'} sites in groups "
+        f"instead: from {near:g} ms one way inside a group to {far:g} ms between groups."
     }
 
 

@@ -7,11 +7,17 @@ from collections.abc import Mapping
 import pandas as pd
 
 from discovery.deploy.backends import BACKENDS
+from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 from discovery.workload.scenarios import SCENARIOS
 
 Tables = Mapping[str, pd.DataFrame]
 
-PHASES = ("lease", "deploy", "shape", "health", "warm-up", "load", "collect", "release")
+PHASES = (
+    *("lease", "deploy", "health", "prepare", "shape", "warm-up"),
+    *("load", "boot", "look", "delete"),
+    *("collect", "release"),
+)
+"""In the order of a cell: before its load, the load of either study, after it."""
 
 
 def wan_accuracy(tables: Tables) -> pd.DataFrame:
@@ -56,35 +62,41 @@ def queries_per_iteration(tables: Tables) -> pd.DataFrame:
     means = queries.pivot_table(
         index="scenario", columns="backend", values="queries_per_iteration", aggfunc="mean"
     )
-    rows = [name for name in SCENARIOS if name in means.index]
+    rows = [name for name in (*SCENARIOS, *NOVA_SCENARIOS) if name in means.index]
     return means.reindex(index=rows, columns=[name for name in BACKENDS if name in means.columns])
 
 
 def failures(tables: Tables) -> pd.DataFrame:
-    """Cells and scenarios with failures: ``cell``, ``scenario``, ``n``, ``failures``, ``error``.
+    """Cells with failures: ``cell``, ``scenario``, ``what`` failed, ``n``, ``failures``, ``error``.
 
-    A cell that broke as a whole has no scenario; ``error`` is then why it broke, and otherwise the
-    most frequent error of its iterations.
+    A cell that broke as a whole has no ``what``; ``error`` is then why it broke, and otherwise the
+    most frequent error of its iterations, or of the servers of its burst.
     """
-    iterations = tables["iterations"]
-    failed = iterations[iterations["error"].notna()]
-    counts = iterations.groupby(["cell", "scenario"]).size().to_dict()
     broken = tables["cells"].loc[tables["cells"]["status"] == "failed", ["cell", "failure"]]
     rows = [
-        {"cell": cell, "scenario": "", "n": 0, "failures": 0, "error": failure}
+        {"cell": cell, "scenario": "", "what": "", "n": 0, "failures": 0, "error": failure}
         for cell, failure in broken.itertuples(index=False)
     ]
-    rows += [
+    rows += _failed(tables["iterations"], "iterations")
+    if "servers" in tables:
+        rows += _failed(tables["servers"].assign(scenario="burst"), "servers")
+    return pd.DataFrame(rows, columns=["cell", "scenario", "what", "n", "failures", "error"])
+
+
+def _failed(asked: pd.DataFrame, what: str) -> list[dict[str, object]]:
+    """A row per cell and scenario in which some of what was asked for failed."""
+    counts = asked.groupby(["cell", "scenario"]).size().to_dict()
+    return [
         {
             "cell": cell,
             "scenario": scenario,
+            "what": what,
             "n": counts[cell, scenario],
             "failures": len(group),
             "error": str(group["error"].value_counts().index[0]),
         }
-        for (cell, scenario), group in failed.groupby(["cell", "scenario"])
+        for (cell, scenario), group in asked[asked["error"].notna()].groupby(["cell", "scenario"])
     ]
-    return pd.DataFrame(rows, columns=["cell", "scenario", "n", "failures", "error"])
 
 
 def replays(tables: Tables) -> pd.DataFrame:

@@ -108,3 +108,13 @@ def test_the_notebooks_tables_are_floats(tmp_path):
     assert "Completion time, 3 sites, light load." in text
     assert "\\begin{tabular}{l}x\\end{tabular}" in text
     assert "already" not in text
+
+
+def test_a_long_table_takes_a_page_and_is_called_what_its_longest_prefix_says(tmp_path):
+    (tmp_path / "volumes.tex").write_text("row\n" * 20)
+    (tmp_path / "volumes-to.tex").write_text("row\n" * 100)
+    found = tables_in(tmp_path, "appendix", CAPTIONS["nova"].tables)
+    assert [title for _, title, _ in found] == ["Network volume", "Network volume by destination"]
+    short, long = table_blocks(found).split("\\end{table*}")[:2]
+    assert "totalheight=0.42\\textheight" in short
+    assert "totalheight=0.84\\textheight" in long

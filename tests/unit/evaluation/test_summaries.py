@@ -1,11 +1,14 @@
 """The report's small tables, on numbers that can be checked in the head."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from discovery.claims.verdicts import Judged, Judgement, Part
 from discovery.evaluation.claim_rows import claim_row
 from discovery.evaluation.summaries import (
+    PHASES,
     failures,
     phase_seconds,
     queries_per_iteration,
@@ -81,10 +84,26 @@ def test_failures_name_broken_cells_and_failed_iterations():
         }
     )
     found = failures({"cells": cells, "iterations": iterations}).to_dict("records")
-    assert found == [
-        {"cell": "b", "scenario": "", "n": 0, "failures": 0, "error": "warm-up: no token"},
-        {"cell": "a", "scenario": "s", "n": 4, "failures": 3, "error": "HTTP 500"},
-    ]
+    broken = {"scenario": "", "what": "", "n": 0, "failures": 0, "error": "warm-up: no token"}
+    http = {"scenario": "s", "what": "iterations", "n": 4, "failures": 3, "error": "HTTP 500"}
+    assert found == [{"cell": "b", **broken}, {"cell": "a", **http}]
+
+
+def test_failures_name_the_servers_of_a_burst_that_failed():
+    cells = pd.DataFrame({"cell": ["a"], "status": ["ok"], "failure": [None]})
+    none = pd.DataFrame(columns=["cell", "scenario", "error"])
+    servers = pd.DataFrame({"cell": ["a"] * 3, "error": [None, "unfinished", None]})
+    found = failures({"cells": cells, "iterations": none, "servers": servers}).to_dict("records")
+    burst = {"scenario": "burst", "what": "servers", "n": 3, "failures": 1, "error": "unfinished"}
+    assert found == [{"cell": "a", **burst}]
+
+
+def test_every_phase_of_a_cell_is_in_the_table():
+    """Those of a burst, too: the paper's figure has them, and the table is beside it."""
+    archived = Path("experiments").glob("*/archive/*/phases.parquet")
+    names = {name for path in archived for name in pd.read_parquet(path)["phase"]}
+    assert {"load", "boot"} <= names
+    assert {name for name in names if ":" not in name} <= set(PHASES)
 
 
 def judgement(*parts, verdict):
