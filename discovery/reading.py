@@ -92,6 +92,8 @@ def read_bytes(path: Path, most: int) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         _require_regular(os.fstat(descriptor).st_mode, path)
         content = file.read(most + 1)
+    if content is None:  # a file of the kernel's that has nothing to say now, such as /proc/kmsg
+        raise BlockingIOError(errno.EAGAIN, "Is no regular file: it would be waited for", str(path))
     if len(content) > most:
         raise OSError(errno.EFBIG, f"Has more than {most:,} bytes", str(path))
     return content

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from discovery.experiment.base import Count, Model, Switch
+from discovery.experiment.base import Count, Line, Model, Switch
 from discovery.experiment.explain import refuse
 from discovery.outside import is_web_address
 
@@ -187,7 +187,7 @@ class PublishedValue(Model):
     ``error`` is the reading error of a digitised value, in the same unit.
     """
 
-    label: str
+    label: Line
     value: Finite
     unit: str
     provenance: Provenance
@@ -211,9 +211,9 @@ class Claim(Model):
     """One claim: what was said, where, what decides it, and what is known to be wrong with it."""
 
     id: Annotated[str, Field(pattern=r"^[A-Z][0-9]+[a-z]?$")]
-    title: str
-    statement: str
-    source: str
+    title: Line
+    statement: Line
+    source: Line
     origin: Origin = "published"
     published: Published = Published()
     relation: Relation | None = None
@@ -243,8 +243,8 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 class Study(Model):
     """The publication whose claims these are."""
 
-    title: str
-    authors: str
+    title: Line
+    authors: Line
     year: Annotated[Count, Field(ge=1900, le=2100)]
     url: WebAddress
 

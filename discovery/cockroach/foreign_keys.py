@@ -9,7 +9,7 @@ So a statement of DDL is followed by those that InnoDB would have done within it
 
 * a new table, or a new foreign key: an index for each foreign key that has none;
 * a new index, unique constraint or primary key: the indexes of ours that it covers go;
-* one that goes: an index for each foreign key that it leaves without.
+* one that goes, by itself or with a column: an index for each foreign key that it leaves without.
 
 As with InnoDB, an index outlives its foreign key. It goes with its table or column.
 """
@@ -82,8 +82,15 @@ def follow(connection: Connection, element: Any) -> None:
         harmless = isinstance(done, schema.CheckConstraint | schema.ForeignKeyConstraint)
         if table is not None and not harmless and not is_ours(getattr(done, "name", None)):
             settle(connection, table.name, table.schema)
-    elif getattr(element, "inline_references", False):  # alembic's ADD COLUMN … REFERENCES …
+    elif getattr(element, "inline_references", False) or _drops_column(element):
+        # Alembic's ADD COLUMN … REFERENCES …; and DROP COLUMN, which MySQL takes out of an index
+        # that PostgreSQL drops as a whole.
         settle(connection, str(element.table_name), element.schema)
+
+
+def _drops_column(element: Any) -> bool:
+    """Whether it is alembic's DROP COLUMN; alembic itself need not be here."""
+    return any(kind.__name__ == "DropColumn" for kind in type(element).__mro__)
 
 
 def lacking(table: sa.Table) -> list[Columns]:

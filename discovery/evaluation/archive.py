@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 from discovery.errors import ArchiveError, ResultError
 from discovery.experiment.base import Count, Model
 from discovery.experiment.tiers import Tier
+from discovery.reading import read_bytes
 from discovery.results.one_run import disagreement
 from discovery.results.schema import NOVA_SCHEMAS, SCHEMA_VERSION, tables_of
 from discovery.results.tables import path_of, read_archived, read_tables, write_tables
@@ -154,6 +155,12 @@ def read_archive(archive_folder: Path) -> tuple[Manifest, dict[str, pd.DataFrame
                 f"{archive_folder / MANIFEST}: lists the table {name!a}, which an archive has "
                 f"not; allowed: {', '.join(names)}"
             )
+    for name in NOVA_SCHEMAS:
+        if name not in names and path_of(archive_folder, name).exists():
+            raise ArchiveError(
+                f"{path_of(archive_folder, name)}: is not listed in {MANIFEST}, and is no table of "
+                f"this study; {_ANEW}"
+            )
     try:
         tables = read_archived(archive_folder, names)
     except ResultError as error:
@@ -260,7 +267,7 @@ def read_manifest(archive_folder: Path) -> Manifest:
     }
     wanted = {"schema_version": 1, "tables_schema_version": SCHEMA_VERSION}
     for key, version in wanted.items():
-        if found[key] != version or isinstance(found[key], bool):
+        if type(found[key]) is not int or found[key] != version:
             raise ArchiveError(
                 f"{path}: {key} is {_short(found[key])}, but this workbench reads {version}; "
                 "use the version of the workbench that wrote the archive"
@@ -279,10 +286,9 @@ def _document(path: Path) -> Any:
     """The JSON document in ``path``; a ``ValueError`` for what JSON leaves open, or forbids."""
     if path.exists() and not path.is_file():
         raise ValueError("it is not a file")
-    with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
+    if path.exists() and path.stat().st_size > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES} bytes")
+    content = read_bytes(path, MOST_BYTES)
 
     def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}

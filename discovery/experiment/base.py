@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from discovery.document import Location
 from discovery.experiment.explain import refuse
+from discovery.outside import visible
 
 
 class Model(BaseModel):
@@ -18,7 +20,19 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False, strict=True)]
+def _measurable(milliseconds: float) -> float:
+    if 0 < milliseconds < FINEST_MS:
+        raise refuse("is too short to be had", allowed=f"0, or a number ≥ {FINEST_MS:g}")
+    return milliseconds
+
+
+FINEST_MS = 0.001
+"""What emulates a WAN counts in microseconds."""
+Milliseconds = Annotated[
+    float,
+    Field(ge=0, le=10_000, allow_inf_nan=False, strict=True),
+    AfterValidator(_measurable),
+]
 Percent = Annotated[float, Field(ge=0, lt=100, allow_inf_nan=False, strict=True)]
 # netem counts bytes per second in whole numbers; nobody has links beyond a terabit.
 MegabitPerSecond = Annotated[float, Field(ge=0.001, le=1_000_000, allow_inf_nan=False, strict=True)]
@@ -74,3 +88,27 @@ _SLUG = "[a-z0-9]+(-[a-z0-9]+)*"
 Slug = Annotated[
     str, AfterValidator(_slug), WithJsonSchema({"type": "string", "pattern": f"^{_SLUG}$"})
 ]
+
+
+LONGEST_LINE = 1_000
+
+
+def _line(text: str) -> str:
+    if not text.strip() or len(text) > LONGEST_LINE or {"\n", "\t"} & {*visible(text)}:
+        raise refuse("cannot be shown in a line", allowed=f"1 to {LONGEST_LINE:,} characters of it")
+    if visible(text) != text:
+        raise refuse("holds characters that act, and do not show", allowed="printable text")
+    return text
+
+
+def _named(path: Path) -> Path:
+    _line(str(path))
+    if path == Path():
+        raise refuse("is no path of a file", allowed="a path")
+    return path
+
+
+Line = Annotated[str, AfterValidator(_line)]
+"""What people read: a title, a question, a name of something."""
+NamedPath = Annotated[Path, AfterValidator(_named)]
+"""The path of something; an empty one would be the folder that happens to be the current one."""

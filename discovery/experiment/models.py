@@ -20,6 +20,7 @@ from discovery.deploy.backends import BACKENDS
 from discovery.document import Location
 from discovery.experiment.base import (
     Count,
+    Line,
     MegabitPerSecond,
     Milliseconds,
     Model,
@@ -138,7 +139,7 @@ class Variation(Model):
     makes by itself, as PostgreSQL and CockroachDB do.
     """
 
-    question: str
+    question: Line
     cache: Cache | None = None
     replay: Replay = None
     wsrep_sync_wait: Annotated[int, Field(strict=True, ge=0, le=15)] | None = None
@@ -150,7 +151,7 @@ class Experiment(Model):
     """One study: what it keeps fixed, its factors' levels for each tier, and its variations."""
 
     id: Slug
-    title: str
+    title: Line
     service: Literal["keystone"]
     keystone: KeystoneSettings
     database: DatabaseSettings = DatabaseSettings()

@@ -18,6 +18,7 @@ from discovery.deploy.variants import NOVA_VARIANTS, Fresh, Variant, variant
 from discovery.errors import ConfigError
 from discovery.experiment.base import (
     Count,
+    Line,
     Milliseconds,
     Model,
     Slug,
@@ -54,7 +55,7 @@ class OwnVariant(Model):
     begins by asking for the newest state (``sync``), or with what it was told of (``push``).
     """
 
-    title: str
+    title: Line
     like: str | None = None
     stores: dict[str, tuple[str, ...]] | None = None
     replicas: Count | None = Field(default=None, ge=0, le=9)
@@ -163,7 +164,7 @@ class NovaExperiment(Model):
     """
 
     id: Slug
-    title: str
+    title: Line
     service: Literal["nova"]
     keystone: KeystoneSettings
     database: DatabaseSettings = DatabaseSettings()

@@ -25,11 +25,13 @@ from discovery.results.manifest import Manifest, Pair, Replays, Wan
 from discovery.results.nova_raw import Burst, Consistency, Fault, Server
 from discovery.results.rally import Iteration, Workload
 from discovery.results.window import Window
+from discovery.testbed.wan.measure import MOST_PINGS
 from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 
 MOST_SITES = 99
 _ROUNDED_MS = 0.001
 _ACTION_SLACK_S = 0.1
+_AROUND_THE_LOAD = ("lease", "deploy", "health", "shape", "collect", "release")
 _AGAIN = "remove the cell's folder and run the cell again"
 
 
@@ -99,6 +101,29 @@ def check_phases(path: Path, manifest: Manifest) -> None:
                 f"{path}: phases has {plain(name)}, which ended after {end:g} s, behind one that "
                 f"ended after {before:g} s; {_AGAIN}."
             )
+
+
+def check_loaded(path: Path, manifest: Manifest) -> None:
+    """All phases of a cell that is ok; a system that broke did so under its load."""
+    names = [phase.phase for phase in manifest.phases]
+    loads = _loads_of(manifest.cell)
+    for name in (*_AROUND_THE_LOAD, *loads):
+        if manifest.status == "ok" and name not in names:
+            raise ResultError(f"{path}: the cell is ok but its phases lack {name}; {_AGAIN}.")
+    failure = manifest.failure
+    if failure is not None and not (failure.phase in loads and failure.phase in names):
+        raise ResultError(
+            f"{path}: failure.phase is {plain(failure.phase)}, but a system can break in "
+            f"{', '.join(name for name in loads if name in names) or 'none of its phases'} alone; "
+            f"{_AGAIN}."
+        )
+
+
+def _loads_of(cell: AnyCell) -> tuple[str, ...]:
+    """The phases in which ``cell`` is loaded."""
+    if not isinstance(cell, NovaCell):
+        return "warm-up", "load"
+    return ("boot", "look", "delete") if cell.workload == "burst" else ("load",)
 
 
 def sites_of(cell: AnyCell) -> list[str]:
@@ -172,15 +197,34 @@ def _check_times(path: Path, workload: Workload, window: Window) -> None:
     start = workload.start
     if start is not None:
         window.check(path, f"{workload.scenario}: load", start, start + workload.load_s)
+    seen: dict[tuple[float, float], int] = {}
     for number, one in enumerate(workload.iterations, 1):
         key = f"{workload.scenario}: iteration {number}"
         end = one.start + one.duration_s + one.idle_s
         window.check(path, key, one.start, end)
+        _check_in_load(path, key, workload, one.start, end)
+        first = seen.setdefault((one.start, one.duration_s), number)
+        if first != number:
+            raise ResultError(f"{path}: {key}: is iteration {first} once more; {_AGAIN}.")
         _check_actions(path, key, one, end)
+
+
+def _check_in_load(path: Path, key: str, workload: Workload, begin: float, end: float) -> None:
+    """Refuse an iteration that is not of the load that Rally timed from its first to its last."""
+    if workload.start is None:
+        return
+    ended = workload.start + workload.load_s
+    if begin < workload.start - _ACTION_SLACK_S or end > ended + _ACTION_SLACK_S:
+        raise ResultError(
+            f"{path}: {key}: is from {begin:.3f} to {end:.3f}, out of the load, which is from "
+            f"{workload.start:.3f} to {ended:.3f}; {_AGAIN}."
+        )
 
 
 def _check_actions(path: Path, key: str, one: Iteration, end: float) -> None:
     before = one.start - _ACTION_SLACK_S
+    if not one.actions and one.error is None:
+        raise ResultError(f"{path}: {key}: has no error, but no action; {_AGAIN}.")
     for action in one.actions:
         if action.duration_s is None and one.error is None:
             raise ResultError(
@@ -337,6 +381,12 @@ def check_wan(path: Path, manifest: Manifest, window: Window, wan: Wan) -> None:
     for change in wan.changes:
         window.check(path, "changes.time", change.time)
         _check_sites(path, cell, change.sites)
+    if wan.changes:
+        first = wan.changes[0]
+        raise ResultError(
+            f"{path}: changes has {len(wan.changes)}, the first a {first.action} of "
+            f"{', '.join(first.sites)}, but no cell asks for any; {_AGAIN}."
+        )
     for stall in wan.stalls:
         window.check(path, "stalls.time", stall.time, stall.time + stall.seconds)
 
@@ -373,6 +423,8 @@ def _nonsense(pair: Pair) -> str | None:
     """What cannot be in what was measured of a pair."""
     trips = (pair.min_rtt_ms, pair.measured_rtt_ms, pair.max_rtt_ms)
     known = [trip for trip in trips if trip is not None]
+    if pair.sent > MOST_PINGS:
+        return f"{pair.sent} pings were sent, and at most {MOST_PINGS} are"
     if not 0 <= pair.lost <= pair.sent or pair.sent == 0:
         return f"{pair.lost} of {pair.sent} pings were lost"
     if len(known) != (3 if pair.lost < pair.sent else 0):
@@ -394,10 +446,18 @@ def _check_sites(path: Path, cell: AnyCell, sites: Iterable[str]) -> None:
 
 
 def check_sampled_sites(
-    path: Path, manifest: Manifest, sites: Iterable[str], *, all_of: bool
+    path: Path, manifest: Manifest, sampled: pd.DataFrame, *, all_of: bool
 ) -> None:
-    """Refuse a table with rows of a site that the cell has not, or with none of one that it has."""
-    found = set(sites)
+    """Refuse a table with rows of a site that the cell has not, or with none of one that it has.
+
+    A node's name begins with its site's.
+    """
+    for node, site in sampled[["node", "site"]].drop_duplicates().itertuples(index=False):
+        if not node.startswith(f"{site}-"):
+            raise ResultError(
+                f"{path}: has samples of the node {shown(node)} at {plain(site)}; {_AGAIN}."
+            )
+    found = set(sampled["site"])
     _check_sites(path, manifest.cell, sorted(found))
     for site in sites_of(manifest.cell):
         if all_of and manifest.status == "ok" and site not in found:

@@ -22,7 +22,7 @@ class Failure(Recorded):
     # ``class`` is a keyword of Python.
     failure_class: Literal["measured"] = Field(validation_alias="class")
     phase: Name
-    message: str
+    message: Annotated[str, Field(min_length=1)]
 
 
 class Phase(Recorded):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 
 import pandas as pd
 
+from discovery.results.measurable import nonsense
 from discovery.results.schema import CELL_COLUMNS, NOVA_SCHEMAS
 
 _KEY = list(CELL_COLUMNS)
@@ -61,6 +62,7 @@ def _disagreements(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     yield from _iterations(cells, tables["iterations"])
     if has_nova:
         yield from _servers(cells, tables["servers"])
+    yield from nonsense(tables)
 
 
 def _count(table: pd.DataFrame, cell: str) -> int:

@@ -96,6 +96,7 @@ class _Reading:
         folder, manifest, window = self._folder, self._manifest, self._window
         window.check(folder / MANIFEST, "started", manifest.started.timestamp())
         complete.check_phases(folder / MANIFEST, manifest)
+        complete.check_loaded(folder / MANIFEST, manifest)
         self._check_listed()
         wan = self._json("wan.json", Wan)
         if wan is not None:
@@ -187,7 +188,7 @@ class _Reading:
             return pd.DataFrame(columns=list(columns))
         path = self._folder / name
         frame = read_frame(path, columns, absent=absent)
-        complete.check_sampled_sites(path, self._manifest, frame["site"].unique(), all_of=all_of)
+        complete.check_sampled_sites(path, self._manifest, frame, all_of=all_of)
         if {"time", "start"} & set(columns):
             self._window.check_samples(path, frame, keys)
         if "cpu_s" in columns:  # read at every second

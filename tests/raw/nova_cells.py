@@ -40,16 +40,30 @@ def write_nova_cell(parent: Path, cell: NovaCell, *, fails: bool = False) -> Pat
             _write_rally(folder, cell)
         _write_tables(folder, cell)
         write_wan(folder, cell, random.Random(cell.id))
-    broken = {"class": "measured", "phase": "boot", "message": "nova-api is gone"}
+    loads = ["boot", "look", "delete"] if cell.workload == "burst" else ["load"]
+    broken = {"class": "measured", "phase": loads[0], "message": "nova-api is gone"}
     write_manifest(
         folder,
         cell,
         started=datetime.fromtimestamp(BEGAN, UTC),
-        phases=[Phase("lease", 0.0, 2.0), Phase("boot", 60.0, 10.0)],
+        phases=_phases(loads),
         failure=broken if fails else None,
         environment=dict(ENVIRONMENT),
     )
     return folder
+
+
+def _phases(loads: list[str]) -> list[Phase]:
+    before = [Phase("lease", 0.0, 2.0), Phase("deploy", 2.0, 50.0), Phase("health", 52.0, 1.0)]
+    loaded = [Phase(name, 60.0 + 10 * number, 10.0) for number, name in enumerate(loads)]
+    after = 60.0 + 10 * len(loads)
+    return [
+        *before,
+        Phase("shape", 53.0, 2.0),
+        *loaded,
+        Phase("collect", after, 1.0),
+        Phase("release", after + 1.0, 1.0),
+    ]
 
 
 def _write_burst(folder: Path, cell: NovaCell) -> None:

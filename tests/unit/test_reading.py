@@ -141,3 +141,26 @@ def test_a_checksum_does_not_wait_for_a_pipe(tmp_path: Path) -> None:
         file.truncate(2**36)
     with pytest.raises(OSError, match="Has more than"):
         sha256(tmp_path / "large")
+
+
+def test_a_file_of_the_kernel_that_has_nothing_to_say_is_refused(tmp_path, monkeypatch):
+    """As /proc/kmsg: it looks like a regular file, and would be waited for."""
+    path = tmp_path / "kmsg"
+    path.write_text("x")
+
+    class Silent:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            os.close(self.descriptor)
+
+        def __init__(self, descriptor, _mode):
+            self.descriptor = descriptor
+
+        def read(self, _most):
+            return None
+
+    monkeypatch.setattr(os, "fdopen", Silent)
+    with pytest.raises(OSError, match="would be waited for"):
+        read_bytes(path, 10)

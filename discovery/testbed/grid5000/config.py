@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from discovery.experiment.base import Count, Model, Switch
+from discovery.experiment.base import Count, Model, NamedPath, Switch
 from discovery.testbed.config import Testbed
 
 # A day is also the most that EnOSlib can handle when a start is given.
 _WALLTIME = re.compile(r"([0-9]|[01][0-9]|2[0-3]):([0-5][0-9])(:[0-5][0-9])?")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]+[0-9]{2}:[0-9]{2}(:[0-9]{2})?(?P<zone>.*)")
 _HOUR_S = 3600
+# Grid'5000 takes no reservation a century off; whether one is past, its API says.
+_EARLIEST, _LATEST = 2020, 2099
 
 
 def _walltime(value: object) -> str:
@@ -69,19 +70,24 @@ class Grid5000Testbed(Testbed):
     provider: Literal["grid5000"]
     sites: Annotated[tuple[ClusterShare, ...], Field(min_length=1)]
     walltime: Annotated[str, BeforeValidator(_walltime)]
-    env_name: str = "debian12-min"
+    env_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9@:._-]{0,99}$")] = "debian12-min"
     job_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = "discovery"
     queue: Literal["default", "production", "testing", "besteffort", "admin"] = "default"
-    project: str | None = None
+    project: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
     reservation: Annotated[datetime | None, BeforeValidator(_moment)] = None
     wait_hours: Annotated[float, Field(ge=0, le=168, allow_inf_nan=False, strict=True)] = 2.0
-    public_key: Path | None = None
+    public_key: NamedPath | None = None
     jump: Switch | None = None
 
     @model_validator(mode="after")
     def _paris_time(self) -> Grid5000Testbed:
         if self.reservation is not None and self.reservation.tzinfo is not None:
             raise ValueError("reservation has a time zone; allowed: Paris time without one")
+        if self.reservation is not None and not _EARLIEST <= self.reservation.year <= _LATEST:
+            raise ValueError(
+                f"reservation is in the year {self.reservation.year}; allowed: a date from "
+                f"{_EARLIEST} to {_LATEST}"
+            )
         return self
 
     @property

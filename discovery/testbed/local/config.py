@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
+from discovery.experiment.base import NamedPath
 from discovery.testbed.config import Testbed
 from discovery.testbed.leases import Role
 
@@ -30,7 +30,7 @@ class LocalTestbed(Testbed):
     on_this_machine: ClassVar[bool] = True
     kinds: ClassVar[tuple[Role, ...] | None] = None
     provider: Literal["local"]
-    image: Path | None = None
+    image: NamedPath | None = None
     prefix: str = "10.77"
 
     @property

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from discovery.experiment.base import Count, Model
+from discovery.experiment.base import Count, Model, NamedPath
 from discovery.testbed.config import Testbed
 from discovery.testbed.leases import ROLES, Role, alias
 from discovery.testbed.static.machines import Machine
 
 # As useradd takes them; what begins with a hyphen would be an option to ssh.
 User = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,31}$")]
+WIDEST = 8
+"""The prefix of the largest network that is anybody's own: what is shaped is all of it."""
 Port = Annotated[Count, Field(ge=1, le=65_535)]
 
 
@@ -27,10 +28,12 @@ class StaticMachine(Model):
     the whole file.
     """
 
-    address: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:_-]*$")]
+    address: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9:_-]|\.[A-Za-z0-9])*$", max_length=253)
+    ]
     testbed_address: IPv4Address | None = None
     user: User | None = None
-    keyfile: Path | None = None
+    keyfile: NamedPath | None = None
     port: Port | None = None
 
     @model_validator(mode="after")
@@ -61,12 +64,25 @@ class StaticSite(Model):
 
     @model_validator(mode="after")
     def _inside(self) -> StaticSite:
+        if self.network.prefixlen < WIDEST:
+            raise ValueError(
+                f"the network {self.network} holds others' machines; allowed: one of /{WIDEST} "
+                "or smaller"
+            )
         for role in ROLES:
             address = self.machine(role).peer_address
             if address not in self.network:
                 raise ValueError(
                     f"{role}'s testbed address {address} is outside the site's network "
                     f"{self.network}; allowed: an address inside it"
+                )
+            if self.network.prefixlen < 31 and address in (
+                self.network.network_address,
+                self.network.broadcast_address,
+            ):
+                raise ValueError(
+                    f"{role}'s testbed address {address} is that of the whole network "
+                    f"{self.network}; allowed: an address of a machine"
                 )
         return self
 
@@ -89,7 +105,7 @@ class StaticTestbed(Testbed):
 
     provider: Literal["static"]
     user: User = "root"
-    keyfile: Path | None = None
+    keyfile: NamedPath | None = None
     port: Port = 22
     sites: Annotated[tuple[StaticSite, ...], Field(min_length=1)]
 

@@ -151,6 +151,16 @@ def fk(op):
             ],
             {},
         ),
+        (
+            [
+                child(),
+                fk,
+                lambda op: op.add_column("child", sa.Column("gone", sa.Integer)),
+                lambda op: op.create_unique_constraint("u", "child", ["a", "gone"]),
+                lambda op: op.drop_column("child", "gone"),
+            ],
+            OURS,
+        ),
         ([child(), fk, lambda op: op.drop_table("child"), child(), fk], OURS),
         (
             [child(sa.Column("b", sa.Integer, sa.ForeignKey("parent.id"), index=True))],

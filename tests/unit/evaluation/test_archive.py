@@ -200,6 +200,14 @@ DAMAGES = {
         lambda archive: change_manifest(archive, tables={}),
         r"cells\.parquet: the archive lacks this table",
     ),
+    "a table of another study": (
+        lambda archive: shutil.copy(archive / "wan.parquet", archive / "units.parquet"),
+        r"units\.parquet: is not listed in manifest\.json",
+    ),
+    "a version that is no whole number": (
+        lambda archive: change_manifest(archive, schema_version=1.0),
+        r"schema_version is 1\.0, but this workbench reads 1",
+    ),
     "a byte changed": (flip_a_byte, r"actions\.parquet: differs from the checksum"),
 }
 
@@ -523,3 +531,72 @@ def test_a_run_is_not_packed_into_another_study(tidy_folder, tmp_path):
 def test_the_archives_here_are_in_order(name):
     for manifest in Path("experiments", name, "archive").glob("*/manifest.json"):
         assert read_archive(manifest.parent)[0].tier == manifest.parent.name
+
+
+def first(column, value):
+    """Put ``value`` into the first row."""
+    return lambda table: table.assign(**{column: [value, *table[column].iloc[1:]]})
+
+
+# A forger's checksums fit: the rows are what cannot be.
+FORGED = {
+    "more lost than sent": ("wan", first("lost", 99), "lost more pings than were sent"),
+    "none sent": ("wan", first("sent", 0), "lost more pings than were sent, or none"),
+    "no answers": ("wan", first("measured_rtt_ms", None), "has other round trips than answers"),
+    "least above most": ("wan", first("min_rtt_ms", 1e9), "is not min ≤ median ≤ max"),
+    "a pair missing": ("wan", lambda table: table.iloc[1:], "the table wan has 5 pairs of"),
+    "a far site": ("wan", first("source", "site-99"), "has site-99 of .*, which has 3 sites"),
+    "a client elsewhere": (
+        "system",
+        lambda table: table.assign(site="site-9000"),
+        "the table system has site-9000 of",
+    ),
+    "milliseconds": (
+        "iterations",
+        lambda table: table.assign(start=table["start"] * 1000),
+        "the table iterations has a start of .* which was measured from",
+    ),
+    "half a century early": (
+        "system",
+        lambda table: table.assign(time=table["time"] - 1_577_880_000),
+        "the table system has a time of",
+    ),
+    "no actions": ("actions", lambda table: table.iloc[:0], "rows of 0 of the"),
+    "half of the actions": (
+        "actions",
+        lambda table: table[table["iteration"] > 1],
+        "has no error, but no action",
+    ),
+    "an action twice": (
+        "actions",
+        lambda table: pd.concat([table, table.iloc[:1]], ignore_index=True),
+        "has a row, or an action, twice",
+    ),
+    "an action of no iteration": ("actions", first("iteration", 9999), "is not in the table iter"),
+    "a long action": ("actions", first("duration_s", 9e5), "has an action out of its time"),
+    "an error without a word": ("iterations", first("error", ""), "has an error without a word"),
+    "a phase missing": (
+        "phases",
+        lambda table: table[table["phase"] == "lease"],
+        "is ok, and the table phases lacks its deploy",
+    ),
+    "a phase twice": (
+        "phases",
+        lambda table: pd.concat([table, table.iloc[:1]], ignore_index=True),
+        "the table phases has lease of .* twice",
+    ),
+    "packages of nothing": ("cells", first("packages", "{"), r"packages of .* is no JSON object"),
+    "no date": ("cells", first("started", "yesterday"), "is 'yesterday', which is no date"),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGED)
+def test_rows_that_no_cell_can_have_measured_are_refused(archive, forgery):
+    name, change, message = FORGED[forgery]
+    path = archive / f"{name}.parquet"
+    table = change(pd.read_parquet(path))
+    schema = pq.read_schema(path)
+    pq.write_table(pa.Table.from_pandas(table, schema, preserve_index=False), path)
+    list_anew(archive, name, len(table))
+    with pytest.raises(ArchiveError, match=message):
+        read_archive(archive)

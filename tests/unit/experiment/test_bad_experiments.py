@@ -9,10 +9,12 @@ import pytest
 import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from discovery.cockroach.connect import PATIENCE
 from discovery.deploy.backends import BACKENDS
 from discovery.errors import ConfigError
+from discovery.experiment.base import Line, Milliseconds
 from discovery.experiment.delays import ISOLATING_RTT_MS
 from discovery.experiment.load import (
     load_cell,
@@ -510,6 +512,18 @@ def test_a_misspelt_scenario_is_answered_with_the_one_that_was_meant() -> None:
 def test_a_missing_key_is_named() -> None:
     said = refusal(without(("keystone", "cache")))
     assert said == f"{FILE}: keystone.cache: this key is missing"
+
+
+@pytest.mark.parametrize("text", ["", "  ", "a\nb", "a\tb", "\u202ea", "\u2028", 1_001 * "x"])
+def test_a_title_is_a_line_that_can_be_read(text: str) -> None:
+    with pytest.raises(ValidationError, match=r"in a line|that act, and do not show"):
+        TypeAdapter(Line).validate_python(text)
+
+
+def test_a_delay_is_one_that_can_be_had() -> None:
+    with pytest.raises(ValidationError, match="is too short to be had"):
+        TypeAdapter(Milliseconds).validate_python(1e-10)
+    assert [TypeAdapter(Milliseconds).validate_python(each) for each in (0.0, 0.001)] == [0, 0.001]
 
 
 @pytest.mark.parametrize("document", [None, [], "text", 3])

@@ -5,6 +5,7 @@ import json
 import re
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -79,7 +80,23 @@ def another_scenario(document):
     load(document)["scenario"] = {"KeystoneBasic.get_entities": {}}
 
 
+def one_iteration_again(document):
+    load(document)["data"][3] = load(document)["data"][2]
+
+
+def no_actions(document):
+    whole = next(one for one in load(document)["data"] if not one["error"])
+    whole["atomic_actions"] = []
+
+
+def out_of_the_load(document):
+    load(document)["load_duration"] = 0.0
+
+
 WRONG = {
+    one_iteration_again: r"create-and-list-users: iteration \d+: is iteration \d+ once more",
+    no_actions: r"create-and-list-users: iteration \d+: has no error, but no action",
+    out_of_the_load: r"create-and-list-users: iteration \d+: is from .* out of the load, which is",
     stopped: "holds 3 iterations of create-and-list-users from site-2, but the cell asks for 10",
     task_missing: "holds 0 iterations of create-user-update-password from site-2, but .* for 10",
     no_task: "holds 0 iterations of create-and-list-users from site-2, but .* for 10",
@@ -100,7 +117,9 @@ def test_a_report_that_is_not_what_was_asked_is_refused(folders, tmp_path, load,
 
 @pytest.mark.parametrize("change", WRONG, ids=lambda change: change.__name__)
 def test_a_report_of_rally_on_nova_likewise(folders, tmp_path, change):
-    if change is twice:
+    if WRONG[change].startswith("create-and-list-users"):
+        message = WRONG[change].replace("create-and-list-users", "boot-and-list-server")
+    elif change is twice:
         message = "holds 200 iterations of boot-and-list-server from site-3, but .* for 100"
     else:
         message = "iterations of .* from site-3, but the cell asks for"
@@ -134,6 +153,35 @@ def test_a_cell_that_broke_may_have_less_but_no_other(folders, tmp_path):
             read_cell(with_report(change, change.__name__))
 
 
+def sent_for_ever(document):
+    document["measurements"][0]["pairs"][0]["sent"] = 10**9
+
+
+def cut_once(document):
+    time = document["measurements"][0]["time"]
+    document["changes"] = [{"time": time, "action": "cut", "sites": ["site-3"]}]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (sent_for_ever, "from site-1 to site-2 1000000000 pings were sent, and at most 200 are"),
+        (cut_once, "changes has 1, the first a cut of site-3, but no cell asks for any"),
+    ],
+)
+def test_a_wan_that_no_cell_asks_for_is_refused(folders, tmp_path, change, message):
+    with pytest.raises(ResultError, match=rf"wan\.json: .*{message}"):
+        read_cell(changed(folders["light"], tmp_path, "wan.json", change))
+
+
+def test_samples_of_a_node_are_of_its_site(folders, tmp_path):
+    table = pd.read_parquet(folders["light"] / "system.parquet")
+    sites = {"site-1": "site-2", "site-2": "site-3", "site-3": "site-1"}
+    written = table.assign(site=table["site"].map(sites)).to_parquet(index=False)
+    with pytest.raises(ResultError, match="has samples of the node 'site-1-control' at site-2"):
+        read_cell(write(folders["light"], tmp_path, "system.parquet", written))
+
+
 def unlisted(name):
     return lambda manifest: manifest["files"].pop(name)
 
@@ -146,6 +194,18 @@ def unlisted(name):
         ("burst", unlisted("units.parquet"), "lists no units.parquet"),
         ("light", lambda one: one["phases"].append(one["phases"][0]), "phases has lease 2 times"),
         ("light", lambda one: one["phases"].reverse(), "behind one that ended after"),
+        ("light", lambda one: one["phases"].clear(), "the cell is ok but its phases lack lease"),
+        ("burst", lambda one: one["phases"].pop(-4), "the cell is ok but its phases lack look"),
+        (
+            "broken",
+            lambda one: one["failure"].update(phase="lease"),
+            "failure.phase is lease, but a system can break in warm-up alone",
+        ),
+        (
+            "broken",
+            lambda one: one["failure"].update(message=""),
+            "failure.message = '': String should have at least 1 character",
+        ),
         (
             "light",
             lambda one: one["phases"][0].update(seconds=1e9),

@@ -77,6 +77,13 @@ def test_an_experiment_takes_the_first_sites(tmp_path: Path) -> None:
         ("192.0.2.0/26", "192.0.2.0/99", "sites[0].network"),
         ("control: {address: 192.0.2.75}", "", "this key is missing"),
         ("address: b.example.org", "address: -oProxyCommand=x", "sites[1].client.address"),
+        ("address: b.example.org", "address: b..example.org", "sites[1].client.address"),
+        ("address: b.example.org", "address: " + 254 * "b", "sites[1].client.address"),
+        ("address: 192.0.2.11", "address: 192.0.2.0", "192.0.2.0 is that of the whole network"),
+        ("address: 192.0.2.11", "address: 192.0.2.63", "192.0.2.63 is that of the whole network"),
+        ("network: 192.0.2.0/26", "network: 0.0.0.0/0", "holds others' machines; allowed: one of"),
+        ("port: 2222", 'keyfile: ""', "sites[1].client.keyfile"),
+        ("port: 2222", 'keyfile: "a\\nb"', "cannot be shown in a line"),
     ],
 )
 def test_a_mistake_is_one_sentence(tmp_path: Path, before: str, after: str, told: str) -> None:
