@@ -134,11 +134,14 @@ def _constant_effects(relation: Constant, terms: Sequence[Where]) -> list[Effect
     ]
 
 
+_FACTORS = {"sites": "number of sites", "one_way_delay_ms": "delay"}
+
+
 def _factor_terms(relation: Constant | Falling, levels: Levels) -> list[Where]:
     found = levels(relation.factor)
     if len(found) < 2:
         raise NoDataError(
-            f"only one level of {relation.factor}",
+            f"only one {_FACTORS.get(relation.factor, f'level of {relation.factor}')}",
             absent=relation.where,
             few=(relation.factor, 2),
         )

@@ -140,8 +140,11 @@ def not_run(
         why = why_not_run(str(backend)) if backend in BACKENDS and backend not in ran else None
         return f"this run has {reason}{f': {why}' if why else f', though tier {tier} asks for it'}"
     text = f"tier {tier} has {reason}"
-    tiers = "tier" if len(having) == 1 else "tiers"
-    return f"{text} ({tiers} {' and '.join(having)} would do)" if having else text
+    if not having:
+        return text
+    *first, last = having
+    tiers = f"tiers {', '.join(first)} and {last}" if first else f"tier {last}"
+    return f"{text} ({tiers} would do)"
 
 
 def _would_do(cells: Sequence[AnyCell], reason: NoDataError, preferred: Where) -> bool:

@@ -61,7 +61,12 @@ def tables_in(
         if caption.section == section
         for path in sorted(found, reverse=True)
         if found[path][0] == caption.prefix
+        # The text names tables of the results, also where they have no row.
+        and (section != "appendix" or _EMPTY not in path.read_text(encoding="utf-8"))
     ]
+
+
+_EMPTY = "\\midrule\n\\bottomrule"
 
 
 def _title(caption: Caption, name: str) -> str:

@@ -34,6 +34,7 @@ def residuals(points: pd.DataFrame) -> str | None:
     """How far the model's line is from what was measured, over the WAN and on a LAN."""
     if points.empty:
         return None
+    points = points.dropna(subset="share")  # of two delays no point is off the line
     far = points[(points["one_way_delay_ms"] > 0) & (points["rtt_ms"] >= 1)]
     near = points[points["one_way_delay_ms"] == 0]
     if far.empty:

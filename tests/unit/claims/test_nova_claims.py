@@ -164,7 +164,7 @@ def test_more_sites_are_faster_or_not():
     assert published == pytest.approx([263 / 271, 229 / 263])
     one = tables([(cell("redis-nova", 3, 10.0), {})])
     assert judged(one, "C8a")["C8a"].why == (
-        "tier laptop has only one level of sites (tier full would do)"
+        "tier laptop has only one number of sites (tier full would do)"
     )
 
 

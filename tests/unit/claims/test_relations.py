@@ -338,6 +338,13 @@ def test_a_term_that_says_nothing_is_called_what_the_other_says_it_is_not():
     assert verdict_of(relation, found).why.startswith("galera / mariadb is ")
 
 
+def test_three_tiers_that_would_do_are_listed():
+    found = tables(grid(["galera"], [0], lambda *_: 1.0), tier="smoke")
+    relation = {"kind": "share", "where": {"backend": "galera", "sites": 9}, "high": 0.5}
+    why = verdict_of(relation, found, tier="smoke").why
+    assert why.endswith("(tiers laptop, full and scale would do)")
+
+
 def test_a_missing_scenario_is_not_run():
     found = tables(grid(["mariadb", "galera"], [0], lambda *_: 1.0), tier="smoke")
     relation = {**RATIO, "where": {"scenario": "get-entities"}}

@@ -184,6 +184,11 @@ def test_residuals_are_told_apart_by_who_waits():
     assert text.endswith("within 50 %.")
 
 
+def test_two_delays_have_no_residuals_to_tell_of():
+    points = pd.DataFrame({"one_way_delay_ms": [25.0, 0.0], "rtt_ms": [50.0, 0.2]})
+    assert model_findings.residuals(points.assign(share=math.nan)) is None
+
+
 def test_what_the_cut_would_do():
     means = pd.DataFrame(
         {"n": [10, 10], "failures": [0, 5], "dropped": [1, 1], "remains": [0.9, 0.7]}

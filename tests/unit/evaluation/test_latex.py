@@ -118,3 +118,9 @@ def test_a_long_table_takes_a_page_and_is_called_what_its_longest_prefix_says(tm
     short, long = table_blocks(found).split("\\end{table*}")[:2]
     assert "totalheight=0.42\\textheight" in short
     assert "totalheight=0.84\\textheight" in long
+
+
+def test_a_table_without_rows_is_left_out(tmp_path):
+    (tmp_path / "noise.tex").write_text("\\toprule\nmeasure \\\\\n\\midrule\n\\bottomrule\n")
+    found = tables_in(tmp_path, "appendix", CAPTIONS["nova"].tables)
+    assert table_blocks(found) == "\\notrunblock{No table was made for this tier.}\n"
