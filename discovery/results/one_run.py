@@ -63,6 +63,8 @@ def _disagreements(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     if has_nova:
         yield from _servers(cells, tables["servers"])
     yield from nonsense(tables)
+    for name, table in tables.items():
+        yield from _doubles(name, table)
 
 
 def _count(table: pd.DataFrame, cell: str) -> int:
@@ -83,6 +85,17 @@ def _strangers(name: str, table: pd.DataFrame, cells: pd.DataFrame) -> Iterator[
                     f"{column} of {cell} is {row[column]!r} in the table {name}, and "
                     f"{known[cell][column]!r} in the table cells"
                 )
+
+
+def _doubles(name: str, table: pd.DataFrame) -> Iterator[str]:
+    """Rows that are there again: each has a moment or a name of its own."""
+    twice = table.loc[table.duplicated(), "cell"]
+    if len(twice):
+        cell = twice.iloc[0]
+        yield (
+            f"the table {name} has {_count(table, cell)} rows of {cell}, and "
+            f"{_count(twice.to_frame(), cell)} of them are others again"
+        )
 
 
 def _needed(
