@@ -141,11 +141,11 @@ def clients_of(cell: AnyCell) -> list[str]:
     return everywhere[:1] if cell.rally_on == "database-node" else everywhere[1:2]
 
 
-def asked_of_rally(cell: AnyCell) -> tuple[tuple[str, ...], int]:
-    """The scenarios that each client of ``cell`` runs, and how many iterations of each."""
+def asked_of_rally(cell: AnyCell) -> tuple[tuple[str, ...], int, int]:
+    """The scenarios that each client of ``cell`` runs, how many iterations of each, and at once."""
     if isinstance(cell, Cell):
-        return cell.scenarios, cell.times
-    return (tuple(NOVA_SCENARIOS), cell.servers) if cell.workload == "rally" else ((), 0)
+        return cell.scenarios, cell.times, cell.concurrency
+    return (tuple(NOVA_SCENARIOS), cell.servers, 1) if cell.workload == "rally" else ((), 0, 0)
 
 
 def check_reports(
@@ -169,7 +169,7 @@ def check_rally(
     path: Path, manifest: Manifest, window: Window, workloads: Iterable[Workload]
 ) -> tuple[Workload, ...]:
     """Hold the report ``path`` of one client against the cell; its workloads, in that order."""
-    asked, times = asked_of_rally(manifest.cell)
+    asked, times, at_once = asked_of_rally(manifest.cell)
     found: dict[str, list[Workload]] = {}
     for workload in workloads:
         found.setdefault(workload.scenario, []).append(workload)
@@ -189,8 +189,36 @@ def check_rally(
                 f"asks for 1; {_AGAIN}."
             )
         for task in tasks:
+            for what, told, wanted in (
+                ("times", task.times, times),
+                ("concurrency", task.concurrency, at_once),
+            ):
+                if told != wanted:
+                    raise ResultError(
+                        f"{path}: {scenario}: runner.constant.{what} is {told}, but the cell asks "
+                        f"for {wanted}; {_AGAIN}."
+                    )
             _check_times(path, task, window)
     return tuple(found[scenario][0] for scenario in asked if scenario in found)
+
+
+def check_once(folder: Path, rally: Mapping[str, Iterable[Workload]]) -> None:
+    """Refuse an iteration that is there twice, in one client's report or in those of two.
+
+    No two are alike: each began at a microsecond of its own, or took another time.
+    """
+    seen: dict[Iteration, str] = {}
+    for site, workloads in rally.items():
+        for workload in workloads:
+            for one in workload.iterations:
+                whose = f"{workload.scenario} from {site}"
+                if one in seen:
+                    raise ResultError(
+                        f"{folder / 'rally' / site}.json: holds an iteration of {whose} that is "
+                        f"one of {seen[one]}, too: both began at {one.start:.6f}, and all their "
+                        f"times are the same; {_AGAIN}."
+                    )
+                seen[one] = whose
 
 
 def _check_times(path: Path, workload: Workload, window: Window) -> None:
@@ -442,6 +470,16 @@ def _check_sites(path: Path, cell: AnyCell, sites: Iterable[str]) -> None:
         if site not in known:
             raise ResultError(
                 f"{path}: names {plain(site)}, but the cell has {cell.sites} sites; {_AGAIN}."
+            )
+
+
+def check_names(path: Path, frame: pd.DataFrame, known: Mapping[str, Iterable[str]]) -> None:
+    """Refuse a table that names what nobody would look for; ``known`` are names, by column."""
+    for column, names in known.items():
+        for name in sorted({*frame[column].dropna()} - {*names}):
+            raise ResultError(
+                f"{path}: its column {column} holds {plain(name)}; allowed: {', '.join(names)}; "
+                f"{_AGAIN}."
             )
 
 

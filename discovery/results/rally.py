@@ -45,8 +45,18 @@ class _Iteration(_Reported):
     atomic_actions: tuple[_Action, ...]
 
 
+class _Constant(_Reported):
+    times: Count
+    concurrency: Count
+
+
+class _Runner(_Reported):
+    constant: _Constant
+
+
 class _Workload(_Reported):
     scenario: Annotated[dict[str, Any], Field(min_length=1, max_length=1)]
+    runner: _Runner
     data: tuple[_Iteration, ...]
     total_iteration_count: Count
     failed_iteration_count: Count | None = None
@@ -110,6 +120,7 @@ class Iteration:
 class Workload:
     """All iterations of a scenario from one client, in the order in which they began.
 
+    ``times`` is how many Rally was told to run, and ``concurrency`` how many of them at once.
     ``start`` (s, epoch) and ``load_s`` (s) frame the load alone: Rally's contexts lie outside.
     ``start`` is ``None`` when not one iteration began.
     """
@@ -117,6 +128,8 @@ class Workload:
     scenario: str
     start: float | None
     load_s: float
+    times: int
+    concurrency: int
     iterations: tuple[Iteration, ...]
 
 
@@ -164,6 +177,8 @@ def _workload(path: Path, item: _Workload) -> Workload:
         scenario=_BY_PLUGIN[plugin],
         start=item.start_time,
         load_s=item.load_duration,
+        times=item.runner.constant.times,
+        concurrency=item.runner.constant.concurrency,
         iterations=tuple(sorted(map(_iteration, item.data), key=lambda one: one.start)),
     )
 

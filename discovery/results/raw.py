@@ -19,6 +19,7 @@ from discovery.results.files import check_listed, plain, read_frame, read_json
 from discovery.results.manifest import RAW_SCHEMA_VERSION, Manifest, Replays, Wan
 from discovery.results.nova_raw import Burst, NovaRaw
 from discovery.results.rally import Workload, read_report
+from discovery.results.schema import NODE_ROLES
 from discovery.results.window import Window, check_density
 from discovery.whole import sha256
 
@@ -37,6 +38,12 @@ SYSTEM_COLUMNS = (
 UNIT_COLUMNS = ("node", "site", "role", "time", "unit", "cpu_s", "memory_bytes")
 COUNTER_COLUMNS = ("node", "site", "time", "counter", "value")
 UNITS = "units.parquet"
+_KNOWN: dict[str, dict[str, tuple[str, ...]]] = {
+    "system.parquet": {"role": NODE_ROLES},
+    "counters.parquet": {"counter": COUNTERS},
+    UNITS: {"role": NODE_ROLES},
+    nova_raw.TRAFFIC: {"role": NODE_ROLES, "peer_role": NODE_ROLES},
+}
 
 _ALWAYS = ("wan.json", "system.parquet", "counters.parquet")
 _ON_NOVA = (nova_raw.CALLS, nova_raw.PROCESSES, nova_raw.TRAFFIC, UNITS)
@@ -138,10 +145,12 @@ class _Reading:
             return {}
         reports = self._reports("rally")
         complete.check_reports(self._folder, self._manifest, reports, "Rally report", "rally")
-        return {
+        found = {
             site: complete.check_rally(path, self._manifest, self._window, read_report(path))
             for site, path in reports.items()
         }
+        complete.check_once(self._folder, found)
+        return found
 
     def _nova(self) -> NovaRaw:
         folder, manifest, window = self._folder, self._manifest, self._window
@@ -188,6 +197,7 @@ class _Reading:
             return pd.DataFrame(columns=list(columns))
         path = self._folder / name
         frame = read_frame(path, columns, absent=absent)
+        complete.check_names(path, frame, _KNOWN.get(name, {}))
         complete.check_sampled_sites(path, self._manifest, frame, all_of=all_of)
         if {"time", "start"} & set(columns):
             self._window.check_samples(path, frame, keys)

@@ -20,6 +20,8 @@ SCHEMA_VERSION = 2
 
 _NAME = pa.Check.str_matches(r"^\S.*$")
 _SITE = pa.Check.str_matches(r"^site-[1-9][0-9]*$")
+NODE_ROLES = ("master", "control", "compute", "database", "client")
+_NODE_ROLE = pa.Check.isin(NODE_ROLES)
 _POSITIVE = pa.Check.gt(0)
 _NON_NEGATIVE = pa.Check.ge(0)
 _FINITE = pa.Check(np.isfinite, error="a finite number")
@@ -135,7 +137,7 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
         {
             "node": _text(_NAME),
             "site": _text(_SITE),
-            "role": _text(_NAME),
+            "role": _text(_NODE_ROLE),
             "time": _number(_POSITIVE),
             "cpu_cores": _number(_NON_NEGATIVE, nullable=True),
             "memory_mb": _number(_NON_NEGATIVE),
@@ -175,7 +177,6 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
 
 TABLES: tuple[str, ...] = tuple(SCHEMAS)
 
-_NODE_ROLE = pa.Check.isin(["master", "control", "compute", "database", "client"])
 _FAILURE = pa.Check.str_matches(
     r"^(http-[1-5][0-9][0-9]|no-connection|no-answer|error|vanished|unfinished)$"
 )

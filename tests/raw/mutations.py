@@ -27,7 +27,7 @@ NULLABLE = (
     "started_at", "finished_at", "failed_iteration_count",
 )  # fmt: skip
 UNREAD = (
-    "config", "polls", "children", "output", "statistics", "sla", "sla_results", "hooks", "runner",
+    "config", "polls", "children", "output", "statistics", "sla", "sla_results", "hooks",
     "contexts", "contexts_results", "args",
 )  # fmt: skip
 # Lists and objects of which less, or more, may have been measured.

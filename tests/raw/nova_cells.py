@@ -107,6 +107,7 @@ def _write_rally(folder: Path, cell: NovaCell) -> None:
         ]  # fmt: skip
         workload = {
             "scenario": {scenario.rally: {}},
+            "runner": {"constant": {"times": cell.servers, "concurrency": 1}},
             "data": data,
             "total_iteration_count": len(data),
             "start_time": start,

@@ -76,6 +76,14 @@ def every_iteration_twice(document):
     load(document).update(data=data, total_iteration_count=len(data), failed_iteration_count=failed)
 
 
+def fewer_at_once(document):
+    load(document)["runner"]["constant"]["concurrency"] = 1
+
+
+def more_times(document):
+    load(document)["runner"]["constant"]["times"] = 50
+
+
 def another_scenario(document):
     load(document)["scenario"] = {"KeystoneBasic.get_entities": {}}
 
@@ -112,6 +120,49 @@ WRONG = {
 def test_a_report_that_is_not_what_was_asked_is_refused(folders, tmp_path, load, change):
     raw = changed(folders[load], tmp_path, "rally/site-2.json", change)
     with pytest.raises(ResultError, match=rf"rally/site-2\.json: {WRONG[change]}"):
+        read_cell(raw)
+
+
+# Of each the count of iterations is as asked.
+WRONG_RUN = {
+    fewer_at_once: r"create-and-list-users: runner\.constant\.concurrency is 1, but .* for 5",
+    more_times: r"create-and-list-users: runner\.constant\.times is 50, but the cell asks for 10",
+}
+
+
+@pytest.mark.parametrize("change", WRONG_RUN, ids=lambda change: change.__name__)
+def test_a_report_of_another_run_is_refused(folders, tmp_path, change):
+    raw = changed(folders["light"], tmp_path, "rally/site-2.json", change)
+    with pytest.raises(ResultError, match=rf"rally/site-2\.json: {WRONG_RUN[change]}"):
+        read_cell(raw)
+
+
+def test_the_report_of_another_client_is_refused(folders, tmp_path):
+    first = (folders["high"] / "rally/site-1.json").read_bytes()
+    raw = write(folders["high"], tmp_path, "rally/site-2.json", first)
+    with pytest.raises(
+        ResultError, match=r"site-2.* is one of create-and-list-users from site-1, too"
+    ):
+        read_cell(raw)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "known"),
+    [
+        ("counters.parquet", "counter", "queries, commits"),
+        ("system.parquet", "role", "master, control"),
+        ("traffic.parquet", "peer_role", "master, control"),
+        ("units.parquet", "role", "master, control"),
+    ],
+)
+def test_a_name_that_nobody_looks_for_is_refused(folders, tmp_path, name, column, known):
+    source = folders["burst" if name in ("traffic.parquet", "units.parquet") else "light"]
+    frame = pd.read_parquet(source / name)
+    frame[column] = frame[column] + "-x"
+    (tmp_path / "changed").mkdir()
+    frame.to_parquet(tmp_path / "changed" / name)
+    raw = write(source, tmp_path, name, (tmp_path / "changed" / name).read_bytes())
+    with pytest.raises(ResultError, match=rf"{name}: its column {column} holds .*-x; .*{known}"):
         read_cell(raw)
 
 
