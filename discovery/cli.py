@@ -419,7 +419,7 @@ def testbed_cut(sites: Annotated[list[str], typer.Argument(help="Such as site-3.
     """Cut sites off from all others; `heal` undoes it."""
     from discovery.testbed import commands
 
-    commands.cut(sites)
+    _say(commands.cut(sites))
 
 
 @testbed_app.command("heal")
@@ -427,7 +427,7 @@ def testbed_heal() -> None:
     """Undo every cut."""
     from discovery.testbed import commands
 
-    commands.heal()
+    _say(commands.heal())
 
 
 @testbed_app.command("down")

@@ -95,14 +95,19 @@ def run(command: str, on: str = "all") -> Iterator[str]:
         raise TestbedError(f"`{shortened(command)}` failed on {', '.join(failed)}.")
 
 
-def cut(sites: Sequence[str]) -> None:
-    """Part ``sites`` from all the others, in the newest lease."""
-    _wan().cut(sites)
+def cut(sites: Sequence[str]) -> str:
+    """Part ``sites`` from all the others, in the newest lease, and say so."""
+    wan = _wan()
+    wan.cut(sites)
+    left = [site for site in wan.sites if site not in sites]
+    return f"cut {', '.join(sites)} off from {', '.join(left)}; `discovery testbed heal` undoes it"
 
 
-def heal() -> None:
-    """Undo every cut of the newest lease."""
-    _wan().heal()
+def heal() -> str:
+    """Undo every cut of the newest lease, and say so."""
+    wan = _wan()
+    wan.heal()
+    return f"no cut is left between {', '.join(wan.sites)}"
 
 
 def down(*, every: bool = False, stale: bool = False) -> list[str]:

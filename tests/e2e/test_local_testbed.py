@@ -103,11 +103,11 @@ def test_kept_nodes_from_the_command_line(local_file):
 
     reach = "ping -c1 -W1 site-2-control >/dev/null && echo reached || echo parted"
     assert "reached" in discovery("run", reach, "--on", "site-1-control").stdout
-    discovery("cut", "site-2")
+    assert "cut site-2 off from site-1;" in discovery("cut", "site-2").stdout
     assert "parted" in discovery("run", reach, "--on", "site-1-control").stdout
     # Control traffic by-passes the WAN: the parted site still answers us.
     assert "site-2-client: site-2-client" in discovery("run", "hostname", "--on", "site-2").stdout
-    discovery("heal")
+    assert "no cut is left between site-1, site-2" in discovery("heal").stdout
     assert "reached" in discovery("run", reach, "--on", "site-1-control").stdout
 
     failing = discovery("run", "exit 3", "--on", "client", check=False)
