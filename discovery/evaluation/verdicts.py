@@ -29,3 +29,8 @@ def render(path: Path) -> None:
     console = Terminal()
     console.print(table)
     console.print(", ".join(f"{found.count(verdict)} {verdict}" for verdict in VERDICTS))
+    if found.count("not run") == len(found.claims):
+        console.print(
+            "No claim can be judged on the cells of this tier, and that is no fault: each names "
+            "the tiers that would do."
+        )

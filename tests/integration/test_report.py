@@ -329,6 +329,17 @@ def test_the_page_has_the_tags_of_a_friendly_one(outcome, attacked):
     assert "default-src 'none'" in page
 
 
+def test_the_page_of_a_tier_without_a_verdict_says_that_it_is_no_fault(outcome):
+    claims = [
+        claim.model_copy(update={"verdict": "not run", "parts": ()})
+        for claim in outcome.verdicts.claims
+    ]
+    verdicts = outcome.verdicts.model_copy(update={"claims": tuple(claims)})
+    said = "No claim can be judged on the cells of this tier"
+    assert said in render(KEYSTONE_2018, dataclasses.replace(outcome, verdicts=verdicts))
+    assert said not in render(KEYSTONE_2018, outcome)
+
+
 @given(st.text(max_size=40))
 def test_no_text_leaves_its_place_in_a_page(text):
     template = '<p><a href="#x" title="{{ text }}">{{ text }}</a><i data-x="{{ text }}"></i></p>'
