@@ -21,13 +21,13 @@ from pydantic_core import ErrorDetails
 
 from discovery.errors import ResultError, shortened
 from discovery.reading import MOST_RESULT, parse_json, read_text, require_regular
+from discovery.results.parquet import MOST_OF_A_CELL, check_description, read_bounded
 
-MOST_ROWS = 50_000_000
-"""Rows of a table; the counters of 99 servers have as many after nine hours."""
 LARGEST = 2**63
 """No number of ours is larger: bytes since a machine was started are far from it."""
 
 _AGAIN = "run the cell again"
+_LONGEST_NAME = 1_000
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -167,25 +167,24 @@ def read_frame(path: Path, columns: Iterable[str], *, absent: bool = False) -> p
     """
     wanted = [*columns]
     try:
+        check_description(path, _AGAIN)
         with pq.ParquetFile(path) as file:
-            if file.metadata.num_rows > MOST_ROWS:
-                raise ResultError(
-                    f"{path}: has {file.metadata.num_rows:,} rows, and at most {MOST_ROWS:,} are "
-                    f"read; {_AGAIN}."
-                )
-            missing = [column for column in wanted if column not in file.schema_arrow.names]
-            if missing:
-                raise ResultError(
-                    f"{path}: lacks the column {missing[0]}; it has "
-                    f"{', '.join(map(plain, file.schema_arrow.names))}."
-                )
-            for column in wanted:
-                if file.schema_arrow.names.count(column) > 1:
-                    raise ResultError(f"{path}: has the column {column} twice; {_AGAIN}.")
-            table = file.read(columns=wanted)
+            names = file.schema_arrow.names
+        missing = [column for column in wanted if column not in names]
+        if missing:
+            raise ResultError(
+                f"{path}: lacks the column {missing[0]}; it has "
+                f"{shortened(', '.join(map(plain, names)))}."
+            )
+        for column in wanted:
+            if names.count(column) > 1:
+                raise ResultError(f"{path}: has the column {column} twice; {_AGAIN}.")
+        table = read_bounded(
+            path, wanted, most=MOST_OF_A_CELL, longest=_LONGEST_NAME, instead=_AGAIN
+        )
         for column in wanted:
             _check_column(path, table, column, may_be_absent=absent and column in _ABSENT)
-        frame: pd.DataFrame = table.select(wanted).to_pandas()
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     except (OSError, pa.ArrowException, ValueError, OverflowError, KeyError):
         raise ResultError(f"{path}: is cut off or not Parquet; {_AGAIN}.") from None
     return frame

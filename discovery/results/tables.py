@@ -22,8 +22,15 @@ import pandera.pandas as pa
 import pyarrow
 import pyarrow.parquet as pq
 
-from discovery.errors import ResultError
+from discovery.errors import ResultError, shortened
 from discovery.experiment.grids import STUDY
+from discovery.results.parquet import (
+    LONGEST,
+    MOST_OF_A_RUN,
+    check_description,
+    check_size,
+    read_bounded,
+)
 from discovery.results.schema import NOVA_SCHEMAS, SCHEMA_VERSION, SCHEMAS, TABLES
 from discovery.storage import storing
 from discovery.whole import whole_folder
@@ -35,6 +42,8 @@ _VERSION_KEY = b"schema_version"
 _STAMP_KEY = b"set"
 _NAMES_KEY = b"set_tables"
 _WHAT = "the tidy tables"
+_ANEW = "make the tidy tables again"
+_FEWER = "tidy fewer cells at once"
 _KNOWN = {**SCHEMAS, **NOVA_SCHEMAS}
 
 
@@ -45,19 +54,23 @@ def path_of(folder: Path, name: str) -> Path:
 
 def checked(name: str, table: pd.DataFrame, source: Path | str) -> pd.DataFrame:
     """``table`` if it follows the schema of ``name``; else a :class:`ResultError` on ``source``."""
-    wanted, found = list(_KNOWN[name].columns), list(table.columns)
+    _check_columns(name, list(table.columns), source)
+    try:
+        return _KNOWN[name].validate(table)
+    except pandera.errors.SchemaError as error:
+        raise ResultError(f"{source}: {_explain(error)}.") from None
+
+
+def _check_columns(name: str, found: list[str], source: Path | str) -> None:
+    wanted = list(_KNOWN[name].columns)
     for column in wanted:
         if column not in found:
             raise ResultError(f"{source}: lacks the column {column}.")
     for column in found:
         if column not in wanted:
-            raise ResultError(f"{source}: has the unknown column {column}.")
+            raise ResultError(f"{source}: has the unknown column {shortened(ascii(column)[1:-1])}.")
     if found != wanted:
         raise ResultError(f"{source}: its columns are not in the order {', '.join(wanted)}.")
-    try:
-        return _KNOWN[name].validate(table)
-    except pandera.errors.SchemaError as error:
-        raise ResultError(f"{source}: {_explain(error)}.") from None
 
 
 def _explain(error: pandera.errors.SchemaError) -> str:
@@ -94,6 +107,10 @@ def write_tables(
         )
         for name, table in tables.items()
     }
+    for name, arrow in written.items():
+        check_size(
+            path_of(folder, name), arrow, most=MOST_OF_A_RUN, longest=LONGEST, instead=_FEWER
+        )
     metadata = {
         _VERSION_KEY: str(SCHEMA_VERSION).encode(),
         _STAMP_KEY: _stamp(written).encode(),
@@ -248,6 +265,7 @@ def short_stamp(stamp: str | None) -> str:
 def _described(path: Path) -> _Table:
     """What the metadata of a table says; its rows are not read."""
     with _parquet(path):
+        check_description(path, _ANEW)
         metadata = pq.read_schema(path).metadata or {}
     stamp = metadata.get(_STAMP_KEY)
     names = metadata.get(_NAMES_KEY, b"").decode(errors="replace")
@@ -261,7 +279,9 @@ def _described(path: Path) -> _Table:
 
 def _read(table: _Table, name: str) -> pd.DataFrame:
     with _parquet(table.path):
-        frame = pq.read_table(table.path).to_pandas()
+        _check_columns(name, pq.read_schema(table.path).names, table.path)
+        read = read_bounded(table.path, None, most=MOST_OF_A_RUN, longest=LONGEST, instead=_ANEW)
+        frame = read.to_pandas(ignore_metadata=True)
     return checked(name, frame, table.path)
 
 
@@ -270,9 +290,7 @@ def _parquet(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pyarrow.ArrowException, ValueError):
-        raise ResultError(
-            f"{path}: is cut off or not Parquet; make the tidy tables again."
-        ) from None
+        raise ResultError(f"{path}: is cut off or not Parquet; {_ANEW}.") from None
 
 
 def study_only(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
