@@ -107,11 +107,12 @@ class Wan(ABC):
         with self._changing:
             self._pulse()
         if self._echoes:
-            round_trip_s = self._asked_rtt_ms(self._echoes.next) / 1e3
-            self._echoes.look(round_trip_s, self._conditions, self._parted)
+            self._echoes.look(
+                lambda pair: self._asked_rtt_ms(pair) / 1e3, self._conditions, self._parted
+            )
 
     def echo_between(self, stations: Sequence[Station]) -> None:
-        """Have every pulse send a ping between two of ``stations``, one per site."""
+        """Have every pulse send pings between ``stations``, one per site."""
         self._echoes = Echoes(stations)
 
     def _asked_rtt_ms(self, pair: Pair) -> float:

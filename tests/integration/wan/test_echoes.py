@@ -1,6 +1,7 @@
 """A ping around the ring of sites, through a forwarder, sees what forwarder and rules do not."""
 
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from discovery.errors import WanError
 from discovery.experiment.models import WanSettings
 from discovery.testbed.wan import echoes
-from discovery.testbed.wan.echoes import FEWEST, Station, echo
+from discovery.testbed.wan.echoes import Pinger, Station
 
 pytestmark = pytest.mark.root
 
@@ -24,6 +25,13 @@ def stations(sites):
 
 def namespace() -> str:
     return Path("/proc/thread-self/ns/net").readlink().name
+
+
+def echo(station, address, seconds):
+    with Pinger() as pinger:
+        sent = {("here", "there"): [pinger.send(station, address)]}
+        pinger.listen(seconds, sent)
+        return not pinger.silent(sent)
 
 
 def test_a_ping_takes_the_asked_round_trip(wan, stations):
@@ -42,15 +50,16 @@ def test_a_network_that_is_gone_is_told(stations):
 
 @pytest.mark.parametrize("what", ["link set wan0 down", "link set lan down"])
 def test_a_router_that_forwards_nothing_is_noticed(wan, sites, stations, monkeypatch, what):
-    monkeypatch.setattr(echoes, "PATIENCE_S", 0.3)
+    for name in ("PATIENCE_S", "SOON_S", "LATE_S"):
+        monkeypatch.setattr(echoes, name, 0.3)
     wan.echo_between(stations)
-    for _ in range(6):
+    for _ in range(3):
         wan.pulse()
     router = sites.networks[1].namespace_path.name
     subprocess.run(["ip", "-n", router, *what.split()], check=True)
     try:
         with pytest.raises(WanError, match="does not reach site-"):
-            for _ in range(FEWEST + 3):
+            for _ in range(3):
                 wan.pulse()
     finally:
         up = what.replace("down", "up")
@@ -64,7 +73,7 @@ def test_a_cut_of_ones_own_is_no_death(wan, stations, monkeypatch):
     monkeypatch.setattr(echoes, "PATIENCE_S", 0.05)
     wan.echo_between(stations)
     wan.cut(["site-2"])
-    for _ in range(3 * FEWEST):
+    for _ in range(5):
         wan.pulse()
 
 
@@ -75,3 +84,21 @@ def test_pulses_leave_no_descriptor(wan, stations):
     for _ in range(10):
         wan.pulse()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_route_that_is_lost_for_two_seconds_is_noticed(wan, sites, stations):
+    wan.echo_between(stations)
+    router = sites.networks[0].namespace_path.name
+    network = sites.networks[2].network_cidr
+    wan.pulse()
+    subprocess.run(["ip", "-n", router, "route", "delete", network], check=True)
+    back = ["ip", "-n", router, "route", "add", network, "dev", "wan0"]
+    timer = threading.Timer(2.0, subprocess.run, [back], {"check": True})
+    timer.start()
+    try:
+        with pytest.raises(WanError, match="2 pings in a row were lost"):
+            for _ in range(10):
+                wan.pulse()
+    finally:
+        timer.join()
+    wan.pulse()
