@@ -26,6 +26,13 @@ _WRITES = frozenset({"COPY", "DELETE", "INSERT", "MERGE", "REPLACE", "UPDATE", "
 _CHANGES = re.compile(
     r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|UPSERT|INTO|ANALYZE)\b", re.IGNORECASE
 )
+# A SELECT of rows to lock says UPDATE, too; one INTO a table makes it, or writes a file.
+_MAY_CHANGE = {
+    "WITH": _CHANGES,
+    "EXPLAIN": _CHANGES,
+    "SELECT": re.compile(r"\bINTO\b", re.IGNORECASE),
+    "VALUES": re.compile(r"\bINTO\b", re.IGNORECASE),
+}
 # MySQL commits what there is when autocommit is switched on; CockroachDB when this savepoint ends.
 _COMMITS = re.compile(r"\bautocommit\b|\bcockroach_restart\b", re.IGNORECASE)
 
@@ -40,7 +47,8 @@ def effect(statement: str) -> Effect:
         return Effect.COMMITS
     found = _START.match(statement)
     word = found["word"].upper() if found else ""
-    if word in _WRITES or (word in {"WITH", "EXPLAIN"} and _CHANGES.search(statement)):
+    changes = _MAY_CHANGE.get(word)
+    if word in _WRITES or (changes and changes.search(statement)):
         return Effect.WRITES
     commits = (
         word not in _READS
