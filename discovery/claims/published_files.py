@@ -289,6 +289,7 @@ def _check_complete(
 
 def _wanted(path: Path, table: Table, declared: Declared) -> dict[tuple[Value, ...], None]:
     beside = path.with_name(DECLARATION)
+    rows = 0
     for number_of, levels in enumerate(declared.combinations):
         place = f"tables.{path.name}.combinations[{number_of}]"
         if set(levels) != set(table.key):
@@ -298,9 +299,13 @@ def _wanted(path: Path, table: Table, declared: Declared) -> dict[tuple[Value, .
                 key=place,
                 allowed="those of " + ", ".join(table.key),
             )
-        if math.prod(map(len, levels.values())) > MOST_ROWS:
+        rows += math.prod(map(len, levels.values()))
+        if rows > MOST_ROWS:
             raise ConfigError(
-                "has too many levels", file=beside, key=place, allowed=f"{MOST_ROWS:,} rows at most"
+                f"has {rows:,} rows with those before it",
+                file=beside,
+                key=place,
+                allowed=f"{MOST_ROWS:,} rows of a file at most",
             )
     return dict.fromkeys(declared.keys(table.key))
 

@@ -273,6 +273,13 @@ def test_a_table_that_is_not_declared_is_refused(study):
         check_published(nova)
 
 
+MANY = (
+    "      - {figure: [1], scenario: [a], backend: [b], sites: ["
+    + ", ".join(map(str, range(200)))
+    + "], one_way_delay_ms: ["
+    + ", ".join(map(str, range(200)))
+    + "], load: [light]}\n"
+)
 DECLARED = {
     "a column less": (
         lambda text: text.replace("        load: [light]\n", ""),
@@ -280,7 +287,11 @@ DECLARED = {
     ),
     "too many": (
         lambda text: text.replace("[3, 9, 45]", f"{list(range(8_000))}"),
-        r"combinations\[0\]: has too many levels; allowed: 100,000 rows at most",
+        r"combinations\[0\]: has 168,000 rows .*; allowed: 100,000 rows of a file at most",
+    ),
+    "too many together": (
+        lambda text: text.replace("combinations:\n", "combinations:\n" + 9 * MANY, 1),
+        r"combinations\[2\]: has 120,000 rows with those before it; allowed: 100,000 rows",
     ),
     "neither": (
         lambda text: text + "  more.csv: {}\n",
