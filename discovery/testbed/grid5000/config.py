@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -15,6 +16,7 @@ from discovery.testbed.config import Testbed
 _WALLTIME = re.compile(r"([0-9]|[01][0-9]|2[0-3]):([0-5][0-9])(:[0-5][0-9])?")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]+[0-9]{2}:[0-9]{2}(:[0-9]{2})?(?P<zone>.*)")
 _HOUR_S = 3600
+PARIS = ZoneInfo("Europe/Paris")
 # Grid'5000 takes no reservation a century off; whether one is past, its API says.
 _EARLIEST, _LATEST = 2020, 2099
 
@@ -48,6 +50,22 @@ def _moment(value: object) -> object:
     if found["zone"]:
         raise ValueError("has a time zone; allowed: Paris time without one")
     return value
+
+
+def _once(moment: datetime) -> None:
+    """Refuse a time of day that Paris has not, or has twice, for its clocks are put forth or back.
+
+    Nobody could tell which moment was meant: that of EnOSlib need not be that of OAR.
+    """
+    aware = [moment.replace(tzinfo=PARIS, fold=fold) for fold in (0, 1)]
+    if aware[0].utcoffset() == aware[1].utcoffset():
+        return
+    there = aware[0].astimezone(UTC).astimezone(PARIS).replace(tzinfo=None) == moment
+    raise ValueError(
+        f"reservation is {moment:%Y-%m-%d %H:%M:%S}, which Paris has "
+        + ("twice, as its clocks are put back" if there else "not, as its clocks are put forward")
+        + "; allowed: a time an hour or more before or after"
+    )
 
 
 class ClusterShare(Model):
@@ -88,6 +106,8 @@ class Grid5000Testbed(Testbed):
                 f"reservation is in the year {self.reservation.year}; allowed: a date from "
                 f"{_EARLIEST} to {_LATEST}"
             )
+        if self.reservation is not None:
+            _once(self.reservation)
         return self
 
     @property

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import enoslib as en
 from enoslib.config import config_context
@@ -25,10 +24,9 @@ from enoslib.utils import generate_ssh_option_gateway
 from discovery.errors import ConfigError, TestbedError
 from discovery.reading import MOST_CONFIGURATION, read_text
 from discovery.testbed.grid5000 import oar
-from discovery.testbed.grid5000.config import Grid5000Testbed
+from discovery.testbed.grid5000.config import PARIS, Grid5000Testbed
 from discovery.testbed.leases import ROLES, Node, alias
 
-PARIS = ZoneInfo("Europe/Paris")
 SOON_S = 120
 """OAR refuses a start in the past, and EnOSlib puts off, site by site, one within a minute."""
 

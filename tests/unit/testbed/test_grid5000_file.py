@@ -80,6 +80,21 @@ def test_a_walltime_is_hours_with_or_without_quotes(
         ("cluster: paravance", "{cluster: paravance, count: 0}", "sites[0].count"),
         ("cluster: paravance", "clutser: paravance", "did you mean cluster?"),
         ("walltime", "reservation: 2026-12-01T19:00:00+01:00\nwalltime", "Paris time"),
+        (
+            "walltime",
+            'reservation: "2027-03-28 02:30"\nwalltime',
+            "02:30:00, which Paris has not, as",
+        ),
+        (
+            "walltime",
+            'reservation: "2027-03-28 02:00"\nwalltime',
+            "02:00:00, which Paris has not, as",
+        ),
+        (
+            "walltime",
+            'reservation: "2027-10-31 02:30"\nwalltime',
+            "which Paris has twice, as its cl",
+        ),
         ("walltime", "reservation: tomorrow\nwalltime", "reservation"),
         ("walltime", "queue: fast\nwalltime", "besteffort"),
         ("walltime", "job_name: 'a b'\nwalltime", "job_name"),
@@ -115,3 +130,11 @@ def test_a_start_is_a_date_and_a_time(tmp_path: Path) -> None:
     for written in ("2026-12-01 19:00:00", "'2026-12-01T19:00'"):
         text = MINIMAL.replace("walltime", f"reservation: {written}\nwalltime")
         assert load(tmp_path, text).reservation == datetime(2026, 12, 1, 19)
+
+
+@pytest.mark.parametrize(
+    "written", ["2027-03-28 01:59", "2027-03-28 03:00", "2027-10-31 01:59", "2027-10-31 03:00"]
+)
+def test_the_times_beside_a_change_of_the_clocks_are_taken(tmp_path: Path, written: str) -> None:
+    text = MINIMAL.replace("walltime", f'reservation: "{written}"\nwalltime')
+    assert load(tmp_path, text).reservation == datetime.fromisoformat(written)
