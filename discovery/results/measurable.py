@@ -13,12 +13,15 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from discovery.results.window import SLACK_S
+from discovery.results.window import OF_THIS_MACHINE, SLACK_HERE_S, SLACK_S
 
 _ROUNDED_MS = 0.001
 _ACTION_SLACK_S = 0.1
 _SITES = ("site", "client_site", "source", "destination", "source_site", "destination_site")
 _TIMES = {"iterations": "start", "actions": "start", "system": "time", "units": "time"}
+_SAMPLES = ("system", "units")
+# Of the asked round trip, where jitter is as large as the delay and the record does not tell of it.
+_SOONEST = 0.25
 _ITERATION = ["cell", "client_site", "scenario", "iteration"]
 _PHASES = ("lease", "deploy", "health", "shape", "collect", "release")
 
@@ -34,6 +37,7 @@ def nonsense(tables: Tables) -> Iterator[str]:
     if not unreadable:
         yield from _times(tables)
     yield from _pairs(tables["cells"], tables["wan"])
+    yield from _asked(tables["cells"], tables["wan"])
     yield from _actions(tables["iterations"], tables["actions"])
 
 
@@ -88,20 +92,41 @@ def _times(tables: Tables) -> Iterator[str]:
     phases = tables["phases"]
     took = (phases["start"] + phases["seconds"]).groupby(phases["cell"]).max().to_dict()
     window = {
-        cell: (begin - SLACK_S, begin + took[cell] + SLACK_S)
-        for cell, started in tables["cells"][["cell", "started"]].itertuples(index=False)
+        cell: (begin, begin + took[cell], provider == OF_THIS_MACHINE)
+        for cell, started, provider in tables["cells"][["cell", "started", "provider"]].itertuples(
+            index=False
+        )
         if cell in took
         for begin in [datetime.fromisoformat(started).timestamp()]
     }
     for name, column in _TIMES.items():
         for cell, times in tables[name].groupby("cell")[column] if name in tables else ():
-            begin, end = window.get(cell, (-np.inf, np.inf))
-            wrong = times[(times < begin) | (times > end)]
+            begin, end, here = window.get(cell, (-np.inf, np.inf, False))
+            slack = SLACK_HERE_S if here and name in _SAMPLES else SLACK_S
+            wrong = times[(times < begin - slack) | (times > end + slack)]
             if len(wrong):
                 yield (
                     f"the table {name} has a {column} of {wrong.iloc[0]:.0f} s since 1970 in "
-                    f"{cell}, which was measured from {begin + SLACK_S:.0f} to {end - SLACK_S:.0f}"
+                    f"{cell}, which was measured from {begin:.0f} to {end:.0f}"
                 )
+
+
+def _asked(cells: pd.DataFrame, wan: pd.DataFrame) -> Iterator[str]:
+    """Round trips that were asked for and are not the cell's delays, or that came too soon."""
+    delay = cells.drop_duplicates("cell").set_index("cell")["one_way_delay_ms"].to_dict()
+    for (cell, when), asked in wan.groupby(["cell", "when"])["asked_rtt_ms"]:
+        wanted = 0.0 if when == "unshaped" else 2 * delay.get(cell, np.nan)
+        if abs(asked.mean() - wanted) > _ROUNDED_MS:
+            yield (
+                f"in the table wan, asked_rtt_ms of {cell} {when} is {asked.mean():g} ms in the "
+                f"mean, and by its delay it is {wanted:g} ms"
+            )
+    soon = wan["measured_rtt_ms"] < _SOONEST * wan["asked_rtt_ms"]
+    for row in wan[soon & (wan["when"] != "unshaped")].head(1).itertuples():
+        yield (
+            f"in the table wan, {row.when} of {row.cell} from {row.source} to {row.destination} "
+            f"took {row.measured_rtt_ms:g} ms, and {row.asked_rtt_ms:g} ms were asked for"
+        )
 
 
 def _pairs(cells: pd.DataFrame, wan: pd.DataFrame) -> Iterator[str]:

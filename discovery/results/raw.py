@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from discovery.errors import ResultError
 from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.studies import AnyCell
-from discovery.results import complete, nova_raw
+from discovery.results import complete, nova_raw, used
 from discovery.results.dead_wan import refuse_dead_wan
 from discovery.results.files import check_listed, plain, read_frame, read_json
 from discovery.results.manifest import RAW_SCHEMA_VERSION, Manifest, Replays, Wan
@@ -38,6 +38,7 @@ SYSTEM_COLUMNS = (
 UNIT_COLUMNS = ("node", "site", "role", "time", "unit", "cpu_s", "memory_bytes")
 COUNTER_COLUMNS = ("node", "site", "time", "counter", "value")
 UNITS = "units.parquet"
+_COUNT_UP = ("cpu_s", "rx_bytes", "tx_bytes", "rx_packets", "tx_packets", "value")
 _KNOWN: dict[str, dict[str, tuple[str, ...]]] = {
     "system.parquet": {"role": NODE_ROLES},
     "counters.parquet": {"counter": COUNTERS},
@@ -201,8 +202,12 @@ class _Reading:
         complete.check_sampled_sites(path, self._manifest, frame, all_of=all_of)
         if {"time", "start"} & set(columns):
             self._window.check_samples(path, frame, keys)
+        used.check_nodes(path, self._manifest, frame, all_of=all_of)
         if "cpu_s" in columns:  # read at every second
             check_density(path, frame, keys)
+            used.check_use(path, self._manifest, frame, keys)
+        if keys:
+            used.check_growth(path, frame, keys, [one for one in _COUNT_UP if one in columns])
         return frame
 
 

@@ -14,6 +14,11 @@ from discovery.results.manifest import Manifest
 
 SLACK_S = 600.0
 """How far the clocks of nodes may be off; a cell of which one is off by more says nothing."""
+SLACK_HERE_S = 5.0
+"""How far off are those of nodes that share the clock of the machine that timed the cell."""
+
+OF_THIS_MACHINE = "local"
+"""The provider whose nodes are parts of the machine that a cell's manifest describes."""
 
 # A node is sampled once a second, and one that is busy may miss many, but not nearly all of them.
 _SPARSEST, _SHORT_S = 100, 3600
@@ -25,13 +30,17 @@ class Window:
 
     begin: float
     end: float
+    closer_s: float = 0.0
+    """By so much the samples of nodes are held closer."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> Window:
         """That of the cell whose manifest this is."""
         started = manifest.started.timestamp()
         took = max((phase.start + phase.seconds for phase in manifest.phases), default=0.0)
-        return cls(started - SLACK_S, started + took + SLACK_S)
+        here = manifest.environment.provider == OF_THIS_MACHINE
+        closer_s = SLACK_S - SLACK_HERE_S if here else 0.0
+        return cls(started - SLACK_S, started + took + SLACK_S, closer_s)
 
     def check(self, path: Path, key: str, *times: float | None) -> None:
         """Raise a :class:`ResultError` unless ``times``, of ``key`` in ``path``, are of the cell.
@@ -54,7 +63,7 @@ class Window:
         Where there are keys a row is a sample, and there are enough of them for the time they span.
         """
         column = "time" if "time" in frame else "start"
-        wrong = ~frame[column].between(self.begin, self.end)
+        wrong = ~frame[column].between(self.begin + self.closer_s, self.end - self.closer_s)
         if wrong.any():
             first = frame[wrong].iloc[0]
             raise ResultError(

@@ -472,7 +472,7 @@ def _phases(cell: Cell, chance: random.Random, total: float, fails: bool) -> lis
         ("health", 1.1),
         ("shape", 2.5),
         ("warm-up", 60.0 if fails else 5.0),
-        ("load", 0.0 if fails else max(1.0, total - 45.0)),
+        ("load", 0.0 if fails else max(1.0, total - 10.0)),
         ("collect", 1.8),
         ("release", 0.6),
     ]

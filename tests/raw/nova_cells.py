@@ -10,9 +10,11 @@ from typing import Any
 
 import pandas as pd
 
+from discovery.deploy.nova.layout import roles_of
 from discovery.experiment.load import load_cells
 from discovery.experiment.nova_cells import NovaCell
 from discovery.results.nova_raw import CALLS, CALLS_COLUMNS, PROCESSES, TRAFFIC, TRAFFIC_COLUMNS
+from discovery.testbed.leases import places
 from discovery.workload.manifest import write_manifest
 from discovery.workload.nova_scenarios import NOVA_SCENARIOS
 from discovery.workload.phases import Phase
@@ -55,8 +57,9 @@ def write_nova_cell(parent: Path, cell: NovaCell, *, fails: bool = False) -> Pat
 
 def _phases(loads: list[str]) -> list[Phase]:
     before = [Phase("lease", 0.0, 2.0), Phase("deploy", 2.0, 50.0), Phase("health", 52.0, 1.0)]
-    loaded = [Phase(name, 60.0 + 10 * number, 10.0) for number, name in enumerate(loads)]
-    after = 60.0 + 10 * len(loads)
+    each = 30.0 / len(loads)
+    loaded = [Phase(name, 60.0 + each * number, each) for number, name in enumerate(loads)]
+    after = 90.0
     return [
         *before,
         Phase("shape", 53.0, 2.0),
@@ -158,11 +161,11 @@ def _write_tables(folder: Path, cell: NovaCell) -> None:
     pd.DataFrame(traffic, columns=[*TRAFFIC_COLUMNS]).to_parquet(folder / TRAFFIC, index=False)
     used = [
         {
-            "node": f"site-{site}-control", "site": f"site-{site}", "role": "control",
+            "node": place.alias, "site": place.site, "role": place.role,
             "time": BOOT + second, "cpu_s": second * 0.5, "memory_bytes": 5e8, "rx_bytes": 0,
             "tx_bytes": 0,
         }
-        for site in range(1, cell.sites + 1)
+        for place in places(roles_of(cell.deployed, cell.sites, cell.redis_nodes))
         for second in range(4)
     ]  # fmt: skip
     pd.DataFrame(used).to_parquet(folder / "system.parquet", index=False)

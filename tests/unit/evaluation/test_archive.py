@@ -553,6 +553,21 @@ FORGED_ROWS = {
     "none sent": ("wan", first("sent", 0), "lost more pings than were sent, or none"),
     "no answers": ("wan", first("measured_rtt_ms", None), "has other round trips than answers"),
     "least above most": ("wan", first("min_rtt_ms", 1e9), "is not min ≤ median ≤ max"),
+    "another round trip asked for": (
+        "wan",
+        lambda table: table.assign(asked_rtt_ms=table["asked_rtt_ms"] + 7.0),
+        r"asked_rtt_ms of .* is [\d.]+ ms in the mean, and by its delay it is",
+    ),
+    "light was faster": (
+        "wan",
+        lambda table: table.assign(measured_rtt_ms=0.0, min_rtt_ms=0.0, max_rtt_ms=0.0),
+        "took 0 ms, and 300 ms were asked for",
+    ),
+    "a minute early": (
+        "system",
+        lambda table: table.assign(time=table["time"] - 60.0),
+        "the table system has a time of",
+    ),
     "a pair missing": ("wan", lambda table: table.iloc[1:], "the table wan has 5 pairs of"),
     "a far site": ("wan", first("source", "site-99"), "has site-99 of .*, which has 3 sites"),
     "a client elsewhere": (

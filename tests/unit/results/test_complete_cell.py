@@ -16,7 +16,7 @@ from discovery.results.complete import check_phases
 from discovery.results.manifest import Phase
 from discovery.results.raw import read_cell
 from discovery.results.tidy import tidy
-from tests.raw.cells import make_cell, write_cell
+from tests.raw.cells import BEGAN, make_cell, write_cell
 from tests.raw.mutations import write
 from tests.raw.nova_cells import STUDY, make_nova_cell, write_nova_cell
 
@@ -403,3 +403,79 @@ def test_the_command_refuses_cells_of_another_tier(tmp_path):
         rf"cell\.times is {asked.times + 1}, but the tier laptop", str(found.exception)
     )
     assert not (tmp_path / "tidy").exists()
+
+
+def swapped(table):
+    return table.rename(columns={"cpu_s": "memory_bytes", "memory_bytes": "cpu_s"})
+
+
+def of_another_second(table):
+    return table.assign(time=table["time"].where(table.index > 0, BEGAN - 6.0))
+
+
+def backwards(column):
+    def change(table):
+        return table.assign(**{column: table.groupby("node")[column].transform(reverse)})
+
+    return change
+
+
+def reverse(values):
+    return values.to_numpy()[::-1]
+
+
+@pytest.mark.parametrize(
+    ("which", "name", "change", "message"),
+    [
+        ("light", "system.parquet", swapped, r"site-1-control used [\d,]+ s of 2 cores in"),
+        ("burst", "units.parquet", swapped, r"site-1-\w+ discovery-nova-api had 2 bytes of mem"),
+        (
+            "light",
+            "system.parquet",
+            lambda table: table.assign(memory_bytes=10**11),
+            r"site-1-control had 100,000,000,000 bytes .* from 1,048,576 to 25,165,824,000 can be",
+        ),
+        (
+            "light",
+            "system.parquet",
+            lambda table: table[table["node"] != "site-3-client"],
+            "has samples of 5 of the 6 nodes of the cell, and none of site-3-client",
+        ),
+        (
+            "light",
+            "counters.parquet",
+            lambda table: table.assign(node="site-1-master"),
+            "has samples of the node site-1-master, which is none of the 6 nodes",
+        ),
+        ("light", "system.parquet", of_another_second, "column time on site-1-control: .* not of"),
+        ("light", "system.parquet", backwards("cpu_s"), r"site-1-control has a cpu_s that falls"),
+        ("light", "system.parquet", backwards("tx_bytes"), "has a tx_bytes that falls"),
+        ("light", "counters.parquet", lambda table: table.assign(value=-table["value"]), "a value"),
+    ],
+)
+def test_what_no_node_can_have_used_is_refused(folders, tmp_path, which, name, change, message):
+    table = change(pd.read_parquet(folders[which] / name))
+    content = table.to_parquet(index=False)
+    with pytest.raises(ResultError, match=rf"{re.escape(name)}: .*{message}"):
+        read_cell(write(folders[which], tmp_path, name, content))
+
+
+def test_of_other_machines_less_is_known(folders, tmp_path):
+    def elsewhere(manifest):
+        manifest["environment"]["provider"] = "static"
+
+    folder = changed(folders["light"], tmp_path / "there", "cell.json", elsewhere)
+    table = pd.read_parquet(folder / "system.parquet")
+    late = of_another_second(table.assign(memory_bytes=10**11)).to_parquet(index=False)
+    assert len(read_cell(write(folder, tmp_path / "late", "system.parquet", late)).system)
+    with pytest.raises(ResultError, match=r"used [\d,]+ s of 1024 cores in"):
+        content = swapped(table).to_parquet(index=False)
+        read_cell(write(folder, tmp_path / "swapped", "system.parquet", content))
+
+
+def test_a_counter_may_fall_now_and_then(folders, tmp_path):
+    table = pd.read_parquet(folders["light"] / "system.parquet")
+    rows = table.groupby("node").cumcount()
+    content = table.assign(rx_bytes=table["rx_bytes"].where(rows % 20 > 0, 0))
+    raw = write(folders["light"], tmp_path, "system.parquet", content.to_parquet(index=False))
+    assert len(read_cell(raw).system) == len(table)
