@@ -111,9 +111,20 @@ for _name, _verbs in GROUPS.items():
     app.add_typer(_verbs, name=_name)
 
 
+def _path(text: str | Path) -> Path:
+    """The path meant: an empty text, as of a variable that is not set, is not this folder."""
+    if text == "":
+        raise click.BadParameter("it is empty; allowed: the path of a file or folder")
+    return Path(text)
+
+
+_option = partial(typer.Option, parser=_path, metavar="PATH")
+_argument = partial(typer.Argument, parser=_path)
+
+
 def _experiment(text: str | Path) -> Path:
     """The folder meant: a name alone that is no folder is an experiment of ours."""
-    folder = Path(text)
+    folder = _path(text)
     return folder if is_there(folder) or len(folder.parts) > 1 else EXPERIMENTS / folder
 
 
@@ -122,10 +133,10 @@ ExperimentOption = Annotated[
     typer.Option(help="Folder of the experiment, or its name.", parser=_experiment, metavar="PATH"),
 ]
 TierOption = Annotated[str, typer.Option(help="smoke, laptop, full or scale.")]
-TestbedOption = Annotated[Path, typer.Option(help="Testbed file.")]
+TestbedOption = Annotated[Path, _option(help="Testbed file.")]
 UrlArgument = Annotated[str, typer.Argument(help="Such as rome://127.0.0.1:6379/nova.")]
 ResultsOption = Annotated[
-    Path, typer.Option(help="A tier's results, such as results/keystone-2018/smoke.")
+    Path, _option(help="A tier's results, such as results/keystone-2018/smoke.")
 ]
 
 ROME_ERROR = 9
@@ -178,7 +189,7 @@ def plan(
 @cell_app.command("run")
 def cell_run(
     cell: Annotated[str, typer.Option(help="The cell's id, such as galera-s3-d50-high-r1.")],
-    out: Annotated[Path, typer.Option(help="Folder that gets the raw results.")],
+    out: Annotated[Path, _option(help="Folder that gets the raw results.")],
     experiment: ExperimentOption = KEYSTONE_2018,
     tier: TierOption = "laptop",
     testbed: TestbedOption = LOCAL,
@@ -201,8 +212,8 @@ def cell_run(
 
 @app.command()
 def tidy(
-    raw: Annotated[Path, typer.Option(help="Folder of the cells' raw folders.")],
-    out: Annotated[Path, typer.Option(help="Folder that gets the tables.")],
+    raw: Annotated[Path, _option(help="Folder of the cells' raw folders.")],
+    out: Annotated[Path, _option(help="Folder that gets the tables.")],
     experiment: ExperimentOption = KEYSTONE_2018,
     tier: TierOption = "laptop",
     partial: Annotated[
@@ -228,8 +239,8 @@ def tidy(
 
 @app.command()
 def claims(
-    tidy: Annotated[Path, typer.Option(help="Folder of the tidy tables.")],
-    out: Annotated[Path, typer.Option(help="The claims.json to write.")],
+    tidy: Annotated[Path, _option(help="Folder of the tidy tables.")],
+    out: Annotated[Path, _option(help="The claims.json to write.")],
     experiment: ExperimentOption = KEYSTONE_2018,
 ) -> None:
     """Judge every claim of an experiment on tidy tables."""
@@ -250,7 +261,7 @@ def verdicts(results: ResultsOption) -> None:
 @app.command()
 def paper(
     results: ResultsOption,
-    out: Annotated[Path, typer.Option(help="The PDF to write.")],
+    out: Annotated[Path, _option(help="The PDF to write.")],
 ) -> None:
     """Build the paper from a tier's figures, tables and verdicts."""
     from discovery.evaluation.paper import build_paper
@@ -261,7 +272,7 @@ def paper(
 @app.command()
 def report(
     results: ResultsOption,
-    out: Annotated[Path, typer.Option(help="The HTML page to write.")],
+    out: Annotated[Path, _option(help="The HTML page to write.")],
     experiment: ExperimentOption = KEYSTONE_2018,
 ) -> None:
     """Write the report: one self-contained page, verdicts first."""
@@ -272,8 +283,8 @@ def report(
 
 @archive_app.command("pack")
 def archive_pack(
-    tidy: Annotated[Path, typer.Argument(help="Folder of the tidy tables.")],
-    archive: Annotated[Path, typer.Argument(help="Folder that becomes the archive.")],
+    tidy: Annotated[Path, _argument(help="Folder of the tidy tables.")],
+    archive: Annotated[Path, _argument(help="Folder that becomes the archive.")],
 ) -> None:
     """Keep a run's tidy tables, with their checksums, as an experiment's archive."""
     from discovery.evaluation.archive import write_archive
@@ -283,8 +294,8 @@ def archive_pack(
 
 @archive_app.command("add")
 def archive_add(
-    tidy: Annotated[Path, typer.Argument(help="Folder of the tidy tables.")],
-    archive: Annotated[Path, typer.Argument(help="Folder of the archive.")],
+    tidy: Annotated[Path, _argument(help="Folder of the tidy tables.")],
+    archive: Annotated[Path, _argument(help="Folder of the archive.")],
 ) -> None:
     """Add cells of the same tier that an archive lacks; one that it has is refused."""
     from discovery.evaluation.archive import extend_archive
@@ -294,8 +305,8 @@ def archive_add(
 
 @archive_app.command("unpack")
 def archive_unpack(
-    archive: Annotated[Path, typer.Argument(help="Folder of the archive.")],
-    tidy: Annotated[Path, typer.Argument(help="Folder that gets the tidy tables.")],
+    archive: Annotated[Path, _argument(help="Folder of the archive.")],
+    tidy: Annotated[Path, _argument(help="Folder that gets the tidy tables.")],
 ) -> None:
     """Verify an archive and lay its tidy tables out for analysis."""
     from discovery.evaluation.archive import unpack_archive
@@ -330,7 +341,7 @@ def rome_check(url: UrlArgument) -> None:
 def rome_dump(
     url: UrlArgument,
     output: Annotated[
-        Path | None, typer.Option(help="File to write, whole; standard output if not given.")
+        Path | None, _option(help="File to write, whole; standard output if not given.")
     ] = None,
 ) -> None:
     """Write a database as plain SQL, which sqlite3 reads, too."""
@@ -440,6 +451,11 @@ def testbed_down(
     """Release leases and everything that was made for them."""
     from discovery.testbed import commands
 
+    if every and stale:
+        raise UsageError(
+            "--all and --stale are both given; allowed: one of them. See discovery testbed down "
+            "--help."
+        )
     for line in commands.down(every=every, stale=stale):
         _say(line)
 

@@ -12,7 +12,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from discovery import cli
-from discovery.errors import ConfigError, ResultError
+from discovery.errors import ConfigError, ResultError, UsageError
 from discovery.experiment.cells import Cell
 from discovery.experiment.load import load_cells, load_experiment
 from discovery.results.tables import read_tables
@@ -117,3 +117,30 @@ def test_the_command_starts_without_the_testbeds_libraries():
         "import sys, discovery.cli; sys.exit('enoslib' in sys.modules or 'pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tidy", "--raw", "", "--out", "x"],
+        ["tidy", "--raw", "x", "--out", ""],
+        ["plan", "--experiment", ""],
+        ["plan", "--testbed", ""],
+        ["claims", "--tidy", "x", "--out", ""],
+        ["report", "--results", "", "--out", "x"],
+        ["paper", "--results", "x", "--out", ""],
+        ["archive", "pack", "", "x"],
+        ["archive", "unpack", "x", ""],
+        ["cell", "run", "--cell", "x", "--out", ""],
+    ],
+)
+def test_an_empty_path_is_not_this_folder(words):
+    result = CliRunner().invoke(cli.app, words)
+    assert isinstance(result.exception, UsageError)
+    assert "it is empty; allowed: the path of a file or folder" in str(result.exception)
+
+
+def test_options_in_conflict_are_refused():
+    result = CliRunner().invoke(cli.app, ["testbed", "down", "--all", "--stale"])
+    assert isinstance(result.exception, UsageError)
+    assert "--all and --stale are both given; allowed: one of them" in str(result.exception)
