@@ -8,6 +8,7 @@ nodes, without OpenStack.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,10 +23,10 @@ from discovery.experiment.tiers import Tier
 from discovery.reading import read_bytes
 from discovery.results.one_run import disagreement
 from discovery.results.schema import NOVA_SCHEMAS, SCHEMA_VERSION, tables_of
-from discovery.results.tables import path_of, read_archived, read_tables, write_tables
+from discovery.results.tables import ARCHIVED, path_of, read_archived, read_tables, write_tables
 from discovery.whole import sha256, whole_folder
 
-MANIFEST = "manifest.json"
+MANIFEST = ARCHIVED
 MOST_BYTES = 10_000_000
 """Of a manifest: one of a thousand environments has a tenth of it."""
 
@@ -83,6 +84,10 @@ def write_archive(tidy_folder: Path, archive_folder: Path) -> Manifest:
     of one run, or of another experiment or tier than the folder, and a folder that holds anything
     but an archive, are an :class:`~discovery.errors.ArchiveError`. The old archive then stays.
     """
+    if os.path.realpath(tidy_folder) == os.path.realpath(archive_folder):
+        raise ArchiveError(
+            f"{tidy_folder}: is given as the tidy tables and as their archive; name two folders"
+        )
     tables = read_tables(tidy_folder)
     why_not = disagreement(tables)
     if why_not is not None:

@@ -37,6 +37,8 @@ from discovery.whole import whole_folder
 
 PENDING = ".pending"
 """Where in a folder of tables a new set lies until its tables have taken their places."""
+ARCHIVED = "manifest.json"
+"""What makes an archive of a folder of tables: it says their checksums."""
 
 _VERSION_KEY = b"schema_version"
 _STAMP_KEY = b"set"
@@ -101,6 +103,11 @@ def write_tables(
     schema is a :class:`ResultError`, a full disk a :class:`~discovery.errors.StorageError`. Files
     in ``folder`` that are no tables are left alone.
     """
+    if (folder / ARCHIVED).exists():
+        raise ResultError(
+            f"{folder}: is an archive, and other tables would not fit its {ARCHIVED}; name another "
+            "folder for the tidy tables."
+        )
     written = {
         name: pyarrow.Table.from_pandas(
             checked(name, table, path_of(folder, name)), preserve_index=False

@@ -624,3 +624,24 @@ def test_rows_that_no_cell_can_have_measured_are_refused(archive, forgery):
     list_anew(archive, name, len(table))
     with pytest.raises(ArchiveError, match=message):
         read_archive(archive)
+
+
+@pytest.mark.parametrize("place", ["itself", "a link to it", "another archive"])
+def test_an_archive_is_not_laid_out_over_an_archive(archive, tmp_path, place):
+    other = archive
+    if place == "a link to it":
+        other = tmp_path / "link"
+        other.symlink_to(archive)
+    elif place == "another archive":
+        other = tmp_path / "other"
+        shutil.copytree(archive, other)
+    with pytest.raises(ResultError, match=r"is an archive, and other tables would not fit its man"):
+        unpack_archive(archive, other)
+    read_archive(archive)
+
+
+def test_tidy_tables_do_not_become_their_own_archive(tidy_folder):
+    before = sorted(path.name for path in tidy_folder.iterdir())
+    with pytest.raises(ArchiveError, match="is given as the tidy tables and as their archive"):
+        write_archive(tidy_folder, tidy_folder)
+    assert sorted(path.name for path in tidy_folder.iterdir()) == before
