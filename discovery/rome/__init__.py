@@ -10,7 +10,7 @@ one Lua call. docs/rome.md has the protocol and what it guarantees.
     transaction, workspace  statements, snapshots, running again
     certificate, catalogue  which keys a commit depends on and changes
     replica, feed           the copy that a process shares, and how it follows the log
-    state, pages            a database at one place in the log, and the pages that it is
+    state, pages, reading   a database at one place in the log, the pages that it is, how it is read
     rows, schema            what is in it
     keys, head, log         what Redis holds of it
     scripts, lua/, ids      what Redis decides: which commits enter the log, who has which number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import apsw
@@ -9,10 +10,14 @@ import msgpack
 
 from discovery.rome.catalogue import Catalogue
 from discovery.rome.errors import InternalError
-from discovery.rome.head import check_format, head_of, read_head, same_schema
+from discovery.rome.head import Head, check_format, read_head
 from discovery.rome.pages import Pages
-from discovery.rome.rows import fill, open_empty
-from discovery.rome.store import Store, mapping
+from discovery.rome.reading import ChangedError, Reading
+from discovery.rome.rows import apply_entry, fill, open_empty
+from discovery.rome.store import Store
+
+MOST_READINGS = 3
+"""How often rows are read in pieces, if the log goes on too fast for that, before all at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class State:
 
 
 def boot(store: Store, life: int) -> State:
-    """Read the whole database, as of one moment: two round trips.
+    """Read the whole database, as of one moment: two round trips, and one for each 2 MB or so.
 
     Raises:
         InternalError: what Redis holds makes no database, since a constraint is violated, or the
@@ -46,29 +51,31 @@ def boot(store: Store, life: int) -> State:
 
 
 def _boot(store: Store, life: int) -> State:
-    keys = store.keys
-    while True:
-        before, schema, _ = read_head(store)
-        if before or schema:
-            check_format(store, before)
+    for attempt in itertools.count():
+        head, schema, _ = read_head(store)
+        if head or schema:
+            check_format(store, head)
         database, file, catalogue = open_empty(statement.decode() for statement in schema)
-        reply, *contents = store.at_once(
-            [["HGETALL", keys.head], *(["HGETALL", keys.rows(name)] for name in catalogue.tables)]
-        )
-        head = head_of(reply)
-        if same_schema(before, head):
-            break
+        try:
+            place = _fill(store, head, database, catalogue, at_once=attempt >= MOST_READINGS)
+        except ChangedError:
+            database.close()
+            continue
+        database.execute("COMMIT")
+        pages = file.published()
         database.close()
-    for table in catalogue.tables.values():
-        fill(database, table, mapping(contents.pop(0)))  # let go of once it is stored
-    database.execute("COMMIT")
-    pages = file.published()
-    database.close()
-    return State(
-        life=life,
-        epoch=head.get("epoch", b""),
-        seq=int(head.get("seq", 0)),
-        hash=head.get("hash", b""),
-        pages=pages,
-        catalogue=catalogue,
-    )
+        return State(life, *place, pages, catalogue)
+    raise AssertionError
+
+
+def _fill(
+    store: Store, head: Head, database: apsw.Connection, catalogue: Catalogue, *, at_once: bool
+) -> tuple[bytes, int, bytes]:
+    """Store all rows, and say which epoch, number and hash they stand at."""
+    if not head:
+        return b"", 0, b""
+    reading = Reading(store, head, at_once=at_once)
+    for table, rows in reading.tables(list(catalogue.tables.values())):
+        fill(database, table, rows)
+    apply_entry(database, catalogue, reading.changes())
+    return reading.epoch, reading.seq, reading.hash

@@ -287,10 +287,10 @@ class Store:
             )
         return reply
 
-    def at_once(self, commands: Sequence[Command]) -> list[Any]:
+    def at_once(self, commands: Sequence[Command], *, script: Script | None = None) -> list[Any]:
         """The answers to several commands, all as of one moment, in one round trip.
 
-        They may be sent twice, as every request.
+        They may be sent twice, as every request. ``script`` is one that they call.
         """
 
         def send(client: Client) -> list[Any]:
@@ -300,7 +300,17 @@ class Store:
                 replies: list[Any] = pipeline.execute()
             return replies
 
-        return self.request(send)
+        def send_known(client: Client) -> list[Any]:
+            try:
+                return send(client)
+            except NoScriptError:
+                if script is None:
+                    raise
+                self._count()
+                client.script_load(script.text)
+                return send(client)
+
+        return self.request(send_known)
 
     def __enter__(self) -> Store:  # noqa: D105
         return self
