@@ -8,12 +8,14 @@ one Lua call. docs/rome.md has the protocol and what it guarantees.
     dialect, oslo           for SQLAlchemy and for oslo.db
     dbapi                   PEP 249: connections and cursors
     transaction, workspace  statements, snapshots, running again
+    locking, locks          what locking reads lock, and how they wait
     certificate, catalogue  which keys a commit depends on and changes
     replica, feed           the copy that a process shares, and how it follows the log
     state, pages, reading   a database at one place in the log, the pages that it is, how it is read
     rows, schema            what is in it
     keys, head, log         what Redis holds of it
     scripts, lua/, ids      what Redis decides: which commits enter the log, who has which number
+    numbers                 generated keys of a transaction
     store, answers          Redis: one server or a cluster, and what its answers mean
     snapshot, integrity, history, status, dump
                             the tools
@@ -27,6 +29,8 @@ from discovery.rome.errors import (
     Error,
     InDoubt,
     IntegrityError,
+    LockTimeout,
+    NotLocked,
     StoreRefused,
     TailLost,
 )
@@ -38,6 +42,8 @@ __all__ = [
     "Error",
     "InDoubt",
     "IntegrityError",
+    "LockTimeout",
+    "NotLocked",
     "StoreRefused",
     "TailLost",
     "connect",

@@ -11,6 +11,8 @@ unique         the values of a unique key                       who takes them  
 exists         a row that foreign keys may name                 who refers to it     insert, delete
 refers         that somebody refers to such a row               who deletes it       who refers
 table          all of a table                                   ``FOR UPDATE``       every writer
+locked         that somebody has locked rows of a table         who locks the table  who locks rows
+closed         that somebody has locked all of a table          who locks rows       who locks it
 schema         all tables                                       everyone             DDL
 ============== ================================================ ==================== ==============
 """
@@ -42,12 +44,18 @@ def digest(kind: str, name: str, key: bytes = b"") -> bytes:
 
 @dataclass(slots=True)
 class Certificate:
-    """Keys, each with a name for people, and the rows by table: key and packed row, or None."""
+    """Keys, each with a name for people, and the rows by table: key and packed row, or None.
+
+    ``locks``: those that the transaction holds, which end with its commit. ``orders``: tables whose
+    keys are committed in order, with the least and the largest that the transaction was given.
+    """
 
     checks: dict[bytes, str] = field(default_factory=dict)
     bumps: dict[bytes, str] = field(default_factory=dict)
     rows: dict[str, dict[bytes, bytes | None]] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
+    locks: frozenset[bytes] = frozenset()
+    orders: list[tuple[str, int, int]] = field(default_factory=list)
 
     def check(self, kind: str, name: str, key: bytes = b"") -> None:
         """The transaction is only right if nobody else has changed this key."""

@@ -31,6 +31,7 @@ from discovery.rome.errors import (
     Warning,
 )
 from discovery.rome.feed import Feed
+from discovery.rome.locks import UNLOCKED
 from discovery.rome.replica import Replica
 from discovery.rome.settings import Settings, parse
 from discovery.rome.statements import shape
@@ -147,6 +148,7 @@ class Connection:
         self._replica, self._feed = replica_of(self.settings)
         self._transaction: Transaction | None = None
         self._workspace = Workspace(self.settings.foreign_keys, self._next_id)
+        self._workspace.add_function(UNLOCKED, -1, self._is_unlocked)
         for name, arguments, function, deterministic in self._functions:
             self._workspace.add_function(name, arguments, function, deterministic=deterministic)
 
@@ -154,6 +156,9 @@ class Connection:
         if self._transaction is None:
             raise InterfaceError("rome_id outside of a transaction")
         return self._transaction.next_id(table, column)
+
+    def _is_unlocked(self, table: str, *key: Value) -> bool:
+        return self._transaction is None or self._transaction.is_unlocked(table, *key)
 
     @property
     def replica(self) -> Replica:

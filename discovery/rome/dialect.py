@@ -20,11 +20,11 @@ from sqlalchemy.engine.interfaces import (
 )
 from sqlalchemy.engine.url import URL
 from sqlalchemy.sql.selectable import Select
+from sqlalchemy.sql.util import surface_selectables_only
 
 from discovery.rome import oslo
 from discovery.rome.errors import ConnectionLost
 from discovery.rome.settings import DEFAULT_PORT
-from discovery.rome.statements import FOR_UPDATE
 
 DEFAULT_LEVEL: IsolationLevel = "REPEATABLE READ"
 """SQLAlchemy has no word for snapshot isolation; this is what PostgreSQL calls it, too."""
@@ -34,8 +34,18 @@ class RomeCompiler(SQLiteCompiler):
     """Statements: locking reads, and primary keys that are leased."""
 
     def for_update_clause(self, select: Any, **kw: Any) -> str:
-        """A mark for the driver, which certifies what such a SELECT has read."""
-        return f" {FOR_UPDATE}"
+        """As MySQL has it: the driver reads it, and SQLite never sees it."""
+        arguments = select._for_update_arg
+        text = " FOR SHARE" if arguments.read else " FOR UPDATE"
+        if arguments.of:
+            tables: dict[Any, None] = dict.fromkeys(
+                table for clause in arguments.of for table in surface_selectables_only(clause)
+            )
+            names = [self.process(table, ashint=True, use_schema=False, **kw) for table in tables]
+            text += f" OF {', '.join(names)}"
+        if arguments.nowait:
+            return f"{text} NOWAIT"
+        return f"{text} SKIP LOCKED" if arguments.skip_locked else text
 
     def visit_insert(
         self, insert_stmt: Any, visited_bindparam: Any = None, visiting_cte: Any = None, **kw: Any
@@ -90,8 +100,12 @@ def _key(name: Any) -> str:
 class RomeTypeCompiler(SQLiteTypeCompiler):
     """Column types: strings compare without case, as in MySQL, unless their collation says not."""
 
-    def _render_string_type(self, name: str, length: int | None, collation: str | None) -> str:
-        return super()._render_string_type(name, length, None)
+    def _render_string_type(
+        self, name: str, length: int | None, collation: str | None, **kw: Any
+    ) -> str:
+        render: Any = super()._render_string_type
+        text: str = render(name, length, None, **kw)
+        return text
 
     def process(self, type_: Any, **kw: Any) -> str:
         """The type, with its collation where it is a column's."""

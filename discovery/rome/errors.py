@@ -6,6 +6,8 @@ Error
     ├── DataError, IntegrityError, InternalError, ProgrammingError, NotSupportedError
     └── OperationalError
         ├── Deadlock          another transaction came first; run the transaction again
+        ├── LockTimeout       another transaction has held a lock for too long
+        ├── NotLocked         another transaction holds a lock, and NOWAIT was asked for
         ├── ConnectionLost    Redis cannot be reached, or it is not where it was
         │   ├── InDoubt       … and whether the commit happened is not known
         │   └── TailLost      … the master forgot commits that this process had seen
@@ -57,6 +59,14 @@ class NotSupportedError(DatabaseError):
 
 class Deadlock(OperationalError):  # noqa: N818
     """Certification lost against another transaction; nothing was written."""
+
+
+class LockTimeout(OperationalError):  # noqa: N818
+    """A locking read has waited for ``lock_wait`` seconds; the transaction is as it was before."""
+
+
+class NotLocked(OperationalError):  # noqa: N818
+    """A locking read with NOWAIT would have to wait; the transaction is as it was before."""
 
 
 class ConnectionLost(OperationalError):  # noqa: N818

@@ -13,6 +13,7 @@ class Keys:
         self.versions = f"{self.prefix}:versions"
         self.ids = f"{self.prefix}:ids"
         self.schema = f"{self.prefix}:schema"
+        self.locks = f"{self.prefix}:locks"
 
     def rows(self, table: str) -> str:
         """The hash that holds a table's rows by primary key."""

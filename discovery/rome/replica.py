@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +26,10 @@ from discovery.rome.ids import Ids
 from discovery.rome.log import SCHEMA_CHANGED, Definition, Entry, content_of, continues, of_script
 from discovery.rome.pages import PageFile, Pages
 from discovery.rome.rows import apply_entry, open_as_stored
-from discovery.rome.scripts import CERTIFY, SYNC
+from discovery.rome.scripts import CERTIFY, LOCK, SYNC
 from discovery.rome.settings import Settings
 from discovery.rome.state import State, boot
-from discovery.rome.store import Store
+from discovery.rome.store import Argument, Call, Store
 
 ENTRIES_AT_ONCE = 5_000
 """How many a request asks for at most."""
@@ -40,6 +40,15 @@ whether another thread has applied it."""
 
 FORK_WAITS_S = 1.0
 """How long a fork waits for a thread that applies entries, or boots."""
+
+LEASE_S = 10.0
+"""How long a lock outlives its client; a transaction renews it whenever it does something."""
+
+BELIEVED_S = 2.0
+"""How long Redis believes that a transaction waits for a lock which does not ask again."""
+
+UNLOCK_S = 0.5
+"""How long a transaction that gives up tries to give its locks back."""
 
 _parents: list[Any] = []
 """SQLite handles that a parent's thread may have been inside of: closing one would wait for it."""
@@ -57,9 +66,13 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A lost certification, and the key that somebody else had changed."""
+    """A lost certification, and the key that somebody else had changed.
+
+    ``late``: it is a table, of which a younger key was committed.
+    """
 
     key: str
+    late: bool = False
 
 
 class Replica:
@@ -94,21 +107,53 @@ class Replica:
         """
         while True:
             state = self.state
-            reply = self.store.run(
-                SYNC,
-                [self.store.keys.head, self.store.keys.log],
-                [state.epoch, state.seq, state.hash, ENTRIES_AT_ONCE],
-            )
-            if reply[0] != b"OK":
-                self._start_over(state, reply)
-                continue
-            entries = of_script(reply[1])
-            self.advance(entries)
-            if entries and self.state is state:  # they do not continue it, whatever the log says
-                self._start_over(state, [b"BEHIND"])
-                continue
-            if len(entries) < ENTRIES_AT_ONCE and (not entries or self.state.seq >= entries[-1][0]):
+            reply = self.store.run(*self._sync(state))
+            if self._follow(state, reply):
                 return self.state
+
+    def _sync(self, state: State) -> Call:
+        keys = self.store.keys
+        arguments: list[Argument] = [state.epoch, state.seq, state.hash, ENTRIES_AT_ONCE]
+        return SYNC, [keys.head, keys.log], arguments
+
+    def _follow(self, state: State, reply: list[Any]) -> bool:
+        """Take what `_sync` was answered; whether the state is now the newest."""
+        if reply[0] != b"OK":
+            self._start_over(state, reply)
+            return False
+        entries = of_script(reply[1])
+        self.advance(entries)
+        if entries and self.state is state:  # they do not continue it, whatever the log says
+            self._start_over(state, [b"BEHIND"])
+            return False
+        return len(entries) < ENTRIES_AT_ONCE and (not entries or self.state.seq >= entries[-1][0])
+
+    def lock(
+        self, owner: bytes, act: str, names: Collection[bytes], *, take: bool = True
+    ) -> tuple[bytes, bytes, State]:
+        """Ask for locks, and for the newest state behind them: one round trip.
+
+        Not ``take``: only see that nobody holds them. The answer (``OK``, ``HELD``, ``DEADLOCK``),
+        the names that others hold (of ``skip``), and the state.
+
+        Raises:
+            TailLost, ConnectionLost, StoreRefused: as `fresh`.
+        """
+        state = self.state
+        first, second = self.store.run_all(
+            [self._locking(owner, act, names, take), self._sync(state)]
+        )
+        newest = self.state if self._follow(state, second) else self.fresh()
+        return first[0], first[1] if len(first) > 1 else b"", newest
+
+    def _locking(self, owner: bytes, act: str, names: Collection[bytes], take: bool = True) -> Call:
+        lasts = [int(LEASE_S * 1000) * take, int(BELIEVED_S * 1000)]
+        return LOCK, [self.store.keys.locks], [owner, *lasts, act, b"".join(names)]
+
+    def unlock(self, owner: bytes, names: Collection[bytes]) -> None:
+        """Give locks back; where Redis does not answer, they end by themselves."""
+        with contextlib.suppress(OperationalError):
+            self.store.run(*self._locking(owner, "free", names), patience=UNLOCK_S)
 
     def advance(self, entries: list[Entry]) -> None:
         """Apply what of ``entries`` is new here, in order.
@@ -205,7 +250,9 @@ class Replica:
         newest = self.state
         known = newest.seq if newest.life == state.life else state.seq
         wanted = [
-            (table, self.ids.block(table)) for table in certificate.ids if self.ids.low(table)
+            (table, self.ids.block(table))
+            for table in certificate.ids
+            if self.settings.keys == "leased" and self.ids.low(table)
         ]
         request = [
             state.epoch,
@@ -218,20 +265,29 @@ class Replica:
             wanted,
             list(certificate.ids.items()),
             self.settings.keep,
+            b"".join(certificate.locks),
+            certificate.orders,
         ]
+        locks = [keys.locks] if certificate.locks else []
         if definition is None:
             payload, names = certificate.payload(), list(certificate.rows)
         else:
             payload, names = definition.payload(), definition.tables
         reply = self.store.run(
             CERTIFY,
-            [keys.head, keys.log, keys.versions, keys.ids, keys.schema, *map(keys.rows, names)],
+            [
+                *(keys.head, keys.log, keys.versions, keys.ids, keys.schema),
+                *map(keys.rows, names),
+                *locks,
+            ],
             [msgpack.packb(request, use_bin_type=False), payload],
             commit=True,
         )
         if reply[0] == b"CONFLICT":
             self.advance(of_script(reply[2]))
             return Rejected(list(certificate.checks.values())[int(reply[1])])
+        if reply[0] == b"LATE":
+            return Rejected(reply[1].decode(), late=True)
         if reply[0] != b"OK":
             self._start_over(state, reply, committing=True)
             return Rejected("log")
@@ -278,8 +334,12 @@ class Replica:
     def lease_ids(self, table: str) -> None:
         """Ask for a block of keys: one round trip, where no commit has brought one along."""
         count = self.ids.block(table, urgent=True)
+        self.ids.add(table, self.lease(table, count), count)
+
+    def lease(self, table: str, count: int) -> int:
+        """Ask for so many keys, larger than all that were given before: one round trip."""
         last = self.store.request(lambda client: client.hincrby(self.store.keys.ids, table, count))
-        self.ids.add(table, int(last) - count + 1, count)
+        return int(last) - count + 1
 
     def before_fork(self) -> None:
         """Let whoever applies entries come out of SQLite, whose locks a child would inherit."""

@@ -16,3 +16,4 @@ class Script:
 
 CERTIFY = Script("certify")
 SYNC = Script("sync")
+LOCK = Script("lock")

@@ -9,6 +9,7 @@ from discovery.rome.errors import InterfaceError
 
 DEFAULT_PORT = 6379
 MOST_SECONDS = 86_400.0
+_OPTIONS = ("cluster", "fresh", "wait", "timeout", "keep", "foreign_keys", "lock_wait", "keys")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -21,6 +22,8 @@ class Settings:
     commit. ``timeout``: seconds that a request is tried for; one second where a process has never
     reached this Redis and nobody listens. ``keep``: commits that the log holds,
     for a database that is made by this connection. ``foreign_keys``: whether they are enforced.
+    ``lock_wait``: seconds that a locking read waits for others at most.
+    ``keys``: ``leased`` in blocks, or ``ordered`` as transactions commit.
     """
 
     hosts: tuple[tuple[str, int], ...]
@@ -33,6 +36,8 @@ class Settings:
     timeout: float = 10.0
     keep: int = 10_000
     foreign_keys: bool = True
+    lock_wait: float = 50.0
+    keys: str = "leased"
 
     @property
     def address(self) -> str:
@@ -99,15 +104,17 @@ def parse(
     if any(character in database for character in "{}"):
         raise InterfaceError(f"rome URL: database {database!r} must not contain {{ or }}")
     values: Mapping[str, object] = options
-    unknown = sorted(set(values) - {"cluster", "fresh", "wait", "timeout", "keep", "foreign_keys"})
+    unknown = sorted(set(values) - set(_OPTIONS))
     if unknown:
         raise InterfaceError(
-            f"rome URL: option {unknown[0]!r} is not known; one of cluster, fresh, wait, timeout, "
-            "keep, foreign_keys"
+            f"rome URL: option {unknown[0]!r} is not known; one of {', '.join(_OPTIONS)}"
         )
     fresh = str(values.get("fresh", "sync"))
     if fresh not in {"sync", "push"}:
         raise InterfaceError(f"rome URL: fresh={fresh} is not allowed; sync or push")
+    keys = str(values.get("keys", "leased"))
+    if keys not in {"leased", "ordered"}:
+        raise InterfaceError(f"rome URL: keys={keys} is not allowed; leased or ordered")
     addresses = parse_hosts(hosts)
     cluster = _boolean("cluster", values.get("cluster", False))
     if len(addresses) > 1 and not cluster:
@@ -125,4 +132,6 @@ def parse(
         timeout=_seconds("timeout", values.get("timeout", 10.0), 0.1),
         keep=_integer("keep", values.get("keep", 10_000), 10),
         foreign_keys=_boolean("foreign_keys", values.get("foreign_keys", True)),
+        lock_wait=_seconds("lock_wait", values.get("lock_wait", 50.0), 0.0),
+        keys=keys,
     )

@@ -80,7 +80,7 @@ def read(store: Store) -> Snapshot:
         head = head_of(reply)
         if same_schema(before, head):
             break
-    known = {keys.head, keys.log, keys.versions, keys.ids, keys.schema}
+    known = {keys.head, keys.log, keys.versions, keys.ids, keys.schema, keys.locks}
     known.update(keys.rows(name) for name in catalogue.tables)
     strange = sorted(named - known)
     if strange:  # a table that was dropped in between has left nothing

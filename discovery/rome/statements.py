@@ -12,9 +12,7 @@ import apsw
 
 from discovery.rome.catalogue import Value
 from discovery.rome.errors import ProgrammingError
-
-FOR_UPDATE = "/* rome: for update */"
-"""What the dialect writes for ``FOR UPDATE``, which SQLite does not know."""
+from discovery.rome.locking import TOKEN, Locking, locking
 
 Kind = Literal[
     "constant",
@@ -64,17 +62,13 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-_TOKEN = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|[^'"`\[;?/-]+|.""",
-    re.DOTALL,
-)
 _NOTHING = re.compile(r"\A(;|\s+|--[^\n]*|/\*.*?\*/)*\Z", re.DOTALL)
 _ID = re.compile(r"\brome_id\(\s*\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A statement's kind, whether it locks what it reads, the keys it needs, where it inserts.
+    """A statement's kind, what it locks, the keys it needs, where it inserts.
 
     ``constant`` reads no table (a pool's ping). ``insert`` is an INSERT of given values, whose
     outcome depends on no row but those that it would violate a key with; every other change is a
@@ -83,7 +77,7 @@ class Shape:
     """
 
     kind: Kind
-    locks: bool
+    locking: Locking | None
     ids: tuple[tuple[str, str], ...]
     into: str | None = None
 
@@ -108,14 +102,18 @@ def shape(sql: str) -> Shape:
         kind = "insert"
     named = _INTO.match(text)
     into = named.group(1).strip('"').replace('""', '"') if named else None
-    return Shape(kind, FOR_UPDATE in sql, tuple(_ids(text)), into)
+    return Shape(kind, _locking(kind, sql), tuple(_ids(text)), into)
+
+
+def _locking(kind: Kind, sql: str) -> Locking | None:
+    return locking(sql) if kind in {"read", "insert", "write"} else None
 
 
 def _is_several(sql: str) -> bool:
     """Whether something follows the first statement's semicolon; a trigger has some inside."""
     if ";" not in sql:
         return False
-    tokens = _TOKEN.findall(sql)
+    tokens = TOKEN.findall(sql)
     for place, token in enumerate(tokens, 1):
         if token == ";" and apsw.complete("".join(tokens[:place])):
             return any(not _NOTHING.match(later) for later in tokens[place:])
@@ -126,7 +124,7 @@ def _ids(sql: str) -> Iterator[tuple[str, str]]:
     """The keys that ``rome_id('table', 'column')`` asks for, but not where a literal says so."""
     if "rome_id" not in sql:
         return
-    tokens = _TOKEN.findall(sql)
+    tokens = TOKEN.findall(sql)
     for call, table, comma, column in zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False):
         if _ID.search(call) and comma.strip() == "," and table[0] == column[0] == "'":
             yield _unquoted(table), _unquoted(column)
@@ -142,7 +140,7 @@ def with_literals(sql: str, values: Sequence[Value]) -> str:
     Raises:
         ProgrammingError: more or fewer parameters than question marks.
     """
-    tokens = _TOKEN.findall(sql)
+    tokens = TOKEN.findall(sql)
     wanted = tokens.count("?")
     if wanted != len(values):
         raise ProgrammingError(f"the statement has {wanted} parameters and {len(values)} are given")

@@ -67,6 +67,7 @@ T = TypeVar("T")
 Client = Any
 Argument = bytes | str | int | float
 Command = Sequence[Argument]
+Call = tuple[Script, list[str], list[Argument]]
 
 
 class _TooFewError(RedisTimeoutError):
@@ -135,11 +136,16 @@ class Store:
                 self._cluster = None
 
     def request(
-        self, send: Callable[[Client], T], *, in_doubt: Callable[[], bool] = lambda: False
+        self,
+        send: Callable[[Client], T],
+        *,
+        in_doubt: Callable[[], bool] = lambda: False,
+        patience: float | None = None,
     ) -> T:
         """``send`` with a client, again and again until it works or ``timeout`` has passed.
 
-        A Redis that was never reached, and where nobody listens, is given up after `ABSENT_S`.
+        ``patience`` is another time-out; one try may go on for longer than that. A Redis that was
+        never reached, and where nobody listens, is given up after `ABSENT_S`.
 
         Raises:
             ConnectionLost: Redis could not be reached; `InDoubt` where ``in_doubt`` says that the
@@ -151,7 +157,7 @@ class Store:
         layout: RedisCluster | None = None
         asked: AskError | None = None
         while True:
-            limit = self.settings.timeout
+            limit = self.settings.timeout if patience is None else patience
             try:
                 self._count()
                 if asked is None:
@@ -238,7 +244,13 @@ class Store:
             )
 
     def run(
-        self, script: Script, keys: list[str], arguments: list[Argument], *, commit: bool = False
+        self,
+        script: Script,
+        keys: list[str],
+        arguments: list[Argument],
+        *,
+        commit: bool = False,
+        patience: float | None = None,
     ) -> Any:
         """One script, in one round trip (two the first time a server sees it).
 
@@ -263,13 +275,27 @@ class Store:
                 unsure = unsure or perhaps_done(classified(error))
                 raise
 
-        reply = self.request(send, in_doubt=lambda: commit and unsure)
+        reply = self.request(send, in_doubt=lambda: commit and unsure, patience=patience)
         if commit and unsure and reply[0] == b"BEHIND":
             raise InDoubt(
                 f"redis connection lost: {self.settings.address} was away for longer than its log "
                 "reaches back; whether the commit happened is not known"
             )
         return reply
+
+    def run_all(self, calls: Sequence[Call]) -> list[Any]:
+        """Several scripts, one after the other, in one round trip; others may come between them."""
+
+        def send(client: Client) -> list[Any]:
+            try:
+                return _evaluate_all(client, calls)
+            except NoScriptError:
+                for script, _, _ in calls:
+                    self._count()
+                    client.script_load(script.text)
+                return _evaluate_all(client, calls)
+
+        return self.request(send)
 
     def _evaluate(
         self, client: Client, script: Script, keys: list[str], arguments: list[Argument], wait: int
@@ -331,6 +357,14 @@ class Store:
         self._lock = threading.Lock()
         self._single = self._cluster = None
         self.round_trips = 0
+
+
+def _evaluate_all(client: Client, calls: Sequence[Call]) -> list[Any]:
+    with client.pipeline(transaction=False) as pipeline:
+        for script, keys, arguments in calls:
+            pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        replies: list[Any] = pipeline.execute()
+    return replies
 
 
 def mapping(reply: Any) -> dict[bytes, bytes]:

@@ -14,17 +14,24 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import apsw
-import apsw.ext
 import msgpack
 
 from discovery.rome.catalogue import Catalogue, Value, quoted
 from discovery.rome.certificate import Certificate, of_changes
-from discovery.rome.errors import Deadlock, IntegrityError, NotSupportedError
+from discovery.rome.errors import (
+    Deadlock,
+    IntegrityError,
+    LockTimeout,
+    NotLocked,
+    NotSupportedError,
+)
 from discovery.rome.feed import Feed
+from discovery.rome.locking import Locking
+from discovery.rome.locks import CANNOT_SKIP, Found, Locks, Wait, is_skipped, read, tables_read
 from discovery.rome.log import Definition
+from discovery.rome.numbers import Numbers
 from discovery.rome.pages import Pages
 from discovery.rome.replica import Rejected, Replica
 from discovery.rome.savepoints import verb_and_name, written_since
@@ -40,13 +47,18 @@ _COUNTS_NOTHING = frozenset({"constant", "read", "savepoint", "ddl"})
 
 @dataclass(slots=True)
 class Statement:
-    """One that was run, with the keys that it was given and what it answered."""
+    """One that was run, with the keys that it was given and what it answered.
+
+    ``found``: what it has locked; ``skipped``: rows that others held, and that it passed over.
+    """
 
     sql: str
     parameters: Sequence[Value]
     shape: Shape
     outcome: Outcome
     ids: list[int] = field(default_factory=list)
+    found: Found | None = None
+    skipped: frozenset[bytes] = frozenset()
 
 
 class Transaction:
@@ -69,6 +81,12 @@ class Transaction:
         self._spoiled: set[str] = set()
         self._given: deque[int] = deque()
         self._taken: list[int] = []
+        self._name = os.urandom(16)
+        self._locks = Locks(replica, self._name)
+        self._numbers = Numbers(replica, self._locks)
+        self._found: Found | None = None
+        self._wanted: set[bytes] = set()
+        self._skipped: frozenset[bytes] = frozenset()
 
     @property
     def open(self) -> bool:
@@ -92,23 +110,84 @@ class Transaction:
             ConnectionLost, StoreRefused: from the store, when the transaction begins.
         """
         form = shape(sql)
+        locking = form.locking if form.kind == "read" else None
         if self._state is None:
             self._begin(form)
-        elif self._assumed and form.kind not in _NEEDS_NOTHING:
+        elif self._assumed and form.kind not in _NEEDS_NOTHING and locking is None:
             self._confirm()
-        outcome = self._run(sql, parameters, form)
+        self._locks.renew()
+        self._skipped = frozenset()
+        if locking is None:
+            outcome = self._run(sql, parameters, form)
+        else:
+            outcome = self._lock(sql, parameters, form, locking)
+            if isinstance(outcome.error, LockTimeout | NotLocked):  # an answer about others' locks
+                return outcome
         if self._assumed and outcome.error is not None:  # the newest state may have no objection
             self._confirm()
             outcome = self._run(sql, parameters, form)
-        self._statements.append(Statement(sql, parameters, form, outcome, self._taken))
+        self._statements.append(
+            Statement(sql, parameters, form, outcome, self._taken, self._found, self._skipped)
+        )
         return outcome
 
+    def _lock(
+        self, sql: str, parameters: Sequence[Value], form: Shape, locking: Locking
+    ) -> Outcome:
+        """Run a statement and take the locks of what it finds, until it finds nothing else.
+
+        Raises:
+            Deadlock: the other one waits for this transaction; or this one has waited, and what it
+                was told before does not hold any more.
+        """
+        most_s = self._replica.settings.lock_wait
+        wait = Wait(locking.waiting, most_s, take=not locking.shared)
+        while True:
+            outcome = self._run(sql, parameters, form)
+            if self._wanted & self._skipped:
+                return Outcome(None, (), -1, None, NotLocked(CANNOT_SKIP))
+            missing = self._wanted - wait.done - (set() if locking.shared else self._locks.held)
+            if not missing and not self._assumed:
+                return outcome
+            answer, newest = self._locks.take(missing, wait)
+            if isinstance(answer, LockTimeout | NotLocked):
+                return Outcome(None, (), -1, None, answer)
+            self._skipped |= answer
+            self._move(newest, needed=wait.waited)
+
+    def _move(self, newest: State, *, needed: bool) -> None:
+        """Go on with the newest state; unless ``needed``, stay where earlier answers would differ.
+
+        Certification says at the end whether that matters.
+        """
+        before, assumed = self.state, self._assumed
+        self._assumed = False
+        if newest is before:
+            return
+        skipped = self._skipped
+        deadlocks = self._replica.counters.deadlocks
+        try:
+            self._again(newest, "state")
+        except (Deadlock, IntegrityError):
+            if needed or assumed:
+                raise
+            self._replica.counters.deadlocks = deadlocks
+            self._again(before, "state")
+        self._skipped = skipped
+
+    def is_unlocked(self, table: str, *key: Value) -> bool:
+        """SQL's ``rome_unlocked``: whether a row is none of those that others hold."""
+        return not is_skipped(self.state.catalogue.tables[table], key, self._skipped)
+
     def _begin(self, form: Shape) -> None:
-        """Take the newest state; an INSERT may go on the last known one, and be checked later."""
+        """Take the newest state; an INSERT may go on the last known one, and be checked later.
+
+        A locking read, too: the newest comes with its locks.
+        """
         self._replica.counters.transactions += 1
         if self._feed is not None:
             state = self._feed.state()
-        elif form.kind in _NEEDS_NOTHING:
+        elif form.kind in _NEEDS_NOTHING or (form.locking and form.kind == "read"):
             state, self._assumed = self._replica.state, True
         else:
             state = self._replica.fresh()
@@ -136,19 +215,33 @@ class Transaction:
             workspace.watch()
             self._wrote = True
         self._taken = []
-        for table, _ in form.ids:
-            if not self._given and self._replica.ids.empty(table):
-                self._replica.lease_ids(table)
-        outcome = workspace.run(sql, parameters, reads=form.kind in _COUNTS_NOTHING)
+        if form.ids and not self._given:
+            self._numbers.prepare(form.ids)
+        text = sql if form.locking is None else form.locking.sql
+        self._found = None
+        if form.locking is not None and form.kind == "read":
+            self._found = Found()
+            outcome, self._wanted = read(
+                *(workspace, self._catalogue(), form.locking, parameters),
+                *(self._found, self._skipped),
+            )
+        else:
+            outcome = workspace.run(text, parameters, reads=form.kind in _COUNTS_NOTHING)
         if outcome.last_id is not None:
             outcome = replace(outcome, last_id=self._last_id(form, outcome.last_id))
-        if outcome.error is None and (form.locks or (self._serializable and form.kind != "ddl")):
-            self._locked |= _tables_read(workspace, sql)
+        locks = form.locking is not None and form.kind != "read"
+        if outcome.error is None and (locks or (self._serializable and form.kind != "ddl")):
+            self._locked |= tables_read(workspace, text)
         elif self._serializable and isinstance(outcome.error, IntegrityError):
             self._locked |= self.state.catalogue.tables.keys()  # it has told of rows, of any table
         if form.kind == "ddl":
             workspace.watch()
         return outcome
+
+    def _catalogue(self) -> Catalogue:
+        if self._schema_before is None:
+            return self.state.catalogue
+        return Catalogue(self._workspace.database)
 
     def _last_id(self, form: Shape, row_number: int) -> int | None:
         """The key of a new row; SQLite's number of it where that is the key, and no news if not."""
@@ -210,10 +303,8 @@ class Transaction:
     def _unused_id(self, table: str, column: str) -> int:
         used = f"SELECT 1 FROM {quoted(table)} WHERE {quoted(column)} = ?"
         while True:
-            number = self._replica.ids.take(table)
-            if number is None:
-                self._replica.lease_ids(table)
-            elif not self._workspace.database.execute(used, (number,)).fetchall():
+            number = self._numbers.take(table)
+            if not self._workspace.database.execute(used, (number,)).fetchall():
                 return number
 
     # Ending
@@ -222,6 +313,7 @@ class Transaction:
         """Forget all of it."""
         self._workspace.discard()
         self._state = None
+        self._locks.release()
 
     def commit(self) -> None:
         """Have it certified, run again if others came first, and made part of the replica.
@@ -240,18 +332,22 @@ class Transaction:
 
     def _commit_changes(self) -> None:
         replica = self._replica
-        name = os.urandom(16)
         for attempt in range(MOST_REPLAYS + 1):
             state = self.state
             certificate, definition = self._certificate(state)
             if certificate is None:
                 return
-            answer = replica.certify(state, certificate, name, definition)
+            self._numbers.certify(certificate)
+            certificate.locks = frozenset(self._locks.held)
+            answer = replica.certify(state, certificate, self._name, definition)
             if not isinstance(answer, Rejected):
+                self._locks.held.clear()
                 replica.counters.replayed += attempt > 0
                 replica.settle(state, answer, functools.partial(self._publish, state))
                 return
             replica.counters.conflicts += 1
+            if answer.late:
+                raise self._deadlock(f"a younger key of {answer.key} was committed first")
             if definition is not None:
                 raise self._deadlock("another transaction changed a table during this DDL")
             newest = replica.state if replica.state is not state else replica.fresh()
@@ -281,6 +377,9 @@ class Transaction:
         certificate.check("schema", "")
         for table in self._locked:
             certificate.check("table", table)
+        for statement in self._statements:
+            if statement.found is not None:
+                statement.found.certify(certificate)
         return certificate, definition
 
     def _define(self, before: dict[str, str]) -> tuple[Certificate, Definition]:
@@ -317,8 +416,10 @@ class Transaction:
         self._show(state)
         for statement in self._statements:
             self._given = deque(statement.ids)
+            self._skipped = statement.skipped
             outcome = self._run(statement.sql, statement.parameters, statement.shape)
             self._given.clear()
+            statement.found = self._found
             if outcome.same_as(statement.outcome):
                 continue
             if isinstance(outcome.error, IntegrityError) and not _of_leased_key(
@@ -341,13 +442,3 @@ def _of_leased_key(statement: Statement, error: IntegrityError) -> bool:
 def _definitions(workspace: Workspace) -> dict[str, str]:
     made = schema_objects(workspace.database)
     return {name: sql for kind, name, sql in made if kind == "table"}
-
-
-def _tables_read(workspace: Workspace, sql: str) -> set[str]:
-    """The tables that a statement reads, by asking SQLite to prepare it."""
-    actions: Any = apsw.ext.query_info(workspace.database, sql, actions=True).actions
-    return {
-        action.table_name
-        for action in actions or ()
-        if action.action_name == "SQLITE_READ" and not action.table_name.startswith("sqlite_")
-    }

@@ -2,20 +2,25 @@
 -- Certify one transaction and, if nobody came first, append it to the log and store its rows.
 -- Atomic, and repeatable: the same transaction sent again is found, not done twice.
 --
--- KEYS  head, log, versions, ids, schema, then a hash of rows for each table that is written
+-- KEYS  head, log, versions, ids, schema, then a hash of rows for each table that is written;
+--       locks, if the transaction holds any
 -- ARGV  1 request, 2 payload of the log entry
 -- payload = {1, tables}, or of DDL {0, the whole new schema, tables whose rows are stored anew}
--- request = {epoch, seq, hash, known, transaction, checks, bumps, wanted ids, id floors, keep}
+-- request = {epoch, seq, hash, known, transaction, checks, bumps, wanted ids, id floors, keep,
+--   locks, {{table, least key, largest key}, …} where keys are committed in order}
 --   epoch, seq, hash   the state that the transaction read
 --   known              up to where its process has the log
+--   locks              8-byte names that the transaction holds, given back with its commit
 --   checks, bumps      8-byte keys: unchanged since seq, changed by this
 -- Replies {'OK', seq, hash, entries after known, first of each id block, epoch},
---   {'CONFLICT', number of the check, entries after known}, {'BEHIND'}, {'DIVERGED'}, {'FORMAT', x}
+--   {'CONFLICT', number of the check, entries after known}, {'BEHIND'}, {'DIVERGED'}, {'FORMAT', x},
+--   {'LATE', table}
 
 local head, log, versions, ids, schema = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local q = cmsgpack.unpack(ARGV[1])
 local epoch, seq, hash, known, transaction = q[1], q[2], q[3], q[4], q[5]
 local checks, bumps, wanted, floors, keep = q[6], q[7], q[8], q[9], q[10]
+local locks, orders = q[11], q[12]
 local FORMAT, KEY = '1', 8
 
 local function entries_after(number)
@@ -72,6 +77,9 @@ for i = 1, #checks, KEY do
     return {'CONFLICT', (i - 1) / KEY, entries_after(known)}
   end
 end
+for _, o in ipairs(orders) do
+  if tonumber(redis.call('HGET', ids, o[1] .. '\0') or '0') >= o[2] then return {'LATE', o[1]} end
+end
 
 local missed = entries_after(known)
 local number = now + 1
@@ -88,7 +96,7 @@ if entry[1] == 0 then
   redis.call('HINCRBY', head, 'schema', 1)
   for n, t in ipairs(tables) do
     redis.call('DEL', KEYS[5 + n])
-    redis.call('HDEL', ids, t[1])
+    redis.call('HDEL', ids, t[1], t[1] .. '\0')
   end
 end
 for n, t in ipairs(tables) do
@@ -103,12 +111,19 @@ for _, f in ipairs(floors) do
     redis.call('HSET', ids, f[1], string.format('%.0f', f[2]))
   end
 end
+for _, o in ipairs(orders) do redis.call('HSET', ids, o[1] .. '\0', string.format('%.0f', o[3])) end
 local blocks = {}
 for i, w in ipairs(wanted) do blocks[i] = redis.call('HINCRBY', ids, w[1], w[2]) - w[2] + 1 end
 
 redis.call('XADD', log, string.format('%.0f-0', number), 'h', chained, 'd', ARGV[2],
   'k', bumps .. transaction)
 redis.call('HSET', head, 'seq', string.format('%.0f', number), 'hash', chained)
+
+for i = 1, #locks, KEY do
+  local name = string.sub(locks, i, i + KEY - 1)
+  local value = redis.call('HGET', KEYS[#KEYS], name)
+  if value and string.sub(value, 1, 16) == transaction then redis.call('HDEL', KEYS[#KEYS], name) end
+end
 
 -- The index of versions covers exactly the entries that are kept: each commit takes the two oldest
 -- of those that are too many with it, and their keys unless a later commit has changed them.

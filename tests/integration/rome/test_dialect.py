@@ -12,7 +12,6 @@ from sqlalchemy import orm
 from sqlalchemy.dialects import mysql
 
 from discovery.rome import errors
-from discovery.rome.statements import FOR_UPDATE
 from tests.redis_servers import redis_server
 
 
@@ -289,8 +288,8 @@ def test_for_update_is_marked_and_certified(engine, other):
         with engine.begin() as connection:
             connection.execute(t.insert().values(id=1, name="a", size=1))
         locked = sa.select(t.c.size).where(t.c.id == 1).with_for_update()
-        assert FOR_UPDATE in str(locked.compile(engine))
-        assert FOR_UPDATE in str(locked.with_for_update(read=True).compile(engine))
+        assert str(locked.compile(engine)).endswith(" FOR UPDATE")
+        assert str(locked.with_for_update(read=True).compile(engine)).endswith(" FOR SHARE")
         with pytest.raises(sa.exc.OperationalError, match="rome: deadlock"), engine.begin() as mine:
             assert mine.execute(locked).scalar() == 1
             with other.begin() as theirs:

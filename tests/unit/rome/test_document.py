@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from discovery.rome import answers, certificate
+from discovery.rome import answers, certificate, locks
 from discovery.rome.keys import Keys
 from discovery.rome.settings import Settings
 
@@ -74,7 +74,7 @@ def test_every_refusal_is_explained():
 
 def test_every_kind_of_key_is_explained_in_both_places():
     documented = {row[0] for row in rows("Certification")}
-    source = Path(certificate.__file__).read_text(encoding="utf-8")
+    source = "".join(Path(m.__file__).read_text("utf-8") for m in (certificate, locks))
     used = set(re.findall(r"\.(?:check|bump)\(\s*\"(\w+)\"", source)) | {"schema"}
     assert used == documented - {"key"}
 
@@ -83,7 +83,7 @@ def test_every_key_in_redis_is_explained():
     documented = {row[0].strip("`") for row in rows("What is in Redis")} - {"key"}
     keys = Keys("db")
     assert documented == {
-        *(keys.head, keys.log, keys.versions, keys.schema, keys.ids),
+        *(keys.head, keys.log, keys.versions, keys.schema, keys.ids, keys.locks),
         keys.rows("<table>"),
     }
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from discovery.rome.errors import ProgrammingError
 from discovery.rome.savepoints import verb_and_name, written_since
-from discovery.rome.statements import FOR_UPDATE, shape, with_literals
+from discovery.rome.statements import shape, with_literals
 
 KINDS = {
     "SELECT 1": "constant",
@@ -59,8 +59,8 @@ def test_kinds(sql):
 
 
 def test_marks_keys_and_tables():
-    assert shape(f"SELECT * FROM t {FOR_UPDATE}").locks
-    assert not shape("SELECT * FROM t").locks
+    assert shape("SELECT * FROM t FOR UPDATE").locking
+    assert not shape("SELECT * FROM t").locking
     wanted = shape("INSERT INTO \"it's\" (a) VALUES (rome_id('it''s', 'a'), rome_id('u','b'))")
     assert wanted.ids == (("it's", "a"), ("u", "b"))
     assert wanted.into == "it's"
