@@ -29,6 +29,7 @@ import msgpack
 
 from discovery.rome.catalogue import Catalogue, Key, Reference, Row, Table, Value
 from discovery.rome.log import ROWS_CHANGED
+from discovery.rome.totals import SUMS_END, row_sum
 
 DIGEST = 8
 
@@ -56,6 +57,7 @@ class Certificate:
     ids: dict[str, int] = field(default_factory=dict)
     locks: frozenset[bytes] = frozenset()
     orders: list[tuple[str, int, int]] = field(default_factory=list)
+    _gone: dict[str, int] = field(default_factory=dict)
 
     def check(self, kind: str, name: str, key: bytes = b"") -> None:
         """The transaction is only right if nobody else has changed this key."""
@@ -70,6 +72,24 @@ class Certificate:
         number = row[table.primary.columns[0]]
         if len(table.primary.columns) == 1 and isinstance(number, int) and not table.rowid:
             self.ids[table.name] = max(self.ids.get(table.name, 0), number)
+
+    def takes(self, table: str, key: bytes, row: bytes) -> None:
+        """The row that lay under ``key`` is not there any more, at least not like this."""
+        self._gone[table] = self._gone.get(table, 0) + row_sum(key, row)
+
+    def sums(self) -> list[tuple[str, int]]:
+        """What this adds to the totals of each table that it writes to."""
+        return [
+            (
+                table,
+                (
+                    sum(row_sum(key, row) for key, row in rows.items() if row is not None)
+                    - self._gone.get(table, 0)
+                )
+                % SUMS_END,
+            )
+            for table, rows in self.rows.items()
+        ]
 
     def payload(self) -> bytes:
         """What every replica applies: ``[1, [[table, [key, row, …]], …]]``; row is False if gone.
@@ -114,10 +134,12 @@ def _certify_row(
     # one that is gone may be there again, spelled in another case: both changes have this key
     primary = [image[i] for i in table.primary.columns]
     new: Row | None = database.execute(table.select, primary).fetchone()
-    old = None if change.op == "INSERT" else _old_row(change, new)
+    old = None if change.op == "INSERT" else _old_row(table, change, new)
     certificate.rows.setdefault(table.name, {})[key] = (
         None if new is None else msgpack.packb(new, use_bin_type=True)
     )
+    if old is not None:
+        certificate.takes(table.name, key, msgpack.packb(old, use_bin_type=True))
     if change.op == "INSERT":
         certificate.note_id(table, image)
     _certify_unique(certificate, table, old, new)
@@ -125,13 +147,13 @@ def _certify_row(
     _certify_as_parent(certificate, catalogue.parents.get(table.name, ()), old, new)
 
 
-def _old_row(change: apsw.TableChange, new: Row | None) -> Row:
+def _old_row(table: Table, change: apsw.TableChange, new: Row | None) -> Row:
     """The row as it was: an update names only what it changed, the rest is as it is now."""
     assert change.old is not None
     if new is None:
-        return tuple(change.old)
-    return tuple(
-        now if was is apsw.no_change else was for was, now in zip(change.old, new, strict=True)
+        return table.as_read(change.old)
+    return table.as_read(
+        [now if was is apsw.no_change else was for was, now in zip(change.old, new, strict=True)]
     )
 
 

@@ -3,7 +3,9 @@
 Error
 ├── InterfaceError
 └── DatabaseError
-    ├── DataError, IntegrityError, InternalError, ProgrammingError, NotSupportedError
+    ├── DataError, IntegrityError, ProgrammingError, NotSupportedError
+    ├── InternalError
+    │   └── Damaged           what Redis holds is not what was committed; it can be read
     └── OperationalError
         ├── Deadlock          another transaction came first; run the transaction again
         ├── LockTimeout       another transaction has held a lock for too long
@@ -47,6 +49,10 @@ class IntegrityError(DatabaseError):
 
 class InternalError(DatabaseError):
     """The replica is not what it should be."""
+
+
+class Damaged(InternalError):  # noqa: N818
+    """What Redis holds is not what was committed: the database can be read, and takes no writes."""
 
 
 class ProgrammingError(DatabaseError):

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from discovery.rome.catalogue import Table
-from discovery.rome.head import Head, foreign, head_of, same_schema
+from discovery.rome.head import Head, foreign, head_of, same_schema, uncounted
 from discovery.rome.log import SCHEMA_CHANGED, content_of, of_script, pairs
 from discovery.rome.scripts import SYNC
 from discovery.rome.store import Command, Store
+from discovery.rome.totals import Loss, Total, totals_of
 
 PIECE_BYTES = 2_000_000
 """What Redis is asked to send at once, about."""
@@ -60,6 +61,9 @@ class Reading:
         self._at_once = at_once
         self._server = b""
         self._changes: dict[bytes, dict[bytes, Any]] = {}
+        self._lengths = (0, 0, 0, 0)
+        self.totals: dict[str, Total] = {}
+        """As of the last piece, as the rows of the tables that it has completed."""
         self._stand_at(head)
 
     def _stand_at(self, head: Head) -> None:
@@ -88,6 +92,10 @@ class Reading:
         while not self._server or int(self.head.get("seq", 0)) != self.seq:
             self._piece([])
 
+    def lengths(self) -> list[Loss]:
+        """Which keys, but for the rows', are not as long as the head says."""
+        return uncounted(self.head, *self._lengths)
+
     def changes(self) -> list[tuple[bytes, list[Any]]]:
         """What has changed in a table after it was given, as an entry of the log has it."""
         return [
@@ -110,14 +118,22 @@ class Reading:
     def _piece(self, batch: list[_Scan]) -> bool:
         """Read on; False where the log has more than came."""
         keys = self._store.keys
-        commands: list[Command] = [["INFO", "server"], ["HGETALL", keys.head]]
+        commands: list[Command] = [
+            ["INFO", "server"],
+            ["HGETALL", keys.head],
+            ["HGETALL", keys.totals],
+            *(["LLEN", keys.schema], ["XLEN", keys.log], ["HLEN", keys.versions]),
+        ]
         for scan in batch:
             where = keys.rows(scan.table.name)
             commands.append(["HSCAN", where, scan.cursor, "COUNT", scan.count])
         if not self._at_once:
             place = (self.epoch, self.seq, self.hash, ENTRIES_AT_ONCE)
             commands.append(["EVALSHA", SYNC.sha, 2, keys.head, keys.log, *place])
-        said, head, *replies = self._store.at_once(commands, script=SYNC)
+        said, head, totals, *replies = self._store.at_once(commands, script=SYNC)
+        self.totals = totals_of(totals)
+        statements, entries, versions, *replies = replies
+        self._lengths = (statements, len(self.totals), entries, versions)
         server = str(said["run_id"]).encode()
         same, self._server = server == self._server, server
         for scan, (cursor, rows) in zip(batch, replies, strict=False):

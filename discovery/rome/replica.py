@@ -30,6 +30,7 @@ from discovery.rome.scripts import CERTIFY, LOCK, SYNC
 from discovery.rome.settings import Settings
 from discovery.rome.state import State, boot
 from discovery.rome.store import Argument, Call, Store
+from discovery.rome.watch import Watch, lost
 
 ENTRIES_AT_ONCE = 5_000
 """How many a request asks for at most."""
@@ -88,6 +89,7 @@ class Replica:
         self._applier: tuple[int, apsw.Connection, PageFile] | None = None
         self._held = False
         self.store.check_server()
+        self.watch = Watch(self.store)
         self.state = self._boot()
         self.untold: TailLost | None = None
         """A lost tail that the feed has met, for the next transaction to tell its caller."""
@@ -179,12 +181,13 @@ class Replica:
                 changes.append(content[1])
             try:
                 pages = self._apply(state, changes)
-            except apsw.Error:  # whatever is wrong with these pages, the hashes have the rows
+            except (apsw.Error, LookupError):
+                # whatever is wrong with these pages, the hashes have the rows
                 self.state = self._boot()
                 self.counters.boots += 1
                 return
             seq, chained, _ = news[-1]
-            self.state = State(state.life, state.epoch, seq, chained, pages, state.catalogue)
+            self.state = state.advanced(state.epoch, seq, chained, pages)
             self.counters.applied += len(news)
             for number, hashed, _ in news:
                 self._note_passed(number, hashed)
@@ -227,7 +230,34 @@ class Replica:
             )
 
     def _boot(self) -> State:
-        return boot(self.store, next(self._lives))
+        state = boot(self.store, next(self._lives))
+        if state.damage is not None and state.damage.unseen:
+            self.watch.found = state.damage.error(self.settings)
+        return state
+
+    # Damage
+
+    def begins(self) -> None:
+        """A transaction does: see that somebody looks after Redis, and tell once what is gone.
+
+        Raises:
+            Damaged, StoreRefused: what was found, to one caller in this process.
+        """
+        self.watch.look(self.state)
+        found, self.watch.found = self.watch.found, None
+        if found is not None:
+            raise found
+
+    def refuse_writes(self, state: State) -> None:
+        """Let nobody write to a database that is damaged, or on a Redis that throws it away.
+
+        Raises:
+            Damaged, StoreRefused: with what was found.
+        """
+        if state.damage is not None:
+            raise state.damage.error(self.settings)
+        if self.watch.trouble is not None:
+            raise self.watch.trouble
 
     # Committing
 
@@ -270,16 +300,14 @@ class Replica:
         ]
         locks = [keys.locks] if certificate.locks else []
         if definition is None:
-            payload, names = certificate.payload(), list(certificate.rows)
+            payload, sums = certificate.payload(), certificate.sums()
         else:
-            payload, names = definition.payload(), definition.tables
+            payload, sums = definition.payload(), definition.sums()
+        names = [table for table, _ in sums]
+        request += (sums, definition is not None)
         reply = self.store.run(
             CERTIFY,
-            [
-                *(keys.head, keys.log, keys.versions, keys.ids, keys.schema),
-                *map(keys.rows, names),
-                *locks,
-            ],
+            [*keys.fixed, *map(keys.rows, names), *locks],
             [msgpack.packb(request, use_bin_type=False), payload],
             commit=True,
         )
@@ -288,6 +316,8 @@ class Replica:
             return Rejected(list(certificate.checks.values())[int(reply[1])])
         if reply[0] == b"LATE":
             return Rejected(reply[1].decode(), late=True)
+        if reply[0] == b"LOST":
+            raise lost(self.settings, *reply[1:])
         if reply[0] != b"OK":
             self._start_over(state, reply, committing=True)
             return Rejected("log")
@@ -308,7 +338,8 @@ class Replica:
             if self.state is base and accepted.seq == base.seq + 1:
                 pages, catalogue = publish()
                 self.state = State(
-                    base.life, accepted.epoch, accepted.seq, accepted.hash, pages, catalogue
+                    *(base.life, accepted.epoch, accepted.seq, accepted.hash),
+                    *(pages, catalogue, base.damage),
                 )
                 self._note_passed(accepted.seq, accepted.hash)
                 self.counters.published += 1

@@ -17,3 +17,4 @@ class Script:
 CERTIFY = Script("certify")
 SYNC = Script("sync")
 LOCK = Script("lock")
+LOOK = Script("look")

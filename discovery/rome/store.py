@@ -11,7 +11,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import util
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -236,12 +236,19 @@ class Store:
             raise StoreRefused(f"{where} is a member of a cluster; add ?cluster=true to the URL")
         if info.get("role", "master") != "master":
             raise StoreRefused(f"{where} is a read-only replica; name its master in the URL")
+        forgetful = self.forgets(info)
+        if forgetful is not None:
+            raise forgetful
+
+    def forgets(self, info: Mapping[str, Any]) -> StoreRefused | None:
+        """What to say of a Redis that throws keys of ROME's away when it is full."""
         policy = str(info.get("maxmemory_policy", "noeviction"))
-        if info.get("maxmemory") and policy.startswith("allkeys"):
-            raise StoreRefused(
-                f"{where} throws keys away when it is full (maxmemory-policy {policy}); set "
-                "noeviction there"
-            )
+        if not info.get("maxmemory") or not policy.startswith("allkeys"):
+            return None
+        return StoreRefused(
+            f"redis at {self.settings.address} throws keys away when it is full (maxmemory-policy "
+            f"{policy}); set noeviction there"
+        )
 
     def run(
         self,
@@ -280,6 +287,11 @@ class Store:
             raise InDoubt(
                 f"redis connection lost: {self.settings.address} was away for longer than its log "
                 "reaches back; whether the commit happened is not known"
+            )
+        if commit and unsure and reply[0] == b"LOST":
+            raise InDoubt(
+                f"redis connection lost: {self.settings.address} was away, and lacks keys of the "
+                "database; whether the commit happened is not known"
             )
         return reply
 

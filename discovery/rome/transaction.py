@@ -185,6 +185,7 @@ class Transaction:
         A locking read, too: the newest comes with its locks.
         """
         self._replica.counters.transactions += 1
+        self._replica.begins()
         if self._feed is not None:
             state = self._feed.state()
         elif form.kind in _NEEDS_NOTHING or (form.locking and form.kind == "read"):
@@ -207,6 +208,8 @@ class Transaction:
 
     def _run(self, sql: str, parameters: Sequence[Value], form: Shape) -> Outcome:
         workspace = self._workspace
+        if form.kind in {"insert", "write", "ddl"}:
+            self._replica.refuse_writes(self.state)
         if form.kind == "ddl":
             self._before_ddl()
         elif form.kind == "savepoint" and self._spoiled:

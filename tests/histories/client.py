@@ -165,6 +165,8 @@ def everything(engine: Engine) -> dict[str, list[list[Any]]]:
         if engine.dialect.driver == "rome":
             verdict = connection.exec_driver_sql("PRAGMA integrity_check").scalar()
             assert verdict == "ok", f"the replica is corrupt: {verdict}"
+            damage = connection.connection.dbapi_connection.replica.state.damage  # type: ignore[union-attr]
+            assert damage is None, f"the replica lacks what was committed: {damage}"
     return tables
 
 

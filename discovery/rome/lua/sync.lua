@@ -12,7 +12,7 @@ if not at[1] then
   if epoch == '' then return {'OK', {}} end
   return {'DIVERGED'}
 end
-if at[1] ~= '1' then return {'FORMAT', at[1]} end
+if at[1] ~= '1' and at[1] ~= '2' then return {'FORMAT', at[1]} end
 local now = tonumber(at[3])
 if epoch == '' then return {'BEHIND'} end
 if epoch ~= at[2] or seq > now then return {'DIVERGED'} end

@@ -83,7 +83,7 @@ def test_every_key_in_redis_is_explained():
     documented = {row[0].strip("`") for row in rows("What is in Redis")} - {"key"}
     keys = Keys("db")
     assert documented == {
-        *(keys.head, keys.log, keys.versions, keys.schema, keys.ids, keys.locks),
+        *(*keys.fixed, keys.locks),
         keys.rows("<table>"),
     }
 
