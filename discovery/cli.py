@@ -123,7 +123,9 @@ ExperimentOption = Annotated[
 ]
 TierOption = Annotated[str, typer.Option(help="smoke, laptop, full or scale.")]
 TestbedOption = Annotated[Path, typer.Option(help="Testbed file.")]
-UrlArgument = Annotated[str, typer.Argument(help="Such as rome://127.0.0.1:6379/nova.")]
+UrlArgument = Annotated[
+    str, typer.Argument(help="Such as rome://127.0.0.1:6379/nova.", envvar="ROME_URL")
+]
 ResultsOption = Annotated[
     Path, typer.Option(help="A tier's results, such as results/keystone-2018/smoke.")
 ]
@@ -343,7 +345,10 @@ def rome_dump(
         _as_it_is(sys.stdout)
         sys.stdout.writelines(statements)
         return
-    with whole_file(output) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+    with (  # it may hold password hashes
+        whole_file(output, mode=0o600) as partial,
+        partial.open("w", encoding="utf-8", newline="\n") as file,
+    ):
         file.writelines(statements)
 
 

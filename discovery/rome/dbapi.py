@@ -33,6 +33,7 @@ from discovery.rome.errors import (
 from discovery.rome.feed import Feed
 from discovery.rome.locks import UNLOCKED
 from discovery.rome.replica import Replica
+from discovery.rome.secret import Secret
 from discovery.rome.settings import Settings, parse
 from discovery.rome.statements import shape
 from discovery.rome.transaction import Transaction
@@ -387,13 +388,13 @@ class Cursor:
 
 
 def connect(
-    hosts: str = "127.0.0.1",
+    hosts: str | None = None,
     database: str | None = None,
     username: str | None = None,
     password: str | None = None,
     **options: object,
 ) -> Connection:
-    """A connection to ``database`` on the Redis at ``hosts`` (``host:port,host:port``).
+    """A connection to ``database`` on the Redis at ``hosts`` (``host:port,host:port``), or here.
 
     The options are those of `Settings`.
 
@@ -401,4 +402,5 @@ def connect(
         InterfaceError: an option that is not allowed.
         ConnectionLost, StoreRefused: Redis is not there, or cannot hold a ROME database.
     """
+    password = None if password is None else Secret(password)  # no traceback shows it from here on
     return Connection(parse(hosts, database, username, password, **options))

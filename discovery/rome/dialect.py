@@ -10,7 +10,7 @@ import re
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Column, String, literal_column, pool
+from sqlalchemy import Column, String, literal_column, pool, select
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDialect, SQLiteTypeCompiler
 from sqlalchemy.engine.interfaces import (
     ConnectArgsType,
@@ -19,12 +19,13 @@ from sqlalchemy.engine.interfaces import (
     ReflectedColumn,
 )
 from sqlalchemy.engine.url import URL
-from sqlalchemy.sql.selectable import Select
+from sqlalchemy.sql.selectable import CompoundSelect, Select, _CompoundSelectKeyword
 from sqlalchemy.sql.util import surface_selectables_only
 
 from discovery.rome import oslo
 from discovery.rome.errors import ConnectionLost
-from discovery.rome.settings import DEFAULT_PORT
+from discovery.rome.limits import IN_A_ROW
+from discovery.rome.secret import Secret
 
 DEFAULT_LEVEL: IsolationLevel = "REPEATABLE READ"
 """SQLAlchemy has no word for snapshot isolation; this is what PostgreSQL calls it, too."""
@@ -46,6 +47,39 @@ class RomeCompiler(SQLiteCompiler):
         if arguments.nowait:
             return f"{text} NOWAIT"
         return f"{text} SKIP LOCKED" if arguments.skip_locked else text
+
+    def _generate_delimited_list(self, elements: Any, separator: str, **kw: Any) -> str:
+        """In groups where there are many of AND, OR or ||, each of which would be one deeper."""
+        render: Any = super()._generate_delimited_list
+        elements = list(elements)
+        if len(elements) <= IN_A_ROW or separator.strip() not in {"AND", "OR", "||"}:
+            text: str = render(elements, separator, **kw)
+            return text
+        texts = [text for text in (self.process(one, **kw) for one in elements) if text]
+        while len(texts) > IN_A_ROW:
+            texts = [f"({separator.join(group)})" for group in _groups(texts)]
+        return separator.join(texts)
+
+    def _generate_delimited_and_list(self, clauses: Any, **kw: Any) -> str:
+        """A WHERE of many conditions, likewise."""
+        if len(clauses) > IN_A_ROW:
+            return self._generate_delimited_list(clauses, " AND ", **kw)
+        render: Any = super()._generate_delimited_and_list
+        text: str = render(clauses, **kw)
+        return text
+
+    def visit_compound_select(self, cs: Any, *arguments: Any, **kw: Any) -> Any:
+        """In groups where SQLite takes no more of them; the first stays, its columns are known."""
+        visit: Any = super().visit_compound_select
+        if len(cs.selects) <= IN_A_ROW:
+            return visit(cs, *arguments, **kw)
+        keyword = _OF_REST.get(cs.keyword, cs.keyword)
+        first, *rest = cs.selects
+        while len(rest) >= IN_A_ROW:
+            rest = [select(CompoundSelect(keyword, *group).subquery()) for group in _groups(rest)]
+        changed = cs._clone()
+        changed.selects = [first, *rest]
+        return visit(changed, *arguments, **kw)
 
     def visit_insert(
         self, insert_stmt: Any, visited_bindparam: Any = None, visiting_cte: Any = None, **kw: Any
@@ -90,6 +124,14 @@ class RomeCompiler(SQLiteCompiler):
         changed = statement._clone()
         changed._multi_values = ([{**row, column: leased} for row in rows],)
         return changed
+
+
+_OF_REST = {_CompoundSelectKeyword.EXCEPT: _CompoundSelectKeyword.UNION}
+"""What is taken off by one after the other is taken off together."""
+
+
+def _groups(items: list[Any]) -> list[list[Any]]:
+    return [items[i : i + IN_A_ROW] for i in range(0, len(items), IN_A_ROW)]
 
 
 def _key(name: Any) -> str:
@@ -148,13 +190,14 @@ class RomeDialect(SQLiteDialect):
         """The arguments of `discovery.rome.dbapi.connect`."""
         options: dict[str, Any] = dict(url.query)
         more = options.pop("host", ())
-        hosts = [f"{url.host or '127.0.0.1'}:{url.port or DEFAULT_PORT}"]
+        host = f"[{url.host}]" if url.host and ":" in url.host else url.host
+        hosts = [host if url.port is None else f"{host or '127.0.0.1'}:{url.port}"]
         hosts += [more] if isinstance(more, str) else more
         arguments = {
-            "hosts": ",".join(hosts),
+            "hosts": ",".join(filter(None, hosts)) or None,
             "database": url.database,
             "username": url.username,
-            "password": url.password,
+            "password": None if url.password is None else Secret(url.password),
             **options,
         }
         return [], arguments

@@ -6,9 +6,9 @@ import os
 import threading
 import time
 
-from discovery.rome.errors import Error, TailLost
+from discovery.rome.errors import Error
 from discovery.rome.log import Entry, of_stream
-from discovery.rome.replica import Replica
+from discovery.rome.replica import ENTRIES_AT_ONCE, Replica
 from discovery.rome.state import State
 
 PAUSE_MS = 500
@@ -71,10 +71,8 @@ class Feed:
                 replica.advance(entries)
                 if not entries or replica.state.seq < entries[-1][0]:
                     asked = time.monotonic()
-                    replica.fresh()
+                    replica.fresh(tell=False)
                 self._asked = asked
-            except TailLost as lost:  # the state was dropped; the next transaction says so
-                replica.untold = lost
             except Error:  # transactions meet the same error, and tell their callers
                 time.sleep(PAUSE_MS / 1000)
 
@@ -91,7 +89,16 @@ class Feed:
         pause = int(min(PAUSE_MS, store.patience * 500))
         reply = store.request(
             lambda client: client.execute_command(
-                "XREAD", "BLOCK", pause, "STREAMS", store.keys.log, f"{state.seq}-0"
+                *(
+                    "XREAD",
+                    "COUNT",
+                    ENTRIES_AT_ONCE,
+                    "BLOCK",
+                    pause,
+                    "STREAMS",
+                    store.keys.log,
+                    f"{state.seq}-0",
+                )
             )
         )
         return of_stream(reply)

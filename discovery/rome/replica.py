@@ -20,9 +20,10 @@ import msgpack
 from discovery.rome.catalogue import Catalogue
 from discovery.rome.certificate import Certificate
 from discovery.rome.counters import Counters
-from discovery.rome.errors import InternalError, OperationalError, TailLost
+from discovery.rome.errors import DataError, InternalError, OperationalError, TailLost
 from discovery.rome.head import foreign
 from discovery.rome.ids import Ids
+from discovery.rome.limits import MOST_COMMIT_BYTES
 from discovery.rome.log import SCHEMA_CHANGED, Definition, Entry, content_of, continues, of_script
 from discovery.rome.pages import PageFile, Pages
 from discovery.rome.rows import apply_entry, open_as_stored
@@ -93,6 +94,8 @@ class Replica:
         self.state = self._boot()
         self.untold: TailLost | None = None
         """A lost tail that the feed has met, for the next transaction to tell its caller."""
+        self._lost = (0, 0)
+        """The life of the state that was dropped last, and where it was in the log."""
         self.owed = 0
         """Where the log is when it has a commit of this process that its state has not, be the
         state too old or of a history that Redis has lost; transactions ask until it is reached."""
@@ -100,17 +103,18 @@ class Replica:
 
     # Following the log
 
-    def fresh(self) -> State:
+    def fresh(self, *, tell: bool = True) -> State:
         """The newest state of the database: one round trip.
 
         Raises:
-            TailLost: the process had seen commits that Redis has lost; its state was dropped.
+            TailLost: the process had seen commits that Redis has lost; its state was dropped. With
+                ``tell`` off it is kept, as `untold`, for the next transaction.
             ConnectionLost, StoreRefused: from the store.
         """
         while True:
             state = self.state
             reply = self.store.run(*self._sync(state))
-            if self._follow(state, reply):
+            if self._follow(state, reply, tell=tell):
                 return self.state
 
     def _sync(self, state: State) -> Call:
@@ -118,10 +122,10 @@ class Replica:
         arguments: list[Argument] = [state.epoch, state.seq, state.hash, ENTRIES_AT_ONCE]
         return SYNC, [keys.head, keys.log], arguments
 
-    def _follow(self, state: State, reply: list[Any]) -> bool:
+    def _follow(self, state: State, reply: list[Any], *, tell: bool = True) -> bool:
         """Take what `_sync` was answered; whether the state is now the newest."""
         if reply[0] != b"OK":
-            self._start_over(state, reply)
+            self._start_over(state, reply, later=not tell)
             return False
         entries = of_script(reply[1])
         self.advance(entries)
@@ -206,28 +210,40 @@ class Replica:
         self._applier = (state.life, database, file)
         return file.published()
 
-    def _start_over(self, state: State, reply: list[Any], *, committing: bool = False) -> None:
+    def _start_over(
+        self, state: State, reply: list[Any], *, committing: bool = False, later: bool = False
+    ) -> None:
         """Boot again, because ``state`` is too old for the log or not of this history.
 
         Of a tail that is lost one caller is told, and every one that has built a commit on it.
+        ``later``: the next transaction is, since nobody waits for this answer.
         """
         if reply[0] == b"FORMAT":
             raise foreign(self.store, reply[1])
-        tell = committing
+        forgot = reply[0] == b"DIVERGED" and bool(state.epoch)
         with self._lock:
-            if self.state is state:
-                tell = True
+            before = self.state
+            gone = before is state or (forgot and before.life == state.life)
+            if gone:
                 self.ids.clear()
                 self.state = self._boot()
                 self.counters.boots += 1
-        if tell and reply[0] == b"DIVERGED" and state.epoch:
-            self.untold, self.owed = None, 0
-            self.counters.tails_lost += 1
-            raise TailLost(
+                self._lost = (before.life, before.seq)
+            if not (forgot and (gone or committing)):
+                return
+            known = self._lost[0] == state.life
+            error = TailLost(
                 f"redis connection lost: {self.settings.address} no longer has commit "
-                f"{state.seq} of database {self.settings.database}, which this process had seen; "
-                f"the replica was dropped, and is now at {self.state.seq}"
+                f"{self._lost[1] if known else state.seq} of database {self.settings.database}, "
+                "which this process had seen; the replica was dropped, and is now at "
+                f"{self.state.seq}"
             )
+            if known:
+                self.untold = error if later else None
+            self.owed = 0
+            self.counters.tails_lost += 1
+        if not later:
+            raise error
 
     def _boot(self) -> State:
         state = boot(self.store, next(self._lives))
@@ -305,6 +321,10 @@ class Replica:
             payload, sums = definition.payload(), definition.sums()
         names = [table for table, _ in sums]
         request += (sums, definition is not None)
+        if len(payload) > MOST_COMMIT_BYTES:
+            raise DataError(
+                f"the transaction writes {len(payload):,} bytes; {MOST_COMMIT_BYTES:,} are allowed"
+            )
         reply = self.store.run(
             CERTIFY,
             [*keys.fixed, *map(keys.rows, names), *locks],

@@ -12,6 +12,7 @@ import apsw
 
 from discovery.rome.catalogue import Value
 from discovery.rome.errors import ProgrammingError
+from discovery.rome.literals import literal
 from discovery.rome.locking import TOKEN, Locking, locking
 
 Kind = Literal[
@@ -84,7 +85,13 @@ class Shape:
 
 @functools.lru_cache(maxsize=2048)
 def shape(sql: str) -> Shape:
-    """What ``sql`` is."""
+    """What ``sql`` is.
+
+    Raises:
+        ProgrammingError: it has a NUL, where SQLite would take it to end.
+    """
+    if "\0" in sql:
+        raise ProgrammingError("a statement's text has a NUL; give such a value as a parameter")
     text = _COMMENT.sub("", sql)
     word = _WORD.match(text)
     kind = _KINDS.get(word.group().upper(), "write") if word else "read"
@@ -145,4 +152,4 @@ def with_literals(sql: str, values: Sequence[Value]) -> str:
     if wanted != len(values):
         raise ProgrammingError(f"the statement has {wanted} parameters and {len(values)} are given")
     left = iter(values)
-    return "".join(apsw.format_sql_value(next(left)) if token == "?" else token for token in tokens)
+    return "".join(literal(next(left)) if token == "?" else token for token in tokens)

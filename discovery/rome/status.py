@@ -92,10 +92,10 @@ def _status(store: Store) -> Status:
         commands += [["HLEN", keys.rows(name)], ["MEMORY", "USAGE", keys.rows(name)]]
     ids, entries, versions, log_bytes, version_bytes, *sizes = store.at_once(commands)
     last = {name.decode(): int(number) for name, number in mapping(ids).items()}
-    server, memory, replication, clients, here, (host, port) = store.request(_server)
+    server, memory, replication, clients, here, address = store.request(_server)
     return Status(
         database=settings.database,
-        server=f"{host}:{port}",
+        server=address,
         version=str(server["redis_version"]),
         role="replica" if replication["role"] == "slave" else "master",
         slot=key_slot(keys.head.encode()) if settings.cluster else None,
@@ -129,7 +129,8 @@ def _server(client: Any) -> tuple[Any, ...]:
         pipeline.client_info()
         *said, clients, here = pipeline.execute()
     options = client.connection_pool.connection_kwargs
-    return *said, clients, here, (options["host"], options["port"])
+    address = options["address"]
+    return *said, clients, here, address if isinstance(address, str) else "{}:{}".format(*address)
 
 
 def _followers(replication: dict[str, Any]) -> tuple[Follower, ...]:

@@ -17,17 +17,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import redis
-from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import (
-    AskError,
-    InvalidResponse,
-    NoScriptError,
-    ResponseError,
-    SlotNotCoveredError,
-)
+from redis.exceptions import AskError, InvalidResponse, NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
 
 from discovery.rome.answers import (
     NO_REDIS,
@@ -37,11 +28,13 @@ from discovery.rome.answers import (
     perhaps_done,
     refusal,
 )
+from discovery.rome.connections import PROBE_S, client_of, context_of, is_busy
 from discovery.rome.counters import sends
-from discovery.rome.errors import ConnectionLost, InDoubt, StoreRefused
+from discovery.rome.errors import ConnectionLost, InDoubt, InterfaceError, StoreRefused
 from discovery.rome.keys import Keys
 from discovery.rome.scripts import Script
-from discovery.rome.settings import Settings
+from discovery.rome.servers import find, greet_one
+from discovery.rome.settings import Address, Settings
 
 OLDEST_SERVER = (7, 0)
 
@@ -53,7 +46,6 @@ TRIES = 4
 
 _NUMBERS = re.compile(r"(\d+)\.(\d+)")
 
-MOST_CONNECTIONS = 10_000
 _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.5)
 
 _NO_SETINFO: dict[str, Any] = (
@@ -74,6 +66,12 @@ class _TooFewError(RedisTimeoutError):
     """A commit is done, and not yet on as many replicas as the URL asks for."""
 
 
+class _Request(threading.local):
+    """Until when the calling thread's request is tried, by `time.monotonic`."""
+
+    until = 0.0
+
+
 class Store:
     """One database on Redis. Safe to share between threads; ``round_trips`` counts requests."""
 
@@ -83,57 +81,75 @@ class Store:
         self.round_trips = 0
         self.patience = max(settings.timeout / TRIES, min(settings.timeout, 1.0))
         self._met = False
-        self._cluster: RedisCluster | None = None
-        self._single: redis.Redis | None = None
+        self._place: Address | None = None
+        self._clients: dict[Address, redis.Redis] = {}
         self._lock = threading.Lock()
+        self._request = _Request()
+        if settings.files is not None:
+            try:
+                context_of(settings.files)
+            except OSError as error:
+                raise InterfaceError(
+                    f"rome URL: ca={settings.ca}, cert={settings.cert}, key={settings.key}: "
+                    f"{error.strerror or error}; files in PEM that can be read"
+                ) from None
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, patience: float | None = None) -> dict[str, Any]:
         """What every connection is made with; its name is what CLIENT LIST shows of it."""
+        patience = self.patience if patience is None else patience
         return {
             "client_name": f"rome:{quote(self.settings.database)}:{os.getpid()}",
             **_NO_SETINFO,
             "username": self.settings.username,
             "password": self.settings.password,
             "protocol": 2,
-            "socket_timeout": self.patience,
-            "socket_connect_timeout": self.patience,
+            "socket_timeout": patience,
+            "socket_connect_timeout": patience,
             "socket_keepalive": True,
-            "max_connections": MOST_CONNECTIONS,
         }
 
-    def _client(self, deadline: float) -> tuple[Client, RedisCluster | None]:
-        """A client of the server that holds this database now, and the layout that says so."""
+    def _client(self, deadline: float) -> tuple[Client, Address]:
+        """A client of the server that holds this database now, and where that is."""
         if not self._lock.acquire(timeout=max(deadline - time.monotonic(), 0.001)):
             raise RedisTimeoutError("Timeout connecting to server")  # in another thread
         try:
-            if not self.settings.cluster:
-                if self._single is None:
-                    host, port = self.settings.hosts[0]
-                    self._single = redis.Redis(
-                        host=host, port=port, retry=Retry(NoBackoff(), 0), **self._options()
-                    )
-                return self._single, None
-            if self._cluster is None:
-                self._cluster = RedisCluster(
-                    startup_nodes=[ClusterNode(*address) for address in self.settings.hosts],
-                    retry=Retry(NoBackoff(), 0),
-                    **self._options(),
-                )
-            node = self._cluster.get_node_from_key(self.keys.head)
-            if node is None:
-                raise SlotNotCoveredError("no node holds the slot")
-            return self._cluster.get_redis_connection(node), self._cluster
+            if not self._met:
+                greet_one(self.settings, self.patience)
+            if self._place is None:
+                self._place = find(self.settings, self.keys.head, self._options())
+            return self._client_at(self._place), self._place
         finally:
             self._lock.release()
 
-    def _forget_layout(self, layout: RedisCluster | None) -> None:
-        """Ask the cluster anew who holds what, at the next request.
+    def _client_at(self, address: Address) -> Client:
+        client = self._clients.get(address)
+        if client is None:
+            files = self.settings.files
+            client = client_of(address, files, self._waits, **self._options())
+            self._clients[address] = client
+        return client
 
-        It is not closed: other threads may wait for answers on its connections.
-        """
+    def _forget_place(self, place: Address | None) -> None:
+        """Ask the cluster or the Sentinels anew who has it, at the next request."""
         with self._lock:
-            if self._cluster is layout:
-                self._cluster = None
+            if self._place == place:
+                self._place = None
+
+    def _waits(self, address: Address, waiting: Any) -> bool:
+        """Whether an answer from ``address`` may still come: the server is busy, not another's."""
+        left = self._request.until - time.monotonic()
+        if left <= 0 or waiting is None:
+            return False
+        if self.settings.follows:
+            try:
+                place = find(self.settings, self.keys.head, self._options(min(PROBE_S, left)))
+            except (redis.RedisError, OSError, StoreRefused):
+                place = address
+            if place != address:
+                return False
+        left = self._request.until - time.monotonic()
+        busy = left > 0 and is_busy(address, self.settings.files, waiting, left)
+        return busy and time.monotonic() < self._request.until
 
     def request(
         self,
@@ -154,14 +170,15 @@ class Store:
         """
         begun = time.monotonic()
         tries = 0
-        layout: RedisCluster | None = None
+        place: Address | None = None
         asked: AskError | None = None
         while True:
             limit = self.settings.timeout if patience is None else patience
+            self._request.until = begun + limit
             try:
                 self._count()
                 if asked is None:
-                    client, layout = self._client(begun + limit)
+                    client, place = self._client(begun + limit)
                     reply = send(client)
                 else:
                     reply = self._ask(asked, send)
@@ -177,16 +194,16 @@ class Store:
             if asked is None and isinstance(failure, AskError):
                 asked = failure
                 continue
-            said = refusal(failure, cluster=self.settings.cluster, prefix=self.keys.prefix)
+            said = refusal(failure, follows=self.settings.follows, prefix=self.keys.prefix)
             if said is not None and not in_doubt():
                 where = f"redis at {self.settings.address}"
-                raise StoreRefused(f"{where} {said} ({failure})") from failure
+                raise StoreRefused(f"{where} {said} ({failure})") from without_traceback(failure)
             if not self._met and absent(failure):
                 limit = min(limit, ABSENT_S)
             if said is not None or time.monotonic() - begun >= limit:
-                raise self._lost(failure, limit, in_doubt()) from failure
+                raise self._lost(failure, limit, in_doubt()) from without_traceback(failure)
             asked = None
-            self._forget_layout(layout)
+            self._forget_place(place)
             time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
 
@@ -196,12 +213,9 @@ class Store:
 
     def _ask(self, error: AskError, send: Callable[[Client], T]) -> T:
         """The slot is on its way to another node, which takes this one request if it is asked."""
-        client = redis.Redis(
-            host=error.host,
-            port=error.port,
-            retry=Retry(NoBackoff(), 0),
-            single_connection_client=True,
-            **self._options(),
+        address = (error.host, error.port)
+        client = client_of(
+            address, self.settings.files, self._waits, **self._options(), single=True
         )
         with client:
             client.execute_command("ASKING")
@@ -359,15 +373,15 @@ class Store:
     def close(self) -> None:
         """Close every socket."""
         with self._lock:
-            for client in (self._single, self._cluster):
-                if client is not None:
-                    client.close()
-            self._single = self._cluster = None
+            for client in self._clients.values():
+                client.close()
+            self._clients, self._place = {}, None
 
     def new_process(self) -> None:
         """Forget the parent's sockets after a fork, without saying good-bye on them."""
         self._lock = threading.Lock()
-        self._single = self._cluster = None
+        self._request = _Request()
+        self._clients, self._place = {}, None
         self.round_trips = 0
 
 
@@ -384,3 +398,12 @@ def mapping(reply: Any) -> dict[bytes, bytes]:
     if isinstance(reply, dict):
         return reply
     return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def without_traceback(error: BaseException) -> BaseException:
+    """``error`` and its causes, without redis-py's frames, which hold passwords."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

@@ -14,6 +14,7 @@ import apsw
 from discovery.rome import errors
 from discovery.rome.catalogue import Catalogue, Row, Value
 from discovery.rome.functions import regexp
+from discovery.rome.limits import with_limit
 from discovery.rome.pages import Pages, open_pages
 from discovery.rome.state import State
 from discovery.rome.statements import with_literals
@@ -148,7 +149,7 @@ class Workspace:
                 sql, values = with_literals(sql, values), ()
             rows = tuple(self.database.execute(sql, values))
         except (apsw.Error, UnicodeError) as error:
-            return Outcome(None, (), -1, None, translated(error))
+            return Outcome(None, (), -1, None, translated(error, self.database))
         except (TypeError, OverflowError) as error:
             kind = errors.ProgrammingError if isinstance(error, TypeError) else errors.DataError
             return Outcome(None, (), -1, None, kind(str(error)))
@@ -251,11 +252,13 @@ _STORED: tuple[tuple[Any, Callable[[Any], Value]], ...] = (
 )
 
 
-def translated(error: apsw.Error | UnicodeError) -> errors.DatabaseError:
+def translated(
+    error: apsw.Error | UnicodeError, database: apsw.Connection | None = None
+) -> errors.DatabaseError:
     """An error of SQLite, or of a text that is not UTF-8, as PEP 249 has it."""
     if isinstance(error, UnicodeError):
         return errors.DataError(f"a text is not UTF-8: {error}")
-    text = str(error).removeprefix(f"{type(error).__name__}: ")
+    text = with_limit(str(error).removeprefix(f"{type(error).__name__}: "), database)
     if isinstance(error, apsw.ConstraintError):
         return errors.IntegrityError(text)
     if isinstance(error, apsw.MismatchError | apsw.RangeError | apsw.TooBigError):

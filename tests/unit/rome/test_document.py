@@ -50,7 +50,7 @@ def test_every_option_is_documented_with_its_default():
     for field in dataclasses.fields(Settings):
         if field.name in {"hosts", "database", "username", "password"}:
             continue
-        default = str(field.default).lower().removesuffix(".0")
+        default = "" if field.default is None else str(field.default).lower().removesuffix(".0")
         assert documented[field.name] == default
 
 
