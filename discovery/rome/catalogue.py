@@ -169,7 +169,9 @@ class Table:
     ``rowid`` is set where there is no declared primary key: SQLite's row number then stands in, as
     column 0. ``reals``: the columns that may store a whole number as such, and give it as a
     fraction. ``scanned`` names unique indexes on expressions or of some rows only; a write is then
-    certified as one of the whole table. ``keyless`` finds rows with NULL in a declared primary key:
+    certified as one of the whole table, and so it is where SQLite's number does not find a row
+    (``numbered``; WITHOUT ROWID): nothing tells which rows were written with what they held.
+    ``keyless`` finds rows with NULL in a declared primary key:
     SQLite takes them where the column is not NOT NULL, other databases do not, and no key would
     stand for them.
     """
@@ -184,6 +186,7 @@ class Table:
     references: tuple[Reference, ...]
     select_all: str = field(compare=False)
     select: str = field(compare=False)
+    numbered: str | None = field(compare=False)
     insert: str = field(compare=False)
     delete: str = field(compare=False)
     upsert: str | None = field(compare=False)
@@ -214,6 +217,8 @@ class Catalogue:
 
     ``parents``: by table the keys of it that foreign keys of any table refer to. ``unsupported``:
     sentences about parts of the schema whose keys cannot be certified; no DDL may make them.
+    ``quiet``: names in lower case of the tables that set off no trigger. ``unnumbered``: those
+    without row numbers.
     """
 
     def __init__(self, database: apsw.Connection) -> None:
@@ -258,6 +263,11 @@ class Catalogue:
             self.tables[name] = dataclasses.replace(table, references=tuple(references))
         self.parents = {name: tuple(keys.values()) for name, keys in parents.items()}
         self.unsupported += _unknown_collations(database, columns)
+        self.unnumbered = [name for name, table in self.tables.items() if table.numbered is None]
+        triggered = _rows(database, "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger'")
+        self.quiet = {folded(name) for name in self.tables} - {
+            folded(name) for (name,) in triggered
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +379,7 @@ def _table(database: apsw.Connection, name: str, columns: list[_Column]) -> Tabl
     listed = ", ".join(quoted(column) for column in names)
     table = quoted(name)
     select_all = f"SELECT {listed} FROM {table}"
+    number = _row_number(database, name, names)
     return Table(
         name=name,
         columns=names,
@@ -376,15 +387,26 @@ def _table(database: apsw.Connection, name: str, columns: list[_Column]) -> Tabl
         rowid=rowid,
         reals=frozenset(place[column.cid] for column in stored if column.kind == "REAL"),
         unique=tuple(unique),
-        scanned=scanned,
+        scanned=scanned or number is None,
         references=(),
         select_all=select_all,
         select=f"{select_all} WHERE {where}",
+        numbered=number and f"{select_all} WHERE {number} = ?",
         insert=f"INSERT INTO {table} ({listed}) VALUES ({', '.join('?' * len(names))})",
         delete=f"DELETE FROM {table} WHERE {where}",
         upsert=None if by_row_number else _upsert(table, names, primary),
         keyless=None if by_row_number or not nullable else _keyless(table, nullable),
     )
+
+
+def _row_number(database: apsw.Connection, table: str, names: tuple[str, ...]) -> str | None:
+    """What SQLite's number of a row is called, where there is one and no column has the name."""
+    ((without,),) = _rows(
+        database, "SELECT wr FROM pragma_table_list(?) WHERE schema = 'main'", (table,)
+    )
+    taken = {folded(name) for name in names[names[:1] == (ROW_NUMBER,) :]}
+    free = (name for name in (ROW_NUMBER, "rowid", "oid") if name not in taken)
+    return None if without else next(free, None)
 
 
 def _keyless(table: str, nullable: list[str]) -> str:

@@ -20,7 +20,7 @@ schema         all tables                                       everyone        
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -107,8 +107,17 @@ class Certificate:
         return result
 
 
-def of_changes(changes: bytes, database: apsw.Connection, catalogue: Catalogue) -> Certificate:
-    """The certificate of a changeset that ``database`` still shows, uncommitted."""
+def of_changes(
+    changes: bytes,
+    written: Mapping[str, set[int]],
+    database: apsw.Connection,
+    catalogue: Catalogue,
+) -> Certificate:
+    """The certificate of a changeset that ``database`` still shows, uncommitted.
+
+    ``written``: by table the numbers of the rows that were written, also those that were given what
+    they held, of which the changeset knows nothing.
+    """
     certificate = Certificate()
     for change in apsw.Changeset.iter(changes):
         table = catalogue.tables[change.name]
@@ -116,7 +125,30 @@ def of_changes(changes: bytes, database: apsw.Connection, catalogue: Catalogue) 
         certificate.bump("table", table.name)
         if table.scanned:
             certificate.check("table", table.name)
+    for name, numbers in written.items():
+        written_table = catalogue.tables.get(name)
+        if written_table is not None:
+            _certify_unchanged(certificate, numbers, written_table, database)
     return certificate
+
+
+def _certify_unchanged(
+    certificate: Certificate, numbers: set[int], table: Table, database: apsw.Connection
+) -> None:
+    """Rows that were written and hold what they held: others must not have written them, too."""
+    if table.numbered is None:
+        certificate.check("table", table.name)
+        certificate.bump("table", table.name)
+        return
+    rows = certificate.rows.get(table.name, {})
+    if len(numbers) == sum(row is not None for row in rows.values()):
+        return  # whatever has changed and is there was written: there are no others
+    for number in numbers:
+        row = database.execute(table.numbered, (number,)).fetchone()
+        if row is not None and (key := table.key_of(row)) not in rows:
+            certificate.check("row", table.name, key)
+            certificate.bump("row", table.name, key)
+            certificate.bump("table", table.name)
 
 
 def _certify_row(

@@ -21,6 +21,7 @@ from discovery.rome.catalogue import Row, Value
 from discovery.rome.errors import (
     DatabaseError,
     DataError,
+    Deadlock,
     Error,
     IntegrityError,
     InterfaceError,
@@ -148,6 +149,7 @@ class Connection:
         self._process = os.getpid()
         self._replica, self._feed = replica_of(self.settings)
         self._transaction: Transaction | None = None
+        self._undone = False
         self._workspace = Workspace(self.settings.foreign_keys, self._next_id)
         self._workspace.add_function(UNLOCKED, -1, self._is_unlocked)
         for name, arguments, function, deterministic in self._functions:
@@ -181,6 +183,15 @@ class Connection:
             raise InterfaceError("the connection is closed")
         if self._process != os.getpid():  # forked: the parent goes on with what was open
             self._open()
+
+    def _check_undone(self) -> None:
+        """The transaction has ended, since a key of it was taken: whoever goes on must know."""
+        if self._undone:
+            self._undone = False
+            raise Deadlock(
+                "rome: deadlock: the transaction was rolled back, since another one had taken a "
+                "key of it first; run the transaction again"
+            )
 
     def cursor(self) -> Cursor:
         """A new cursor; all cursors of a connection are in the same transaction."""
@@ -223,6 +234,7 @@ class Connection:
             raise ProgrammingError("one statement at a time; there is another after a semicolon")
         if kind == "refused":
             raise NotSupportedError("a ROME database is one SQLite schema, in no file")
+        self._check_undone()
         if isinstance(parameters, Mapping):
             raise ProgrammingError("parameters are a sequence: the paramstyle is qmark")
         if self._transaction is None:
@@ -230,8 +242,9 @@ class Connection:
             self._transaction = Transaction(self._replica, feed, self._workspace, self.serializable)
         try:
             outcome = self._transaction.execute(sql, tuple(parameters))
-        except Error:
+        except Error as error:
             self.rollback()
+            self._undone = isinstance(error, IntegrityError)  # as a rule a statement's, and no more
             raise
         except (apsw.Error, UnicodeError) as error:
             self.rollback()
@@ -252,6 +265,7 @@ class Connection:
                 but for `InDoubt`, where that is not known.
         """
         self._check()
+        self._check_undone()
         if self._transaction is not None:
             try:
                 self._transaction.commit()
@@ -263,6 +277,7 @@ class Connection:
     def rollback(self) -> None:
         """Forget the transaction."""
         self._check()
+        self._undone = False
         transaction, self._transaction = self._transaction, None
         if transaction is not None:
             transaction.rollback()

@@ -40,7 +40,7 @@ _INSERT = re.compile(r"\AINSERT\s+INTO\b", re.IGNORECASE)
 _INTO = re.compile(
     r"""\A(?:INSERT(?:\s+OR\s+\w+)?|REPLACE)\s+INTO\s+("(?:[^"]|"")+"|[^\s("]+)""", re.IGNORECASE
 )
-_DEPENDS = re.compile(r"\bSELECT\b|\bON\s+CONFLICT\b", re.IGNORECASE)
+_DEPENDS = re.compile(r"\bSELECT\b|\bON\s+CONFLICT\b|\bIN\b", re.IGNORECASE)
 _KINDS: dict[str, Kind] = {
     "SELECT": "read",
     "VALUES": "read",

@@ -28,11 +28,13 @@ from discovery.rome.errors import (
     NotSupportedError,
 )
 from discovery.rome.feed import Feed
+from discovery.rome.inserts import rows_of
 from discovery.rome.locking import Locking
-from discovery.rome.locks import CANNOT_SKIP, Found, Locks, Wait, is_skipped, read, tables_read
+from discovery.rome.locks import CANNOT_SKIP, Found, Locks, Wait, is_skipped, read
 from discovery.rome.log import Definition
 from discovery.rome.numbers import Numbers
 from discovery.rome.pages import Pages
+from discovery.rome.reads import Footprint, Reads, footprint_of
 from discovery.rome.replica import Rejected, Replica
 from discovery.rome.savepoints import verb_and_name, written_since
 from discovery.rome.schema import schema_objects
@@ -41,7 +43,7 @@ from discovery.rome.statements import Shape, shape
 from discovery.rome.workspace import Outcome, Workspace
 
 MOST_REPLAYS = 20
-_NEEDS_NOTHING = frozenset({"constant", "insert", "savepoint"})
+_NEEDS_NOTHING = frozenset({"constant", "savepoint"})
 _COUNTS_NOTHING = frozenset({"constant", "read", "savepoint", "ddl"})
 
 
@@ -75,7 +77,7 @@ class Transaction:
         self._assumed = False
         self._statements: list[Statement] = []
         self._wrote = False
-        self._locked: set[str] = set()
+        self._reads = Reads()
         self._schema_before: dict[str, str] | None = None
         self._touched: set[str] = set()
         self._spoiled: set[str] = set()
@@ -113,7 +115,7 @@ class Transaction:
         locking = form.locking if form.kind == "read" else None
         if self._state is None:
             self._begin(form)
-        elif self._assumed and form.kind not in _NEEDS_NOTHING and locking is None:
+        elif self._assumed and locking is None and not _needs_nothing(form, self._state):
             self._confirm()
         self._locks.renew()
         self._skipped = frozenset()
@@ -123,7 +125,7 @@ class Transaction:
             outcome = self._lock(sql, parameters, form, locking)
             if isinstance(outcome.error, LockTimeout | NotLocked):  # an answer about others' locks
                 return outcome
-        if self._assumed and outcome.error is not None:  # the newest state may have no objection
+        if self._assumed and _objects(sql, form, outcome):  # the newest state may not
             self._confirm()
             outcome = self._run(sql, parameters, form)
         self._statements.append(
@@ -187,12 +189,12 @@ class Transaction:
         self._replica.counters.transactions += 1
         self._replica.begins()
         if self._feed is not None:
-            state = self._feed.state()
-        elif form.kind in _NEEDS_NOTHING or (form.locking and form.kind == "read"):
-            state, self._assumed = self._replica.state, True
-        else:
-            state = self._replica.fresh()
-        self._show(state)
+            self._show(self._feed.state())
+            return
+        state = self._replica.state
+        locks = form.locking is not None and form.kind == "read"
+        self._assumed = locks or _needs_nothing(form, state)
+        self._show(state if self._assumed else self._replica.fresh())
 
     def _show(self, state: State) -> None:
         self._state = state
@@ -212,15 +214,16 @@ class Transaction:
             self._replica.refuse_writes(self.state)
         if form.kind == "ddl":
             self._before_ddl()
-        elif form.kind == "savepoint" and self._spoiled:
-            self._check_savepoint(*verb_and_name(sql))
+        elif form.kind == "savepoint":
+            self._check_savepoint(sql)
         elif form.kind in {"insert", "write"}:
-            workspace.watch()
+            workspace.watch(self.state.catalogue)
             self._wrote = True
         self._taken = []
+        text = sql if form.locking is None else form.locking.sql
+        footprint = self._footprint(text, form)
         if form.ids and not self._given:
             self._numbers.prepare(form.ids)
-        text = sql if form.locking is None else form.locking.sql
         self._found = None
         if form.locking is not None and form.kind == "read":
             self._found = Found()
@@ -232,19 +235,29 @@ class Transaction:
             outcome = workspace.run(text, parameters, reads=form.kind in _COUNTS_NOTHING)
         if outcome.last_id is not None:
             outcome = replace(outcome, last_id=self._last_id(form, outcome.last_id))
-        locks = form.locking is not None and form.kind != "read"
-        if outcome.error is None and (locks or (self._serializable and form.kind != "ddl")):
-            self._locked |= tables_read(workspace, text)
-        elif self._serializable and isinstance(outcome.error, IntegrityError):
-            self._locked |= self.state.catalogue.tables.keys()  # it has told of rows, of any table
+        if footprint is not None:
+            count = -1 if outcome.error is not None else outcome.count
+            self._reads.note(footprint, form, text, parameters, count, self.state.catalogue)
         if form.kind == "ddl":
-            workspace.watch()
+            workspace.watch(self.state.catalogue)
         return outcome
 
     def _catalogue(self) -> Catalogue:
         if self._schema_before is None:
             return self.state.catalogue
         return Catalogue(self._workspace.database)
+
+    def _footprint(self, sql: str, form: Shape) -> Footprint | None:
+        """The tables that a statement tells of, where that counts."""
+        locks = form.locking is not None and form.kind != "read"
+        if not (self._serializable or locks) or form.kind in _NEEDS_NOTHING:
+            return None
+        if form.kind == "ddl":  # it may copy, index and check the rows of any table
+            return Footprint(frozenset(self.state.catalogue.tables), triggers=False)
+        workspace, catalogue = self._workspace, self.state.catalogue
+        if self._schema_before is not None:  # the schema is on its way
+            return footprint_of(workspace.database, sql, catalogue)
+        return workspace.reader.footprint(workspace.database, sql, catalogue)
 
     def _last_id(self, form: Shape, row_number: int) -> int | None:
         """The key of a new row; SQLite's number of it where that is the key, and no news if not."""
@@ -285,7 +298,12 @@ class Transaction:
         self._note_touched(workspace.unwatch())
         self._wrote = True
 
-    def _check_savepoint(self, verb: str, name: str) -> None:
+    def _check_savepoint(self, sql: str) -> None:
+        if "ROLLBACK" in sql.upper():
+            self._reads.note_undone()
+        if not self._spoiled:
+            return
+        verb, name = verb_and_name(sql)
         if verb == "rollback" and name in self._spoiled:
             raise NotSupportedError(
                 f"cannot roll back to {name}: rows were written after it, and then the schema was "
@@ -296,6 +314,7 @@ class Transaction:
 
     def _note_touched(self, changes: bytes) -> None:
         self._touched.update(change.name for change in apsw.Changeset.iter(changes))
+        self._touched |= self._workspace.written().keys()
 
     def next_id(self, table: str, column: str) -> int:
         """SQL's ``rome_id``: a key that nobody else is given; the same ones when run again."""
@@ -366,19 +385,18 @@ class Transaction:
     def _certificate(self, state: State) -> tuple[Certificate | None, Definition | None]:
         workspace = self._workspace
         definition = None
-        changes = workspace.changes()
+        changes, written = workspace.changes(), workspace.written()
         if self._schema_before is not None:
             self._note_touched(changes)
             certificate, definition = self._define(self._schema_before)
-        elif changes:
-            workspace.check_keys(state.catalogue)
-            workspace.check_references()
-            certificate = of_changes(changes, workspace.database, state.catalogue)
         else:
             workspace.check_keys(state.catalogue)
-            return None, None
+            workspace.check_references()
+            certificate = of_changes(changes, written, workspace.database, state.catalogue)
+            if not certificate.bumps:  # it has written nothing
+                return None, None
         certificate.check("schema", "")
-        for table in self._locked:
+        for table in self._reads.tables:
             certificate.check("table", table)
         for statement in self._statements:
             if statement.found is not None:
@@ -434,6 +452,20 @@ class Transaction:
     def _deadlock(self, why: str) -> Deadlock:
         self._replica.counters.deadlocks += 1
         return Deadlock(f"rome: deadlock: {why}; run the transaction again")
+
+
+def _needs_nothing(form: Shape, state: State) -> bool:
+    """Whether a statement's answer depends on no row, but for those that it violates a key with."""
+    if form.kind == "insert":
+        return form.into is not None and form.into.lower() in state.catalogue.quiet
+    return form.kind in _NEEDS_NOTHING
+
+
+def _objects(sql: str, form: Shape, outcome: Outcome) -> bool:
+    """Whether rows that are there have made a statement fail, or do less than it says."""
+    if form.kind == "insert" and outcome.error is None:
+        return outcome.count < (rows_of(sql) or 1)
+    return outcome.error is not None
 
 
 def _of_leased_key(statement: Statement, error: IntegrityError) -> bool:

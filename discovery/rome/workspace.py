@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -16,6 +17,7 @@ from discovery.rome.catalogue import Catalogue, Row, Value
 from discovery.rome.functions import regexp
 from discovery.rome.limits import with_limit
 from discovery.rome.pages import Pages, open_pages
+from discovery.rome.reads import Reader
 from discovery.rome.state import State
 from discovery.rome.statements import with_literals
 
@@ -52,6 +54,10 @@ class Workspace:
         self._names: tuple[str, ...] | None = None
         self._room = 0
         self._changes: apsw.Session | None = None
+        self._unnumbered: list[tuple[str, apsw.Session]] = []
+        self._written: defaultdict[str, set[int]] = defaultdict(set)
+        self.reader = Reader()
+        """What is known of statements that this handle has prepared."""
         self.add_function("regexp", 2, regexp, deterministic=True)
 
     @property
@@ -83,6 +89,7 @@ class Workspace:
         if self._life != state.life:
             self._forget_pages()
             self._life = state.life
+        self._written.clear()
         enforce = "ON" if foreign_keys and self._foreign_keys else "OFF"
         if enforce != self._enforce:
             self.database.execute(f"PRAGMA foreign_keys={enforce}")
@@ -100,6 +107,7 @@ class Workspace:
                 name, function, arguments, deterministic=deterministic
             )
         self._database.create_scalar_function("rome_id", self._next_id, 2)
+        self._database.set_update_hook(self._note_written)
 
     def _forget_pages(self) -> None:
         """Read all anew, schema too: another boot's pages may count changes as these did.
@@ -114,13 +122,31 @@ class Workspace:
             self._names = tuple(column[0] for column in cursor.get_description())
         return True
 
-    def watch(self) -> None:
-        """Record changes from now on."""
+    def _note_written(self, kind: int, schema: str, table: str, row_number: int) -> None:
+        if kind != apsw.SQLITE_DELETE and schema == "main":
+            self._written[table].add(row_number)
+
+    def watch(self, catalogue: Catalogue) -> None:
+        """Record changes from now on: of tables without row numbers also, whether there was any."""
         if self._changes is None:
             session = apsw.Session(self.database, "main")
             session.config(apsw.SQLITE_SESSION_OBJCONFIG_ROWID, 1)
             session.table_filter(lambda name: not name.startswith("sqlite_"))
             self._changes = session
+            for name in catalogue.unnumbered:
+                session = apsw.Session(self.database, "main")
+                session.attach(name)
+                self._unnumbered.append((name, session))
+
+    def written(self) -> Mapping[str, set[int]]:
+        """By table the row numbers that were written since `show`, changed or not, gone or not.
+
+        Of a table without row numbers there are none, if any row of it was written.
+        """
+        for name, session in self._unnumbered:
+            if not session.is_empty:
+                self._written.setdefault(name, set())
+        return self._written
 
     def unwatch(self) -> bytes:
         """What has changed since `watch`, as a changeset; recording stops."""
@@ -132,6 +158,10 @@ class Workspace:
 
     def _stop_watching(self) -> None:
         if self._changes is not None:
+            self.written()
+            for _, session in self._unnumbered:
+                session.close()
+            self._unnumbered.clear()
             self._changes.close()
             self._changes = None
 

@@ -166,7 +166,7 @@ def test_who_follows_who_boots_and_the_totals_have_the_same_rows(schema, commits
     followed, rows, total = pages, {}, Total()
     for commit in commits:
         workspace.show(State(next(_lives), b"", 0, b"", pages, catalogue))
-        workspace.watch()
+        workspace.watch(catalogue)
         for form, *given_values in commit:
             workspace.run(form.format(f"{one}, {two}", one, two), given_values, reads=False)
         changes = workspace.changes()
@@ -178,7 +178,7 @@ def test_who_follows_who_boots_and_the_totals_have_the_same_rows(schema, commits
         if not changes:
             workspace.discard()
             continue
-        certificate = of_changes(changes, workspace.database, catalogue)
+        certificate = of_changes(changes, workspace.written(), workspace.database, catalogue)
         pages = workspace.publish()
         ((_, added),) = certificate.sums()
         ((_, flat),) = content_of(certificate.payload())[1]

@@ -19,6 +19,7 @@ KINDS = {
     "INSERT INTO t DEFAULT VALUES": "insert",
     "INSERT INTO t SELECT * FROM u": "write",
     "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING": "write",
+    "INSERT INTO t VALUES (1 IN u)": "write",
     "INSERT OR REPLACE INTO t VALUES (1)": "write",
     "REPLACE INTO t VALUES (1)": "write",
     "WITH c AS (SELECT 1) INSERT INTO t SELECT * FROM c": "write",
