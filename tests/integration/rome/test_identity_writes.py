@@ -99,7 +99,7 @@ def test_it_meets_whoever_changes_the_row(same, turn, replicas):
     assert race(replicas, *programs) == (True, turn == -1)
 
 
-@pytest.mark.parametrize(("same", "other"), itertools.pairwise([*SAME, next(iter(SAME))]))
+@pytest.mark.parametrize(("same", "other"), list(itertools.pairwise([*SAME, next(iter(SAME))])))
 def test_two_of_them_meet(same, other, replicas):
     assert race(replicas, [SAME[same]], [SAME[other]]) == (True, False)
 
