@@ -10,6 +10,7 @@ one Lua call. docs/rome.md has the protocol and what it guarantees.
     transaction, workspace  statements, snapshots, running again
     locking, locks          what locking reads lock, and how they wait
     certificate, catalogue  which keys a commit depends on and changes
+    references              foreign keys where the schema changes
     replica, feed           the copy that a process shares, and how it follows the log
     state, pages, reading   a database at one place in the log, the pages that it is, how it is read
     rows, schema            what is in it

@@ -49,6 +49,7 @@ class Certificate:
 
     ``locks``: those that the transaction holds, which end with its commit. ``orders``: tables whose
     keys are committed in order, with the least and the largest that the transaction was given.
+    ``kept``: tables that were there before DDL and are afterwards; their numbers go on.
     """
 
     checks: dict[bytes, str] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Certificate:
     ids: dict[str, int] = field(default_factory=dict)
     locks: frozenset[bytes] = frozenset()
     orders: list[tuple[str, int, int]] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     _gone: dict[str, int] = field(default_factory=dict)
 
     def check(self, kind: str, name: str, key: bytes = b"") -> None:

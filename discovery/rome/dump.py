@@ -103,7 +103,7 @@ def load(settings: Settings, lines: Iterable[str]) -> Loaded:
         IntegrityError: a row violates a constraint.
         ConnectionLost, StoreRefused: from the store.
     """
-    newest = Connection(dataclasses.replace(settings, fresh="sync"))
+    newest = Connection(dataclasses.replace(settings, fresh="sync", foreign_keys=False))
     with contextlib.closing(newest) as connection, connection:
         tables = _tables(connection)
         if tables:

@@ -320,7 +320,7 @@ class Replica:
         else:
             payload, sums = definition.payload(), definition.sums()
         names = [table for table, _ in sums]
-        request += (sums, definition is not None)
+        request += (sums, definition is not None, certificate.kept)
         if len(payload) > MOST_COMMIT_BYTES:
             raise DataError(
                 f"the transaction writes {len(payload):,} bytes; {MOST_COMMIT_BYTES:,} are allowed"

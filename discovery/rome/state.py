@@ -15,7 +15,7 @@ from discovery.rome.head import FORMAT, Head, check_format, read_head
 from discovery.rome.pages import Pages
 from discovery.rome.reading import ChangedError, Reading
 from discovery.rome.rows import UNFIT, apply_entry, fill_what_fits, open_empty, plain
-from discovery.rome.store import Store
+from discovery.rome.store import Store, mapping
 from discovery.rome.totals import Loss, Total, losses
 
 MOST_READINGS = 3
@@ -82,6 +82,19 @@ def _boot(store: Store, life: int) -> State:
     raise AssertionError
 
 
+def _go_on_counting(store: Store, database: apsw.Connection, catalogue: Catalogue) -> None:
+    """Let SQLite's AUTOINCREMENT give no number that a row had which is gone now."""
+    if not database.execute(
+        "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'"
+    ).fetchone():
+        return
+    ids = store.request(lambda client: mapping(client.hgetall(store.keys.ids)))
+    given = {name.decode(): int(number) for name, number in ids.items()}
+    for name in catalogue.tables.keys() & given.keys():
+        database.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+        database.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, given[name]))
+
+
 def _fill(
     store: Store, head: Head, database: apsw.Connection, catalogue: Catalogue, *, at_once: bool
 ) -> tuple[tuple[bytes, int, bytes], Damage]:
@@ -106,4 +119,5 @@ def _fill(
         apply_entry(database, catalogue, changes)
     except UNFIT as error:  # what was left out stands in their way; all at once, nothing changes
         raise ChangedError from error
+    _go_on_counting(store, database, catalogue)
     return (reading.epoch, reading.seq, reading.hash), Damage(tuple(lost), tuple(unfit))

@@ -25,7 +25,6 @@ from discovery.rome.errors import (
     IntegrityError,
     LockTimeout,
     NotLocked,
-    NotSupportedError,
 )
 from discovery.rome.feed import Feed
 from discovery.rome.inserts import rows_of
@@ -35,8 +34,8 @@ from discovery.rome.log import Definition
 from discovery.rome.numbers import Numbers
 from discovery.rome.pages import Pages
 from discovery.rome.reads import Footprint, Reads, footprint_of
+from discovery.rome.references import check_foreign_keys, tied
 from discovery.rome.replica import Rejected, Replica
-from discovery.rome.savepoints import verb_and_name, written_since
 from discovery.rome.schema import schema_objects
 from discovery.rome.state import State
 from discovery.rome.statements import Shape, shape
@@ -80,7 +79,6 @@ class Transaction:
         self._reads = Reads()
         self._schema_before: dict[str, str] | None = None
         self._touched: set[str] = set()
-        self._spoiled: set[str] = set()
         self._given: deque[int] = deque()
         self._taken: list[int] = []
         self._name = os.urandom(16)
@@ -198,7 +196,7 @@ class Transaction:
 
     def _show(self, state: State) -> None:
         self._state = state
-        self._workspace.show(state, foreign_keys=self._schema_before is None)
+        self._workspace.show(state)
 
     def _confirm(self) -> None:
         """Move to the newest state before anything is read on an assumed one."""
@@ -215,9 +213,13 @@ class Transaction:
         if form.kind == "ddl":
             self._before_ddl()
         elif form.kind == "savepoint":
-            self._check_savepoint(sql)
+            if "ROLLBACK" in sql.upper():
+                self._reads.note_undone()
+            if self._schema_before is not None:
+                self._note_touched(workspace.unwatch())  # the tables may not be what they were
         elif form.kind in {"insert", "write"}:
             workspace.watch(self.state.catalogue)
+            workspace.enforce(True)
             self._wrote = True
         self._taken = []
         text = sql if form.locking is None else form.locking.sql
@@ -238,7 +240,7 @@ class Transaction:
         if footprint is not None:
             count = -1 if outcome.error is not None else outcome.count
             self._reads.note(footprint, form, text, parameters, count, self.state.catalogue)
-        if form.kind == "ddl":
+        if form.kind == "ddl" or (form.kind == "savepoint" and self._schema_before is not None):
             workspace.watch(self.state.catalogue)
         return outcome
 
@@ -270,47 +272,14 @@ class Transaction:
         """Note the schema as it was, and which tables' rows have been changed so far.
 
         DDL runs without foreign keys, or dropping a table that is rebuilt would empty those that
-        refer to it. SQLite switches them outside of transactions only: begin again on the same
-        state, with what has been changed. Savepoints are made again, behind those changes.
+        refer to it; `_define` looks at what became of them.
         """
         workspace = self._workspace
         if self._schema_before is None:
-            if workspace.wrote_temporary:
-                raise NotSupportedError(
-                    "a transaction that has written to temporary tables cannot change the schema; "
-                    "commit between the two"
-                )
-            self._spoiled = written_since(
-                (statement.shape.kind, statement.sql)
-                for statement in self._statements
-                if statement.outcome.error is None
-            )
             self._schema_before = _definitions(workspace)
-            changes = workspace.unwatch()
-            self._note_touched(changes)
-            workspace.discard()
-            self._show(self.state)
-            if changes:
-                apsw.Changeset.apply(changes, workspace.database)
-            for statement in self._statements:
-                if statement.shape.kind == "savepoint":
-                    workspace.run(statement.sql, (), reads=True)
         self._note_touched(workspace.unwatch())
+        workspace.enforce(False)
         self._wrote = True
-
-    def _check_savepoint(self, sql: str) -> None:
-        if "ROLLBACK" in sql.upper():
-            self._reads.note_undone()
-        if not self._spoiled:
-            return
-        verb, name = verb_and_name(sql)
-        if verb == "rollback" and name in self._spoiled:
-            raise NotSupportedError(
-                f"cannot roll back to {name}: rows were written after it, and then the schema was "
-                "changed; the transaction is rolled back"
-            )
-        if verb == "savepoint":
-            self._spoiled.discard(name)
 
     def _note_touched(self, changes: bytes) -> None:
         self._touched.update(change.name for change in apsw.Changeset.iter(changes))
@@ -414,9 +383,19 @@ class Transaction:
         changed = {
             name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
         }
-        contents: list[tuple[str, list[bytes]]] = []
-        for name in sorted(changed | self._touched):
+        changed |= self._touched
+        workspace.check_references()
+        related = tied(catalogue, changed)
+        if workspace.enforces:
+            check_foreign_keys(
+                workspace.database, self.state.pages, related & catalogue.tables.keys()
+            )
+        for name in related:  # who refers to a row and who deletes it
             certificate.check("table", name)
+        certificate.kept = sorted(before.keys() & after.keys())
+        certificate.ids.update(_counted(workspace))
+        contents: list[tuple[str, list[bytes]]] = []
+        for name in sorted(changed):
             certificate.bump("table", name)
             flat: list[bytes] = []
             table = catalogue.tables.get(name)
@@ -472,6 +451,16 @@ def _of_leased_key(statement: Statement, error: IntegrityError) -> bool:
     """Whether what is taken is a number that the statement was given: the caller named none."""
     columns = str(error).partition(": ")[2].split(", ")
     return any(f"{table}.{column}" in columns for table, column in statement.shape.ids)
+
+
+def _counted(workspace: Workspace) -> dict[str, int]:
+    """The last number of each AUTOINCREMENT; of a table with a new name under that."""
+    database = workspace.database
+    if not database.execute(
+        "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'"
+    ).fetchone():
+        return {}
+    return dict(database.execute("SELECT name, seq FROM sqlite_sequence"))
 
 
 def _definitions(workspace: Workspace) -> dict[str, str]:

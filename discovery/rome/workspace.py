@@ -48,7 +48,7 @@ class Workspace:
         self._foreign_keys = foreign_keys
         self._next_id = next_id
         self._life = 0
-        self._enforce = ""
+        self._enforced = False
         self._database: apsw.Connection | None = None
         self._functions: dict[tuple[str, int], tuple[Callable[..., Any], bool]] = {}
         self._names: tuple[str, ...] | None = None
@@ -81,8 +81,8 @@ class Workspace:
                 name, function, arguments, deterministic=deterministic
             )
 
-    def show(self, state: State, *, foreign_keys: bool = True) -> None:
-        """Begin a transaction on ``state``; DDL asks for no foreign keys, as SQLite advises."""
+    def show(self, state: State) -> None:
+        """Begin a transaction on ``state``."""
         if self._database is None:
             self._open(state)
         self._file.pin(state.pages)
@@ -90,15 +90,30 @@ class Workspace:
             self._forget_pages()
             self._life = state.life
         self._written.clear()
-        enforce = "ON" if foreign_keys and self._foreign_keys else "OFF"
-        if enforce != self._enforce:
-            self.database.execute(f"PRAGMA foreign_keys={enforce}")
-            self._enforce = enforce
+        self.enforce(True)
         self.database.execute("BEGIN")
+
+    def enforce(self, wanted: bool) -> None:
+        """Switch foreign keys on, if the URL says so, or off; also within a transaction.
+
+        SQLite's PRAGMA does that outside of transactions only, its C call everywhere. What it
+        protects is the count of deferred violations, which `check_references` asks for: one that
+        DDL takes away while they are off stays counted, and the commit is refused.
+        """
+        enforced = wanted and self._foreign_keys
+        if enforced != self._enforced:
+            self.database.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, int(enforced))
+            self._enforced = enforced
+
+    @property
+    def enforces(self) -> bool:
+        """Whether foreign keys are to hold here."""
+        return self._foreign_keys
 
     def _open(self, state: State) -> None:
         self._database, self._file = open_pages(state.pages)
-        self._enforce = ""
+        self.database.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 0)
+        self._enforced = False
         self._life = state.life
         self._database.exec_trace = self._note_names
         self._room = self._database.limit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER)

@@ -7,7 +7,8 @@
 -- ARGV  1 request, 2 payload of the log entry
 -- payload = {1, tables}, or of DDL {0, the whole new schema, tables whose rows are stored anew}
 -- request = {epoch, seq, hash, known, transaction, checks, bumps, wanted ids, id floors, keep,
---   locks, {{table, least key, largest key}, …} where keys are committed in order, sums, anew}
+--   locks, {{table, least key, largest key}, …} where keys are committed in order, sums, anew,
+--   tables whose numbers go on, of DDL}
 --   epoch, seq, hash   the state that the transaction read
 --   known              up to where its process has the log
 --   locks              8-byte names that the transaction holds, given back with its commit
@@ -24,7 +25,7 @@ local totals, ROWS = KEYS[6], 6
 local q = cmsgpack.unpack(ARGV[1])
 local epoch, seq, hash, known, transaction = q[1], q[2], q[3], q[4], q[5]
 local checks, bumps, wanted, floors, keep = q[6], q[7], q[8], q[9], q[10]
-local locks, orders, sums, anew = q[11], q[12], q[13], q[14]
+local locks, orders, sums, anew, kept = q[11], q[12], q[13], q[14], q[15]
 local FORMAT, UNCOUNTED, KEY, SUMS_END = '2', '1', 8, 2 ^ 52
 
 local function entries_after(number)
@@ -117,7 +118,9 @@ if anew then
   if counted then new = {'statements', #entry[2]} end
   for n, t in ipairs(tables) do
     redis.call('DEL', KEYS[ROWS + n])
-    redis.call('HDEL', ids, t[1], t[1] .. '\0')
+    local goes_on = false
+    for _, name in ipairs(kept) do goes_on = goes_on or name == t[1] end
+    if not goes_on then redis.call('HDEL', ids, t[1], t[1] .. '\0') end
   end
 end
 for n, t in ipairs(tables) do

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.rome.errors import ProgrammingError
-from discovery.rome.savepoints import verb_and_name, written_since
 from discovery.rome.statements import shape, with_literals
 
 KINDS = {
@@ -84,33 +83,3 @@ def test_a_literal_is_no_statement(text):
     literal = apsw.format_sql_value(text)
     assert shape(f"INSERT INTO t VALUES ({literal})").kind == "insert"
     assert shape(f"INSERT INTO t VALUES ({literal}); DELETE FROM t").kind == "several"
-
-
-W = "UPDATE t SET x = 1"
-
-
-@pytest.mark.parametrize(
-    ("statements", "found"),
-    [
-        ([W], set()),
-        (["SAVEPOINT a"], set()),
-        ([W, "SAVEPOINT a"], set()),
-        (["SAVEPOINT a", W], {"a"}),
-        (["SAVEPOINT a", "SELECT * FROM t"], set()),
-        (["SAVEPOINT a", W, "RELEASE a"], set()),
-        (["SAVEPOINT a", W, "ROLLBACK TO a"], set()),
-        (["SAVEPOINT a", W, "ROLLBACK TO SAVEPOINT A", W], {"a"}),
-        (["SAVEPOINT a", "SAVEPOINT b", W], {"a", "b"}),
-        (["SAVEPOINT a", W, "SAVEPOINT b"], {"a"}),
-        (["SAVEPOINT a", W, "SAVEPOINT b", W, "RELEASE SAVEPOINT b"], {"a"}),
-        (["SAVEPOINT a", "SAVEPOINT b", W, "ROLLBACK TO b"], set()),
-        (["SAVEPOINT a", "SAVEPOINT a", W, "RELEASE a", "ROLLBACK TO a"], set()),
-    ],
-)
-def test_savepoints_that_rows_were_written_after(statements, found):
-    assert written_since((shape(sql).kind, sql) for sql in statements) == found
-
-
-def test_names_of_savepoints():
-    assert verb_and_name('ROLLBACK TO SAVEPOINT "sa_1";') == ("rollback", "sa_1")
-    assert verb_and_name("RELEASE sa_1") == ("release", "sa_1")
