@@ -298,7 +298,7 @@ class Replica:
         wanted = [
             (table, self.ids.block(table))
             for table in certificate.ids
-            if self.settings.keys == "leased" and self.ids.low(table)
+            if self.settings.keys == "leased" and self.ids.wanted(table) and self.ids.low(table)
         ]
         request = [
             state.epoch,
