@@ -1,9 +1,18 @@
-"""Programs on a few replicas in one process, a statement at a time: many histories, soon."""
+"""Programs on a few replicas in one process, a statement at a time: many histories, soon.
 
+``python -m tests.histories.interleaved --rounds 20000`` goes on for longer.
+"""
+
+import argparse
 import itertools
+import json
 import random
+import sys
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
+
+import apsw
 
 from discovery.rome import dbapi, errors
 from discovery.rome.head import read_head
@@ -11,7 +20,9 @@ from discovery.rome.settings import parse
 from discovery.rome.store import Store, mapping
 from tests.histories.oracle import Anomaly, Oracle, Turn, judge, skews
 from tests.histories.programs import FILL, REFUSED, SCHEMA, Step, answer_of, program, tells
+from tests.redis_servers import redis_server
 
+ROUNDS_AT_ONCE = 500
 _numbers = itertools.count(1)
 
 
@@ -71,9 +82,12 @@ class _Running:
 
 
 def play(
-    address: str, database: str, *, seed: int, rounds: int, serializable: bool, at_once: int = 3
+    address: str, database: str, *, seed: int, rounds: int, serializable: bool, fresh: str = "sync"
 ) -> Played:
-    """Run ``rounds`` of ``at_once`` programs each, and judge all of them."""
+    """Run ``rounds`` of three programs each, and judge all of them.
+
+    With ``push`` a transaction may begin on an older state; its own session's commits it has seen.
+    """
     rng = random.Random(seed)
     maker = connect(address, database)
     for sql in (*SCHEMA, *FILL):
@@ -81,11 +95,11 @@ def play(
         maker.commit()
     first = newest = maker.replica.state.seq - len(FILL)
     newest += len(FILL)
-    sessions = [connect(address, database) for _ in range(at_once)]
+    sessions = [connect(address, database, fresh=fresh) for _ in range(3)]
     played = Played([], [])
     for number in range(rounds):
         running = []
-        for session, name in zip(sessions, "abc", strict=False):
+        for session, name in zip(sessions, "abc", strict=True):
             session.serializable = serializable
             running.append(_Running(session, f"{number}{name}", program(rng), first))
         while running:
@@ -93,7 +107,7 @@ def play(
             one.turn.until = newest
             try:
                 if not one.over:
-                    one.step(newest)
+                    one.step(newest if fresh == "sync" else first)
                     continue
                 newest += one.commit()
                 played.turns.append(one.turn)
@@ -105,7 +119,11 @@ def play(
     for session in (maker, *sessions):
         session.close()
     settings = parse(address, database)
-    oracle = Oracle(SCHEMA, log_of(settings, first))
+    try:
+        oracle = Oracle(SCHEMA, log_of(settings, first))
+    except apsw.ConstraintError as error:
+        played.anomalies = [Anomaly("rows that violate a key", str(error), ())]
+        return played
     for turn in played.turns:
         turn.after, turn.until = turn.after - first, turn.until - first
         turn.place = None if turn.place is None else turn.place - first
@@ -119,3 +137,37 @@ def log_of(settings: object, after: int) -> list[bytes]:
     read_head(store)
     entries = store.request(lambda client: client.xrange(store.keys.log, min=f"{after + 1}-0"))
     return [mapping(fields)[b"d"] for _, fields in entries]
+
+
+def main() -> int:
+    """A line for each level and freshness of each 500 rounds; 1 if anything was violated."""
+    parser = argparse.ArgumentParser(prog="python -m tests.histories.interleaved")
+    parser.add_argument(
+        "--rounds", type=int, default=10_000, help="of three programs, of each kind"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    violated = False
+    with tempfile.TemporaryDirectory() as folder, redis_server(folder) as server:
+        for number in range(-(-arguments.rounds // ROUNDS_AT_ONCE)):
+            for fresh, serializable in itertools.product(("sync", "push"), (True, False)):
+                seed = arguments.seed + number
+                played = play(
+                    f"127.0.0.1:{server.port}",
+                    f"p{number}{fresh}{serializable}",
+                    seed=seed,
+                    rounds=ROUNDS_AT_ONCE,
+                    serializable=serializable,
+                    fresh=fresh,
+                )
+                line = {"seed": seed, "fresh": fresh, "serializable": serializable}
+                line |= {**played.outcomes, "skews": played.skews}
+                print(json.dumps(line | {"violations": len(played.anomalies)}), flush=True)
+                for anomaly in played.anomalies:
+                    print(anomaly, file=sys.stderr)
+                violated = violated or bool(played.anomalies)
+    return int(violated)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
