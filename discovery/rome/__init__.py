@@ -5,7 +5,7 @@ database is a replica inside the process, fed by an ordered log in Redis; commit
 one Lua call. docs/rome.md has the protocol and what it guarantees.
 
     errors, settings, urls  what can go wrong, what a URL may say
-    dialect, oslo           for SQLAlchemy and for oslo.db
+    dialect, times, oslo    for SQLAlchemy and for oslo.db
     dbapi                   PEP 249: connections and cursors
     transaction, workspace  statements, snapshots, running again
     locking, locks          what locking reads lock, and how they wait

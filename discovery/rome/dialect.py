@@ -10,7 +10,7 @@ import re
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Column, String, literal_column, pool, select
+from sqlalchemy import Column, Date, DateTime, String, Time, literal_column, pool, select
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDialect, SQLiteTypeCompiler
 from sqlalchemy.engine.interfaces import (
     ConnectArgsType,
@@ -22,7 +22,7 @@ from sqlalchemy.engine.url import URL
 from sqlalchemy.sql.selectable import CompoundSelect, Select, _CompoundSelectKeyword
 from sqlalchemy.sql.util import surface_selectables_only
 
-from discovery.rome import oslo
+from discovery.rome import oslo, times
 from discovery.rome.errors import ConnectionLost
 from discovery.rome.limits import IN_A_ROW
 from discovery.rome.secret import Secret
@@ -67,6 +67,11 @@ class RomeCompiler(SQLiteCompiler):
         render: Any = super()._generate_delimited_and_list
         text: str = render(clauses, **kw)
         return text
+
+    def visit_binary(self, binary: Any, *arguments: Any, **kw: Any) -> Any:
+        """Comparisons; a text beside a time is one."""
+        visit: Any = super().visit_binary
+        return visit(times.read_alike(binary), *arguments, **kw)
 
     def visit_compound_select(self, cs: Any, *arguments: Any, **kw: Any) -> Any:
         """In groups where SQLite takes no more of them; the first stays, its columns are known."""
@@ -172,6 +177,12 @@ class RomeDialect(SQLiteDialect):
     supports_native_boolean = False
     statement_compiler = RomeCompiler
     type_compiler_cls = RomeTypeCompiler
+    colspecs: Any = {  # noqa: RUF012 - SQLAlchemy's
+        **SQLiteDialect.colspecs,
+        DateTime: times.Moment,
+        Date: times.Day,
+        Time: times.TimeOfDay,
+    }
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:

@@ -289,8 +289,9 @@ def _plain(value: Value) -> Value:
 
 _STORED: tuple[tuple[Any, Callable[[Any], Value]], ...] = (
     (bool, int),
-    (datetime, lambda value: value.isoformat(" ")),
-    ((date, time), lambda value: value.isoformat()),
+    (datetime, lambda value: value.replace(tzinfo=None).isoformat(" ")),
+    (time, lambda value: value.replace(tzinfo=None).isoformat()),
+    (date, lambda value: value.isoformat()),
     (Decimal, float),
     (UUID, lambda value: value.hex),
     ((bytearray, memoryview), bytes),
