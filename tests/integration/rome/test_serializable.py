@@ -294,3 +294,25 @@ def test_there_is_an_order(hole, last, replicas):
         said, rows = serially(setup, [programs[number] for number in order])
         orders.append((dict(zip(order, said, strict=True)), rows))
     assert ({number: answers[number] for number in committed}, found) in orders
+
+
+def test_who_goes_on_after_a_key_was_taken_is_told(replicas):
+    """The transaction is gone, and an IntegrityError alone would not say so."""
+    maker, one, other = replicas
+    for sql in SCHEMA:
+        maker.execute(sql)
+    maker.commit()
+    one.execute(NO_B).fetchall()
+    one.rollback()
+    for key, go_on in enumerate((lambda: one.execute(TO_B), one.commit), 1):
+        other.execute("INSERT INTO a VALUES (?, ?, 1)", (key, key))
+        other.commit()
+        one.execute("INSERT INTO a VALUES (7, ?, 1)", (key,))  # on the last known state
+        with pytest.raises(IntegrityError):
+            one.execute(NO_B)
+        with pytest.raises(Deadlock, match="the transaction was rolled back"):
+            go_on()
+    one.execute("INSERT INTO a VALUES (7, 7, 7)")
+    one.commit()
+    assert maker.execute("SELECT id FROM a").fetchall() == [(1,), (2,), (7,)]
+    assert maker.execute(NO_B).fetchall() == [(0,)]
