@@ -32,6 +32,7 @@ _PART = re.compile(
     r"\b(FROM|WHERE|GROUP\s+BY|HAVING|WINDOW|ORDER\s+BY|LIMIT|UNION|INTERSECT|EXCEPT)\b",
     re.IGNORECASE,
 )
+_VERB = re.compile(r"\b(SELECT|VALUES|INSERT|REPLACE|UPDATE|DELETE)\b", re.IGNORECASE)
 _NAMED = re.compile(r"\?\d|[:@$][A-Za-z_]")
 _GROUPS = re.compile(
     r"\b(count|sum|avg|min|max|total|group_concat|string_agg|jsonb?_group_\w+)\s*\(|\bOVER\b",
@@ -125,6 +126,12 @@ def locking(sql: str) -> Locking | None:
     inside = any(_top(hidden)[clause.start()] == "\0" for clause in clauses)
     select = None if inside else _select(text)
     return Locking(text, shared, waiting, tuple(of), select)
+
+
+def verb_behind_with(sql: str) -> str:
+    """What a statement that begins with WITH does: SELECT, INSERT, …; nothing if it is wrong."""
+    verb = _VERB.search(_top(_hidden(sql)))
+    return verb.group().upper() if verb else ""
 
 
 def _hidden(sql: str) -> str:

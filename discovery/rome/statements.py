@@ -13,7 +13,7 @@ import apsw
 from discovery.rome.catalogue import Value
 from discovery.rome.errors import ProgrammingError
 from discovery.rome.literals import literal
-from discovery.rome.locking import TOKEN, Locking, locking
+from discovery.rome.locking import TOKEN, Locking, locking, verb_behind_with
 
 Kind = Literal[
     "constant",
@@ -94,7 +94,8 @@ def shape(sql: str) -> Shape:
         raise ProgrammingError("a statement's text has a NUL; give such a value as a parameter")
     text = _COMMENT.sub("", sql)
     word = _WORD.match(text)
-    kind = _KINDS.get(word.group().upper(), "write") if word else "read"
+    verb = word.group().upper() if word else "SELECT"
+    kind = _KINDS.get(verb_behind_with(text) if verb == "WITH" else verb, "write")
     if _is_several(text):
         kind = "several"
     elif kind == "ddl" and _TEMPORARY.match(text):

@@ -88,6 +88,7 @@ LOCK_ONE = "SELECT n FROM study WHERE id = 1 FOR UPDATE"
         "SELECT s.n FROM study AS s LEFT JOIN trial t ON t.study = s.id WHERE s.id = 1 FOR UPDATE",
         "SELECT * FROM studies WHERE id = 1 FOR UPDATE",
         "SELECT id FROM study WHERE id = 1 UNION SELECT 0 FOR UPDATE",
+        "WITH w AS (SELECT n FROM study WHERE id = 1) SELECT * FROM w FOR UPDATE",
         "SELECT n FROM pair WHERE a = 1 AND b = 'x' FOR UPDATE",
         "SELECT n FROM loose WHERE n = 1 FOR UPDATE",
     ],
