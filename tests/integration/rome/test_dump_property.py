@@ -1,17 +1,18 @@
 """`discovery rome dump` and `load` give any database back, and sqlite3 reads the same."""
 
+import io
 import itertools
 import os
 import re
 import sqlite3
 import stat
-import subprocess
 import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from discovery.cli import main
 from discovery.rome import connect
 from discovery.rome.dump import dump, load
 from discovery.rome.errors import IntegrityError
@@ -20,7 +21,6 @@ from discovery.rome.schema import schema_objects
 from discovery.rome.urls import settings_of
 from tests.redis_servers import redis_server
 
-DISCOVERY = [sys.executable, "-c", "from discovery.cli import main; main()", "rome"]
 _numbers = itertools.count(1)
 
 
@@ -28,6 +28,20 @@ _numbers = itertools.count(1)
 def server(tmp_path_factory):
     with redis_server(tmp_path_factory.mktemp("dumps")) as started:
         yield started
+
+
+@pytest.fixture
+def discovery(monkeypatch):
+    """Run a verb of `discovery rome`; its exit code."""
+
+    def run(*arguments, given=b""):
+        monkeypatch.setattr(sys, "argv", ["discovery", "rome", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code
+
+    return run
 
 
 def quoted(name):
@@ -132,7 +146,7 @@ def contents(database):
     return schema, rows
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_dump_gives_any_database_back(server, data):
     made = data.draw(tables())
@@ -204,23 +218,22 @@ def test_a_name_of_a_database_with_an_end_of_line(server):
         (b"CREATE TABLE t (a\0);\n", ""),
     ],
 )
-def test_what_is_no_text_is_one_sentence(server, given, said):
-    url = f"rome://127.0.0.1:{server.port}/notext"
-    done = subprocess.run([*DISCOVERY, "load", url], input=given, capture_output=True, check=False)
-    assert done.returncode == 9, done.stderr
-    assert done.stderr.count(b"\n") == 1, done.stderr
-    assert said in done.stderr.decode()
+def test_what_is_no_text_is_one_sentence(server, discovery, capsys, given, said):
+    code = discovery("load", f"rome://127.0.0.1:{server.port}/notext", given=given)
+    sentence = capsys.readouterr().err
+    assert code == 9, sentence
+    assert sentence.count("\n") == 1
+    assert said in sentence
     assert server.ask("EXISTS", "rome:{notext}:head") == 0
 
 
-def test_a_byte_order_mark_is_no_sql(server):
-    url = f"rome://127.0.0.1:{server.port}/marked"
+def test_a_byte_order_mark_is_no_sql(server, discovery):
     text = "\ufeffCREATE TABLE t (a);\n".encode()
-    subprocess.run([*DISCOVERY, "load", url], input=text, check=True)
+    assert discovery("load", f"rome://127.0.0.1:{server.port}/marked", given=text) == 0
     assert server.ask("LLEN", "rome:{marked}:schema") == 1
 
 
-def test_a_dump_is_for_its_owner_alone(server, tmp_path):
+def test_a_dump_is_for_its_owner_alone(server, discovery, tmp_path):
     """It may hold password hashes. A file that is there keeps its mode, a link its target."""
     address = f"127.0.0.1:{server.port}"
     with connect(address, "secret") as connection:
@@ -229,10 +242,31 @@ def test_a_dump_is_for_its_owner_alone(server, tmp_path):
     old.write_text("old")
     old.chmod(0o640)
     link.symlink_to(old)
-    for path in (new, link):
-        url = f"rome://{address}/secret"
-        subprocess.run([*DISCOVERY, "dump", url, "--output", path], check=True, umask=0o022)
+    before = os.umask(0o022)
+    try:
+        for path in (new, link):
+            assert discovery("dump", f"rome://{address}/secret", "--output", path) == 0
+    finally:
+        os.umask(before)
     assert stat.S_IMODE(new.stat().st_mode) == 0o600
     assert stat.S_IMODE(old.stat().st_mode) == 0o640
     assert link.is_symlink()
     assert old.read_text() == new.read_text()
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "standard output"])
+def test_what_is_no_file_is_written_into(server, discovery, tmp_path, kind, capfd):
+    address = f"127.0.0.1:{server.port}"
+    with connect(address, "poured") as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY)")
+    if kind == "standard output":
+        assert discovery("dump", f"rome://{address}/poured", "--output", "/dev/stdout") == 0
+        assert "CREATE TABLE" in capfd.readouterr().out
+        return
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    assert discovery("dump", f"rome://{address}/poured", "--output", fifo) == 0
+    assert b"CREATE TABLE" in os.read(reader, 65536)
+    os.close(reader)
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
