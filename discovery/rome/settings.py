@@ -125,6 +125,8 @@ def _path(key: str, value: object, what: str) -> str | None:
 def parse_hosts(text: str, port_of_none: int = DEFAULT_PORT) -> tuple[tuple[str, int], ...]:
     """``h1:p1,h2`` as pairs of host and port."""
     hosts = []
+    if "@" in text:  # what stands before it may be a password's end
+        raise InterfaceError("rome URL: a host has an @; in a user or a password, write it as %40")
     for item in map(str.strip, text.split(",")):
         bare = ":" not in item or item.endswith("]")
         host, _, port = (item, "", "") if bare else item.rpartition(":")

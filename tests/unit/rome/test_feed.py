@@ -98,3 +98,15 @@ def test_a_feed_that_nobody_reads_ends_and_can_begin_again(monkeypatch):
     feed._follow()
     assert IDLE_S < network.now - START < IDLE_S + 4
     assert feed._process == 0  # so that the next transaction starts a thread
+
+
+def test_the_log_is_asked_for_in_parts():
+    """However far behind a process is, Redis sends it no more than so much at once."""
+    sent = []
+    client = SimpleNamespace(execute_command=lambda *words: sent.append(words))
+    store = SimpleNamespace(
+        request=lambda send: send(client), patience=2.5, keys=SimpleNamespace(log="log")
+    )
+    feed = Feed(SimpleNamespace(store=store, state=SimpleNamespace(seq=7)))
+    assert feed._next_entries() == []
+    assert sent == [("XREAD", "COUNT", 5_000, "BLOCK", 500, "STREAMS", "log", "7-0")]
