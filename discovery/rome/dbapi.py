@@ -6,6 +6,7 @@ Nothing happens until the first statement, which begins a transaction: one round
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time as _time
@@ -38,7 +39,7 @@ from discovery.rome.secret import Secret
 from discovery.rome.settings import Settings, parse
 from discovery.rome.statements import shape
 from discovery.rome.transaction import Transaction
-from discovery.rome.workspace import Outcome, Workspace, translated
+from discovery.rome.workspace import ALONE, SEVERAL, Outcome, Workspace, translated
 
 apilevel = "2.0"
 threadsafety = 1
@@ -211,8 +212,12 @@ class Connection:
         deterministic: bool = False,
     ) -> None:
         """Let SQL call a Python function, as `sqlite3.Connection.create_function` does."""
+        self._check()
+        try:
+            self._workspace.add_function(name, narg, func, deterministic=deterministic)
+        except Exception as error:
+            raise translated(error) from error
         self._functions.append((name, narg, func, deterministic))
-        self._workspace.add_function(name, narg, func, deterministic=deterministic)
 
     def run(self, sql: str, parameters: Sequence[Value]) -> Outcome:
         """One statement, transaction control among them.
@@ -221,6 +226,16 @@ class Connection:
             Error: of `discovery.rome.errors`.
         """
         self._check()
+        try:
+            return self._run(sql, parameters)
+        except Error:
+            raise
+        except Exception as error:
+            raise translated(error) from error
+
+    def _run(self, sql: str, parameters: Sequence[Value]) -> Outcome:
+        if not isinstance(sql, str):
+            raise ProgrammingError(f"a statement is a string, not {type(sql).__name__}")
         kind = shape(sql).kind
         if kind in {"begin", "setting"}:
             return _NOTHING
@@ -230,24 +245,25 @@ class Connection:
         if kind == "rollback":
             self.rollback()
             return _NOTHING
-        if kind == "several":
-            raise ProgrammingError("one statement at a time; there is another after a semicolon")
-        if kind == "refused":
-            raise NotSupportedError("a ROME database is one SQLite schema, in no file")
+        if kind in _REFUSALS:
+            error, sentence = _REFUSALS[kind]
+            raise error(sentence)
         self._check_undone()
         if isinstance(parameters, Mapping):
             raise ProgrammingError("parameters are a sequence: the paramstyle is qmark")
+        values = tuple(parameters)
         if self._transaction is None:
             feed = self._feed if self.settings.fresh == "push" else None
             self._transaction = Transaction(self._replica, feed, self._workspace, self.serializable)
         try:
-            outcome = self._transaction.execute(sql, tuple(parameters))
+            outcome = self._transaction.execute(sql, values)
         except Error as error:
             self.rollback()
             self._undone = isinstance(error, IntegrityError)  # as a rule a statement's, and no more
             raise
-        except (apsw.Error, UnicodeError) as error:
-            self.rollback()
+        except Exception as error:
+            with contextlib.suppress(Exception):
+                self.rollback()
             raise translated(error) from error
         if outcome.error is not None:
             if self.autocommit:
@@ -269,7 +285,9 @@ class Connection:
         if self._transaction is not None:
             try:
                 self._transaction.commit()
-            except (apsw.Error, UnicodeError) as error:
+            except Error:
+                raise
+            except Exception as error:
                 raise translated(error) from error
             finally:
                 self._transaction = None
@@ -280,7 +298,10 @@ class Connection:
         self._undone = False
         transaction, self._transaction = self._transaction, None
         if transaction is not None:
-            transaction.rollback()
+            try:
+                transaction.rollback()
+            except apsw.Error as error:
+                raise translated(error) from error
 
     def close(self) -> None:
         """Roll back and give everything back; the process's replica stays for other connections."""
@@ -301,6 +322,11 @@ class Connection:
             self.rollback()
 
 
+_REFUSALS: dict[str, tuple[type[Error], str]] = {
+    "several": (ProgrammingError, SEVERAL),
+    "refused": (NotSupportedError, "a ROME database is one SQLite schema, in no file"),
+    "alone": (NotSupportedError, ALONE),
+}
 _NOTHING = Outcome(None, (), -1, None)
 
 
@@ -347,6 +373,10 @@ class Cursor:
         self._check()
         self._take(_NOTHING)
         total = 0
+        if isinstance(seq_of_parameters, str | bytes) or not isinstance(
+            seq_of_parameters, Iterable
+        ):
+            raise ProgrammingError("executemany takes a sequence of sequences of parameters")
         for parameters in seq_of_parameters:
             self._take(self.connection.run(operation, parameters))
             total += max(self.rowcount, 0)
@@ -369,7 +399,10 @@ class Cursor:
     def fetchmany(self, size: int | None = None) -> list[Row]:
         """The next ``size`` rows, ``arraysize`` by default."""
         self._result()
-        end = self._next + (self.arraysize if size is None else size)
+        wanted = self.arraysize if size is None else size
+        if not isinstance(wanted, int) or wanted < 0:
+            raise ProgrammingError(f"fetchmany takes a number of rows, not {wanted!r}")
+        end = self._next + wanted
         rows = self._rows[self._next : end]
         self._next += len(rows)
         return list(rows)
@@ -418,4 +451,9 @@ def connect(
         ConnectionLost, StoreRefused: Redis is not there, or cannot hold a ROME database.
     """
     password = None if password is None else Secret(password)  # no traceback shows it from here on
-    return Connection(parse(hosts, database, username, password, **options))
+    try:
+        return Connection(parse(hosts, database, username, password, **options))
+    except Error:
+        raise
+    except Exception as error:
+        raise translated(error) from error

@@ -14,6 +14,7 @@ from discovery.rome.catalogue import Value
 from discovery.rome.errors import ProgrammingError
 from discovery.rome.literals import literal
 from discovery.rome.locking import TOKEN, Locking, locking, verb_behind_with
+from discovery.rome.pragmas import kind_of_pragma
 
 Kind = Literal[
     "constant",
@@ -28,13 +29,13 @@ Kind = Literal[
     "rollback",
     "several",
     "refused",
+    "alone",
 ]
 
 _COMMENT = re.compile(r"\A(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
 _WORD = re.compile(r"\A[A-Za-z]+")
 _TEMPORARY = re.compile(r"\A(CREATE|DROP)\s+TEMP(ORARY)?\b", re.IGNORECASE)
 _ROLLBACK_TO = re.compile(r"\AROLLBACK\s+(TRANSACTION\s+)?TO\b", re.IGNORECASE)
-_SETTING = re.compile(r"\APRAGMA\s+(synchronous|foreign_keys)\s*=", re.IGNORECASE)
 _CONSTANT = re.compile(r"\ASELECT\s+\d+\s*\Z", re.IGNORECASE)
 _INSERT = re.compile(r"\AINSERT\s+INTO\b", re.IGNORECASE)
 _INTO = re.compile(
@@ -49,8 +50,8 @@ _KINDS: dict[str, Kind] = {
     "CREATE": "ddl",
     "DROP": "ddl",
     "ALTER": "ddl",
-    "REINDEX": "read",
-    "ANALYZE": "read",
+    "REINDEX": "setting",
+    "ANALYZE": "setting",
     "BEGIN": "begin",
     "COMMIT": "commit",
     "END": "commit",
@@ -63,7 +64,7 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-_NOTHING = re.compile(r"\A(;|\s+|--[^\n]*|/\*.*?\*/)*\Z", re.DOTALL)
+NOTHING = re.compile(r"\A(;|\s+|--[^\n]*|/\*.*?\*/)*\Z", re.DOTALL)
 _ID = re.compile(r"\brome_id\(\s*\Z", re.IGNORECASE)
 
 
@@ -74,13 +75,16 @@ class Shape:
     ``constant`` reads no table (a pool's ping). ``insert`` is an INSERT of given values, whose
     outcome depends on no row but those that it would violate a key with; every other change is a
     ``write``. A ``setting`` is what oslo.db tells SQLite of each new connection, and the URL says
-    here; nothing is done. ``several`` statements in one text, and what is ``refused``, are errors.
+    here; nothing is done. ``several`` statements in one text, what is ``refused``, and what would
+    change the replica of one process ``alone``, are errors. ``inner``: it may name
+    SQLite's own tables.
     """
 
     kind: Kind
     locking: Locking | None
     ids: tuple[tuple[str, str], ...]
     into: str | None = None
+    inner: bool = False
 
 
 @functools.lru_cache(maxsize=2048)
@@ -100,8 +104,8 @@ def shape(sql: str) -> Shape:
         kind = "several"
     elif kind == "ddl" and _TEMPORARY.match(text):
         kind = "write"
-    elif _SETTING.match(text):
-        kind = "setting"
+    elif word and word.group().upper() == "PRAGMA":
+        kind = kind_of_pragma(text)
     elif kind == "rollback" and _ROLLBACK_TO.match(text):
         kind = "savepoint"
     elif _CONSTANT.match(text):
@@ -110,7 +114,7 @@ def shape(sql: str) -> Shape:
         kind = "insert"
     named = _INTO.match(text)
     into = named.group(1).strip('"').replace('""', '"') if named else None
-    return Shape(kind, _locking(kind, sql), tuple(_ids(text)), into)
+    return Shape(kind, _locking(kind, sql), tuple(_ids(text)), into, "sqlite_" in sql.lower())
 
 
 def _locking(kind: Kind, sql: str) -> Locking | None:
@@ -124,7 +128,7 @@ def _is_several(sql: str) -> bool:
     tokens = TOKEN.findall(sql)
     for place, token in enumerate(tokens, 1):
         if token == ";" and apsw.complete("".join(tokens[:place])):
-            return any(not _NOTHING.match(later) for later in tokens[place:])
+            return any(not NOTHING.match(later) for later in tokens[place:])
     return False
 
 

@@ -30,9 +30,10 @@ from discovery.rome.feed import Feed
 from discovery.rome.inserts import rows_of
 from discovery.rome.locking import Locking
 from discovery.rome.locks import CANNOT_SKIP, Found, Locks, Wait, is_skipped, read
-from discovery.rome.log import Definition
+from discovery.rome.log import Definition, pairs
 from discovery.rome.numbers import Numbers
 from discovery.rome.pages import Pages
+from discovery.rome.probation import prove
 from discovery.rome.reads import Footprint, Reads, footprint_of
 from discovery.rome.references import check_foreign_keys, tied
 from discovery.rome.replica import Rejected, Replica
@@ -43,6 +44,7 @@ from discovery.rome.workspace import Outcome, Workspace
 
 MOST_REPLAYS = 20
 _NEEDS_NOTHING = frozenset({"constant", "savepoint"})
+_ONLY_READS = frozenset({"constant", "read"})
 _COUNTS_NOTHING = frozenset({"constant", "read", "savepoint", "ddl"})
 
 
@@ -77,7 +79,7 @@ class Transaction:
         self._statements: list[Statement] = []
         self._wrote = False
         self._reads = Reads()
-        self._schema_before: dict[str, str] | None = None
+        self._schema_before: dict[str, tuple[str, ...]] | None = None
         self._touched: set[str] = set()
         self._given: deque[int] = deque()
         self._taken: list[int] = []
@@ -210,6 +212,8 @@ class Transaction:
         workspace = self._workspace
         if form.kind in {"insert", "write", "ddl"}:
             self._replica.refuse_writes(self.state)
+            if form.inner and form.kind != "ddl":
+                workspace.refuse_inner(sql)
         if form.kind == "ddl":
             self._before_ddl()
         elif form.kind == "savepoint":
@@ -234,7 +238,12 @@ class Transaction:
                 *(self._found, self._skipped),
             )
         else:
-            outcome = workspace.run(text, parameters, reads=form.kind in _COUNTS_NOTHING)
+            outcome = workspace.run(
+                text,
+                parameters,
+                reads=form.kind in _COUNTS_NOTHING,
+                only_reads=form.kind in _ONLY_READS,
+            )
         if outcome.last_id is not None:
             outcome = replace(outcome, last_id=self._last_id(form, outcome.last_id))
         if footprint is not None:
@@ -372,16 +381,21 @@ class Transaction:
                 statement.found.certify(certificate)
         return certificate, definition
 
-    def _define(self, before: dict[str, str]) -> tuple[Certificate, Definition]:
+    def _define(self, before: dict[str, tuple[str, ...]]) -> tuple[Certificate, Definition]:
         """The certificate of DDL: all rows of each table that it made, changed or wrote to."""
         workspace = self._workspace
         after = _definitions(workspace)
+        indexed = {
+            name for name in after if _indexes(before.get(name)) != _indexes(after.get(name))
+        }
         certificate = Certificate()
         certificate.bump("schema", "")
         catalogue = Catalogue(workspace.database)
         workspace.check_keys(catalogue)
         changed = {
-            name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+            name
+            for name in before.keys() | after.keys()
+            if before.get(name, ())[:1] != after.get(name, ())[:1]
         }
         changed |= self._touched
         workspace.check_references()
@@ -406,6 +420,15 @@ class Transaction:
             contents.append((name, flat))
         made = schema_objects(workspace.database)
         schema = [sql for kind, _, sql in sorted(made, key=lambda one: one.kind != "table")]
+        proved = {name: dict(pairs(flat)) for name, flat in contents}
+        for name in indexed - proved.keys():  # a row that came meanwhile may violate a new index
+            certificate.check("table", name)
+            table = catalogue.tables[name]
+            proved[name] = {
+                table.key_of(row): msgpack.packb(row, use_bin_type=True)
+                for row in workspace.database.execute(table.select_all)
+            }
+        prove(schema, catalogue, proved)
         return certificate, Definition(schema, contents)
 
     # Running again
@@ -463,6 +486,19 @@ def _counted(workspace: Workspace) -> dict[str, int]:
     return dict(database.execute("SELECT name, seq FROM sqlite_sequence"))
 
 
-def _definitions(workspace: Workspace) -> dict[str, str]:
-    made = schema_objects(workspace.database)
-    return {name: sql for kind, name, sql in made if kind == "table"}
+def _definitions(workspace: Workspace) -> dict[str, tuple[str, ...]]:
+    """Each table's definition, and those of its indexes."""
+    found: dict[str, tuple[str, ...]] = {}
+    for kind, name, sql in schema_objects(workspace.database):
+        if kind == "table":
+            found[name] = (sql,)
+    for table, sql in workspace.database.execute(
+        "SELECT tbl_name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL "
+        "ORDER BY name"
+    ):
+        found[table] = (*found.get(table, ()), sql)
+    return found
+
+
+def _indexes(definition: tuple[str, ...] | None) -> tuple[str, ...]:
+    return (definition or ())[1:]

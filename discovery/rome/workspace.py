@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import apsw
+import apsw.ext
 
 from discovery.rome import errors
 from discovery.rome.catalogue import Catalogue, Row, Value
@@ -19,7 +20,14 @@ from discovery.rome.limits import with_limit
 from discovery.rome.pages import Pages, open_pages
 from discovery.rome.reads import Reader
 from discovery.rome.state import State
-from discovery.rome.statements import with_literals
+from discovery.rome.statements import NOTHING, with_literals
+
+_WRITES = frozenset({"SQLITE_INSERT", "SQLITE_UPDATE", "SQLITE_DELETE"})
+SEVERAL = "one statement at a time; there is another after a semicolon"
+ALONE = (
+    "this statement would change one process' replica alone: a ROME database is what its tables, "
+    "indexes, views, triggers and rows are"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,10 @@ class Workspace:
         self._enforced = False
         self._database: apsw.Connection | None = None
         self._functions: dict[tuple[str, int], tuple[Callable[..., Any], bool]] = {}
-        self._names: tuple[str, ...] | None = None
+        self._names: tuple[str, ...] = ()
+        self._cursor: apsw.Cursor | None = None
+        self._only_reads = self._running = False
+        self._objection: errors.Error | None = None
         self._room = 0
         self._changes: apsw.Session | None = None
         self._unnumbered: list[tuple[str, apsw.Session]] = []
@@ -115,7 +126,8 @@ class Workspace:
         self.database.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 0)
         self._enforced = False
         self._life = state.life
-        self._database.exec_trace = self._note_names
+        self._database.exec_trace = self._note
+        self._database.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         self._room = self._database.limit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER)
         for (name, arguments), (function, deterministic) in self._functions.items():
             self._database.create_scalar_function(
@@ -132,10 +144,21 @@ class Workspace:
         self.database.file_control("main", apsw.SQLITE_FCNTL_RESET_CACHE, 0)
         self.database.execute("PRAGMA writable_schema=RESET")
 
-    def _note_names(self, cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
-        if self._names is None:  # what rome_id asks for in between has names, too
+    def _note(self, cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
+        """Before a statement is run: names of its columns, and whether it is what it was taken for.
+
+        What rome_id asks for in between comes here, too.
+        """
+        if not self._running:
+            return True
+        if self._cursor is None:
+            self._cursor = cursor
             self._names = tuple(column[0] for column in cursor.get_description())
-        return True
+            if self._only_reads and not cursor.is_readonly and not cursor.is_explain:
+                self._objection = errors.NotSupportedError(ALONE)
+        elif cursor is self._cursor and not NOTHING.match(sql):
+            self._objection = errors.ProgrammingError(SEVERAL)
+        return self._objection is None
 
     def _note_written(self, kind: int, schema: str, table: str, row_number: int) -> None:
         if kind != apsw.SQLITE_DELETE and schema == "main":
@@ -184,32 +207,70 @@ class Workspace:
         """What has changed since `watch`; recording goes on."""
         return b"" if self._changes is None else self._changes.changeset()
 
-    def run(self, sql: str, parameters: Sequence[Value], *, reads: bool) -> Outcome:
-        """Execute one statement to its end."""
-        self._names = None
-        values = _bindable(parameters)
-        self.database.set_last_insert_rowid(0)
+    def run(
+        self, sql: str, parameters: Sequence[Value], *, reads: bool, only_reads: bool = False
+    ) -> Outcome:
+        """Execute one statement to its end.
+
+        Raises:
+            NotSupportedError, ProgrammingError: it is not what it was taken for; it may be done, so
+                roll back.
+        """
+        self._names, self._cursor, self._objection = (), None, None
+        self._only_reads, self._running = only_reads, True
         try:
-            if len(values) > self._room:
-                sql, values = with_literals(sql, values), ()
-            rows = tuple(self.database.execute(sql, values))
-        except (apsw.Error, UnicodeError) as error:
-            return Outcome(None, (), -1, None, translated(error, self.database))
-        except (TypeError, OverflowError) as error:
-            kind = errors.ProgrammingError if isinstance(error, TypeError) else errors.DataError
-            return Outcome(None, (), -1, None, kind(str(error)))
-        except errors.ProgrammingError as error:
-            return Outcome(None, (), -1, None, error)
-        except errors.Error:
-            raise
-        except Exception as error:  # from a Python function that SQL has called
-            text = f"{type(error).__name__}: {error}"
-            return Outcome(None, (), -1, None, errors.OperationalError(text))
+            rows = self._execute(sql, parameters)
+        finally:
+            self._running = False
+        if not isinstance(rows, tuple):
+            return Outcome(None, (), -1, None, rows)
         names = self._names or None
         if reads:
             return Outcome(names, rows, -1, None)
         count = self.database.changes() if names is None else len(rows)
         return Outcome(names, rows, count, self.database.last_insert_rowid() or None)
+
+    def _execute(
+        self, sql: str, parameters: Sequence[Value]
+    ) -> tuple[Row, ...] | errors.DatabaseError:
+        """The rows of a statement, or what its caller is to be told."""
+        try:
+            values = _bindable(parameters)
+        except Exception as error:  # of a value that cannot say what it is
+            return errors.DataError(f"{type(error).__name__}: {error}")
+        self.database.set_last_insert_rowid(0)
+        try:
+            if len(values) > self._room:
+                sql, values = with_literals(sql, values), ()
+            return tuple(self.database.execute(sql, values))
+        except apsw.ExecTraceAbort as error:
+            raise self._objection or translated(error) from None
+        except errors.ProgrammingError as error:
+            return error
+        except errors.Error:
+            raise
+        except Exception as error:
+            known = isinstance(error, apsw.Error | UnicodeError | TypeError | OverflowError)
+            if known:
+                return translated(error, self.database)
+            # from a Python function that SQL has called
+            return errors.OperationalError(f"{type(error).__name__}: {error}")
+
+    def refuse_inner(self, sql: str) -> None:
+        """Let nobody write to SQLite's own tables, which only this process would have.
+
+        Raises:
+            NotSupportedError: the statement does.
+        """
+        try:
+            found: Any = apsw.ext.query_info(self.database, sql, actions=True).actions
+        except apsw.Error:  # it says so when it is run
+            return
+        for action in found or ():
+            name = getattr(action, "table_name", None) or ""
+            own = name.startswith("sqlite_") and action.database_name == "main"
+            if own and action.action_name in _WRITES:
+                raise errors.NotSupportedError(ALONE)
 
     def check_keys(self, catalogue: Catalogue) -> None:
         """Refuse rows with NULL in their primary key, which SQLite takes by an old mistake.
@@ -298,19 +359,29 @@ _STORED: tuple[tuple[Any, Callable[[Any], Value]], ...] = (
 )
 
 
-def translated(
-    error: apsw.Error | UnicodeError, database: apsw.Connection | None = None
-) -> errors.DatabaseError:
-    """An error of SQLite, or of a text that is not UTF-8, as PEP 249 has it."""
+def translated(error: Exception, database: apsw.Connection | None = None) -> errors.DatabaseError:
+    """An error of SQLite, of a text that is not UTF-8, or of Python, as PEP 249 has it."""
     if isinstance(error, UnicodeError):
         return errors.DataError(f"a text is not UTF-8: {error}")
     text = with_limit(str(error).removeprefix(f"{type(error).__name__}: "), database)
-    if isinstance(error, apsw.ConstraintError):
-        return errors.IntegrityError(text)
-    if isinstance(error, apsw.MismatchError | apsw.RangeError | apsw.TooBigError):
-        return errors.DataError(text)
-    if isinstance(error, apsw.BindingsError):
-        return errors.ProgrammingError(text)
-    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
-        return errors.InternalError(text)
-    return errors.OperationalError(text)
+    for kind, ours in _OURS:
+        if isinstance(error, kind):
+            return ours(text)
+    return errors.InternalError(f"{type(error).__name__}: {text}")
+
+
+_OURS: tuple[tuple[type[Exception], type[errors.DatabaseError]], ...] = (
+    (apsw.ConstraintError, errors.IntegrityError),
+    (apsw.MismatchError, errors.DataError),
+    (apsw.RangeError, errors.DataError),
+    (apsw.TooBigError, errors.DataError),
+    (apsw.BindingsError, errors.ProgrammingError),
+    (apsw.CorruptError, errors.InternalError),
+    (apsw.NotADBError, errors.InternalError),
+    (apsw.Error, errors.OperationalError),
+    (TypeError, errors.ProgrammingError),
+    (ValueError, errors.DataError),
+    (ArithmeticError, errors.DataError),
+    (MemoryError, errors.OperationalError),
+    (OSError, errors.OperationalError),
+)
