@@ -208,12 +208,15 @@ class Transaction:
         if newest is not before:
             self._again(newest, "state")
 
-    def _run(self, sql: str, parameters: Sequence[Value], form: Shape) -> Outcome:
-        workspace = self._workspace
+    def _check_allowed(self, sql: str, form: Shape) -> None:
         if form.kind in {"insert", "write", "ddl"}:
             self._replica.refuse_writes(self.state)
             if form.inner and form.kind != "ddl":
-                workspace.refuse_inner(sql)
+                self._workspace.refuse_inner(sql)
+
+    def _run(self, sql: str, parameters: Sequence[Value], form: Shape) -> Outcome:
+        workspace = self._workspace
+        self._check_allowed(sql, form)
         if form.kind == "ddl":
             self._before_ddl()
         elif form.kind == "savepoint":
