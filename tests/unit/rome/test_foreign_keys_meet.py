@@ -5,6 +5,7 @@ SQLite says which values refer to which: the parent's affinity and collation dec
 
 import itertools
 
+import apsw
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
@@ -52,7 +53,7 @@ def certificate(pages, sql, values, *, foreign_keys=True):
     return found, outcome.error is None
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(
     parent=KINDS,
     child=KINDS,
@@ -69,9 +70,13 @@ def certificate(pages, sql, values, *, foreign_keys=True):
 @example("TEXT COLLATE NOCASE", "TEXT", "UNIQUE (v)", "a", "A", True)
 def test_who_refers_and_who_deletes_meet(parent, child, how, mine, theirs, update):
     database, file = made(parent, child, how)
-    database.execute("INSERT INTO parent VALUES (?, 0)", (mine,))
-    pages = file.published()
-    database.close()
+    try:
+        database.execute("INSERT INTO parent VALUES (?, 0)", (mine,))
+    except apsw.MismatchError:  # a row number is a number
+        return
+    finally:
+        pages = file.published()
+        database.close()
     refers, taken = certificate(pages, "INSERT INTO child VALUES (1, ?)", (theirs,))
     event(f"refers: {taken}")
     if not taken:
