@@ -533,3 +533,12 @@ def test_an_ordered_key_whose_lock_was_lost_does_not_come_too_late(processes):
         made[0].commit()
     insert = "INSERT INTO trial VALUES (rome_id('trial', 'id'), 1, 0)"
     assert trips(made[0], insert) == 3, "lock, number, commit"
+    made[1].rollback()
+    plain = processes.make()
+    trips(plain, insert)
+    assert trips(plain, insert) == 1
+    assert trips(plain, LOCK_ONE, insert) == 3, "lock, number, commit"
+    rows(made[1], LOCK_ONE)
+    skip = "SELECT id FROM study ORDER BY id {} FOR UPDATE SKIP LOCKED"
+    assert trips(plain, skip.format(""), insert) == 3
+    assert trips(plain, skip.format("LIMIT 1"), insert) == 4, "another row, number, commit"

@@ -88,6 +88,13 @@ def test_every_key_in_redis_is_explained():
     }
 
 
+def test_a_test_that_is_named_is_there():
+    texts = {path.name: path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
+    defined = "\n".join(texts.values())
+    for name in re.findall(r"`(test_\w+(?:\.py)?)`", TEXT):
+        assert name in texts or f"def {name}(" in defined, name
+
+
 def test_what_is_linked_is_there():
     for target in re.findall(r"\]\(([^)]+)\)", TEXT):
         if target.startswith("#"):
