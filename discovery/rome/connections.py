@@ -37,6 +37,9 @@ WITHOUT_A_WORD = "it closes the connection without a word"
 
 MOST_CONNECTIONS = 10_000
 
+LARGE = 1_000_000
+"""Bytes of a request that may take longer to be sent than an answer takes to come."""
+
 _PING = b"*1\r\n$4\r\nPING\r\n"
 _ALERT = b"\x15\x03"
 
@@ -52,14 +55,36 @@ class PlainAnswerError(InvalidResponse):
 Waits = Callable[[Address, Any], bool]
 """Whether to wait on for an answer from this address, which is to come on this socket."""
 
+Left = Callable[[], float]
+"""For how many seconds the calling thread's request is still tried."""
+
 
 class _Patient:
     """A connection that asks, when its time is up, whether to wait on."""
 
-    def __init__(self, *, waits: Waits, address: Address, **options: Any) -> None:
+    def __init__(self, *, waits: Waits, left: Left, address: Address, **options: Any) -> None:
         self._waits = waits
+        self._left = left
         self._address = address
         super().__init__(**options)
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Send a request; a large one may take as long as it is tried for, as one piece."""
+        parent: Any = super()
+        connection: Any = self
+        size = len(command) if isinstance(command, str | bytes) else sum(map(len, command))
+        if size < LARGE:
+            parent.send_packed_command(command, check_health)
+            return
+        if connection._sock is None:
+            connection.connect()
+        usual = connection._sock.gettimeout()
+        connection._sock.settimeout(max(usual or 0.0, self._left()))
+        try:
+            parent.send_packed_command(command, check_health)
+        finally:
+            if connection._sock is not None:  # it is closed when that fails
+                connection._sock.settimeout(usual)
 
     def read_response(
         self, *arguments: Any, disconnect_on_error: bool = True, **options: Any
@@ -95,8 +120,22 @@ class _Local(_Patient, UnixDomainSocketConnection):
     pass
 
 
+def _never(address: Address, waiting: Any) -> bool:
+    return False
+
+
+def _nothing() -> float:
+    return 0.0
+
+
 def client_of(
-    address: Address, tls: Tls | None, waits: Waits, *, single: bool = False, **options: Any
+    address: Address,
+    tls: Tls | None,
+    waits: Waits = _never,
+    left: Left = _nothing,
+    *,
+    single: bool = False,
+    **options: Any,
 ) -> redis.Redis:
     """A client of the server at ``address`` that never sends a request twice by itself.
 
@@ -117,6 +156,7 @@ def client_of(
         max_connections=MOST_CONNECTIONS,
         retry=Retry(NoBackoff(), 0),
         waits=waits,
+        left=left,
         address=address,
         **where,
         **options,

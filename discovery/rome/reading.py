@@ -159,7 +159,7 @@ class Reading:
             for name, flat in content[1]:
                 self._changes.setdefault(name, {}).update(pairs(flat))
             self.seq, self.hash = number, hashed
-        return len(entries) < ENTRIES_AT_ONCE
+        return not news[2]
 
     def _up_to_date(self, scan: _Scan) -> dict[bytes, bytes]:
         rows = scan.rows

@@ -132,7 +132,7 @@ class Replica:
         if entries and self.state is state:  # they do not continue it, whatever the log says
             self._start_over(state, [b"BEHIND"])
             return False
-        return len(entries) < ENTRIES_AT_ONCE and (not entries or self.state.seq >= entries[-1][0])
+        return not reply[2] and (not entries or self.state.seq >= entries[-1][0])
 
     def lock(
         self, owner: bytes, act: str, names: Collection[bytes], *, take: bool = True

@@ -18,10 +18,6 @@ from discovery.rome.errors import StoreRefused
 from discovery.rome.settings import Address, Settings
 
 
-def _never(address: Address, waiting: Any) -> bool:
-    return False
-
-
 def find(settings: Settings, key: str, options: dict[str, Any]) -> Address:
     """The address of the server that holds ``key``.
 
@@ -105,7 +101,7 @@ def _ask_sentinel(address: Address, settings: Settings, options: dict[str, Any])
     """What one Sentinel says; it is told the URL's password only if it wants one."""
     anonymous = {**options, "username": None, "password": None}
     for known in (anonymous, options):
-        with client_of(address, settings.files, _never, **known) as client:
+        with client_of(address, settings.files, **known) as client:
             try:
                 return client.execute_command(
                     "SENTINEL", "GET-MASTER-ADDR-BY-NAME", str(settings.sentinel)
@@ -122,7 +118,7 @@ def _require_master(found: Address, settings: Settings, options: dict[str, Any])
     Raises:
         RedisConnectionError: ask again.
     """
-    with client_of(found, settings.files, _never, **options) as client:
+    with client_of(found, settings.files, **options) as client:
         role, *_ = client.execute_command("ROLE")
     if role not in (b"master", "master"):
         raise RedisConnectionError("the server that Sentinel names is no master yet")

@@ -125,7 +125,7 @@ class Store:
         client = self._clients.get(address)
         if client is None:
             files = self.settings.files
-            client = client_of(address, files, self._waits, **self._options())
+            client = client_of(address, files, self._waits, self._left, **self._options())
             self._clients[address] = client
         return client
 
@@ -135,9 +135,13 @@ class Store:
             if self._place == place:
                 self._place = None
 
+    def _left(self) -> float:
+        """How many seconds the calling thread's request is still tried for."""
+        return self._request.until - time.monotonic()
+
     def _waits(self, address: Address, waiting: Any) -> bool:
         """Whether an answer from ``address`` may still come: the server is busy, not another's."""
-        left = self._request.until - time.monotonic()
+        left = self._left()
         if left <= 0 or waiting is None:
             return False
         if self.settings.follows:
@@ -147,9 +151,9 @@ class Store:
                 place = address
             if place != address:
                 return False
-        left = self._request.until - time.monotonic()
+        left = self._left()
         busy = left > 0 and is_busy(address, self.settings.files, waiting, left)
-        return busy and time.monotonic() < self._request.until
+        return busy and self._left() > 0
 
     def request(
         self,
@@ -215,7 +219,7 @@ class Store:
         """The slot is on its way to another node, which takes this one request if it is asked."""
         address = (error.host, error.port)
         client = client_of(
-            address, self.settings.files, self._waits, **self._options(), single=True
+            address, self.settings.files, self._waits, self._left, **self._options(), single=True
         )
         with client:
             client.execute_command("ASKING")

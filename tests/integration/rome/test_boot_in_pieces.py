@@ -172,3 +172,21 @@ def test_a_small_database_is_two_round_trips(server):
     with Store(parse(f"127.0.0.1:{server.port}", "small")) as store:
         assert rows(boot(store, 1)) == {"t": [(1,)]}
         assert store.round_trips == 2
+
+
+def test_a_process_that_was_away_takes_large_commits_in_parts(server):
+    """A request brings about 8 MB, however many entries they are."""
+    with (
+        connection_to(server, "large") as writer,
+        connection_to(server, "large", timeout=31) as late,
+    ):
+        writer.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)")
+        writer.commit()
+        late.replica.fresh()
+        for number in range(10):
+            writer.execute("INSERT INTO t VALUES (?, ?)", (number, bytes(3_000_000)))
+            writer.commit()
+        before = late.replica.store.round_trips
+        assert late.execute("SELECT count(*) FROM t").fetchone() == (10,)
+        assert late.replica.store.round_trips - before == 4
+        assert late.replica.counters.applied == 10

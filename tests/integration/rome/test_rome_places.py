@@ -257,6 +257,44 @@ def test_an_answer_that_was_lost_is_asked_for_again(tmp_path):
             assert 0.3 < time.monotonic() - begun < 4
 
 
+def test_a_large_commit_over_a_slow_link_is_sent_once(tmp_path):
+    """The link stands still for longer than an answer may take."""
+    with redis_server(tmp_path) as server:
+        listener = socket.create_server((HOST, 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        passed = []
+
+        def back(client, there):
+            with contextlib.suppress(OSError):
+                while data := there.recv(65536):
+                    client.sendall(data)
+
+        def forth(client):
+            with client, socket.create_connection((HOST, server.port)) as there:
+                threading.Thread(target=back, args=(client, there), daemon=True).start()
+                while data := client.recv(65536):
+                    if sum(passed) > 100_000 > sum(passed[:-1]):
+                        time.sleep(1.5)
+                    there.sendall(data)
+                    passed.append(len(data))
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    threading.Thread(target=forth, args=(client,), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        with listener, connect(f"{HOST}:{listener.getsockname()[1]}", "db", timeout=9) as one:
+            one.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)")
+            one.commit()
+            one.replica.store.patience = 0.5
+            one.replica.store._clients.clear()
+            one.execute("INSERT INTO t VALUES (1, ?)", (bytes(12_000_000),))
+            one.commit()
+        assert 12_000_000 < sum(passed) < 13_000_000
+
+
 # What is no Redis
 
 

@@ -72,6 +72,16 @@ def test_silence_is_asked_about_and_the_answer_counts_from_its_own_request(monke
     assert network.begin(after=0.5 + STALE_AFTER_S + 0.01)
 
 
+def test_a_part_of_what_is_new_is_not_the_newest_state(monkeypatch):
+    """The rest is asked for, and its age counts from that question."""
+    entries = [(number, b"", b"") for number in range(2, 2 + module.ENTRIES)]
+    network = Network(monkeypatch, 0.3, entries)
+    network.follow_once()
+    assert network.asked == [START + 0.3]
+    assert not network.begin(after=0.3 + STALE_AFTER_S - 0.01)
+    assert network.begin(after=0.3 + STALE_AFTER_S + 0.01)
+
+
 def test_a_process_that_has_heard_nothing_yet_asks(monkeypatch):
     network = Network(monkeypatch, 0.1, [])
     assert network.begin(after=0)
@@ -109,4 +119,4 @@ def test_the_log_is_asked_for_in_parts():
     )
     feed = Feed(SimpleNamespace(store=store, state=SimpleNamespace(seq=7)))
     assert feed._next_entries() == []
-    assert sent == [("XREAD", "COUNT", 5_000, "BLOCK", 500, "STREAMS", "log", "7-0")]
+    assert sent == [("XREAD", "COUNT", 100, "BLOCK", 500, "STREAMS", "log", "7-0")]
