@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-WORKLOADS = ("bank", "sets", "appends", "uniques", "references")
+ANYWHERE = ("bank", "sets", "appends", "uniques", "references")
+"""Workloads that every database runs."""
+
+WORKLOADS = (*ANYWHERE, "programs")
+"""Those that ROME runs."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ SCHEMA = (
     "BEGIN UPDATE odd SET v = new.v; END",
 )
 
+TABLES = {"odd", "even", "leaf", "flag", "once", "trail"}
+
 _OF_PAIR = (
     "SELECT id, k, v FROM {t}",
     "SELECT count(*) FROM {t}",

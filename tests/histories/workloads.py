@@ -8,7 +8,9 @@ import random
 from typing import Any, Protocol
 
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Text, select
+from sqlalchemy.exc import IntegrityError
 
+from tests.histories import programs
 from tests.histories.profile import Profile
 
 Plan = dict[str, Any]
@@ -74,6 +76,9 @@ class Session(Protocol):
 
     def execute(self, statement: Any) -> Any:
         """Run one statement."""
+
+    def exec_driver_sql(self, statement: str, parameters: tuple[Any, ...] = ()) -> Any:
+        """Run one statement as it is."""
 
 
 class Workload:
@@ -289,7 +294,35 @@ class References(Workload):
         return {"owners": owners, "changed": changed}, changed > 0
 
 
+class Programs(Workload):
+    """Statements that tell of rows in every way; SQLite's own, so that they run on ROME only."""
+
+    name = "programs"
+
+    def fill(self, session: Session) -> None:
+        """Tables that SQLAlchemy does not know, and their first rows."""
+        for sql in (*programs.SCHEMA, *programs.FILL):
+            session.exec_driver_sql(sql)
+
+    def plan(self, rng: random.Random, name: str, step: int) -> Plan:
+        """A few statements."""
+        return {"do": "program", "steps": programs.program(rng, self.profile.longest)}
+
+    def run(self, session: Session, plan: Plan, name: str) -> tuple[Told, bool]:
+        """What each statement has said."""
+        answers = []
+        for sql, values in plan["steps"]:
+            try:
+                result = session.exec_driver_sql(sql, tuple(values))
+            except IntegrityError:
+                answers.append(programs.REFUSED)
+                continue
+            rows = result.all() if result.returns_rows else None
+            answers.append(programs.answer_of(sql, rows, result.rowcount))
+        return {"answers": answers}, programs.writes(plan["steps"])
+
+
 BY_NAME: dict[str, type[Workload]] = {
-    kind.name: kind for kind in (Bank, Sets, Appends, Uniques, References)
+    kind.name: kind for kind in (Bank, Sets, Appends, Uniques, References, Programs)
 }
 TABLES = tuple(metadata.sorted_tables)

@@ -6,11 +6,12 @@ visibility  rows appear and vanish when they should
 cycles      shortest cycles in a graph of transactions
 appends     Elle's inference from lists that grow
 bank, sets, uniques, references
+programs    what SQLite says on each state of the log
 """
 
 from collections.abc import Callable
 
-from tests.histories.checkers import appends, bank, references, sets, survival, uniques
+from tests.histories.checkers import appends, bank, programs, references, sets, survival, uniques
 from tests.histories.checkers.violation import Promises, Violation
 from tests.histories.history import History
 
@@ -22,6 +23,7 @@ _CHECKS: dict[str, Callable[[History, Promises], list[Violation]]] = {
     "appends": appends.check,
     "uniques": uniques.check,
     "references": references.check,
+    "programs": programs.check,
 }
 
 

@@ -14,6 +14,8 @@ from tests.histories.profile import Profile, profiles
 from tests.histories.run import Trial, run, witnesses
 
 WHATEVER = Profile(seed=2024)
+DAMAGED = "rows that lack what was committed"
+LOST = {"lost update (G-single)", "reads no state (G1 or G-single)", "rows that violate a key"}
 
 
 def verify(trial: Trial, folder: Path) -> None:
@@ -63,7 +65,7 @@ def test_promises_are_kept_by_clients_of_all_kinds(
 
 @pytest.mark.parametrize("fault", ["none", "connections-dropped"])
 def test_serializable_has_no_cycles(fault: str, tmp_path: Path) -> None:
-    profile = Profile(seed=3, workloads=("appends", "bank"), keys=6)
+    profile = Profile(seed=3, workloads=("appends", "bank", "programs"), keys=6)
     trial = Trial(fault, 300, 2, {"fresh": "sync"}, isolation="SERIALIZABLE", profile=profile)
     verify(trial, tmp_path)
 
@@ -73,9 +75,10 @@ def test_serializable_has_no_cycles(fault: str, tmp_path: Path) -> None:
     [
         ("no certification", "none", ("appends",), {"lost update (G-single)", "lost append"}),
         ("no certification", "none", ("bank",), {"lost update"}),
+        ("no certification", "none", ("programs",), LOST),
         ("no memory of commits", "replies-lost", ("sets",), {"refused commit is there"}),
         ("no hashes", "replica-promoted", ("sets",), {"silent loss", "diverged replicas"}),
-        ("no unique keys", "none", ("uniques",), {"duplicate", "unreadable database"}),
+        ("no unique keys", "none", ("uniques",), {"duplicate", DAMAGED}),
         ("no foreign keys", "none", ("references",), {"orphan"}),
         ("no waiting", "replica-promoted-wait", ("sets",), {"lost commit"}),
     ],
