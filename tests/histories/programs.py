@@ -146,6 +146,6 @@ def tells(sql: str, answer: list[Any]) -> bool:
     if words[0] in {"SAVEPOINT", "ROLLBACK"}:
         return False
     plain = words[:2] == ["INSERT", "INTO"] and words[2] in {"odd", "even", "once", "trail"}
-    if not plain or "SELECT" in words or "CONFLICT" in words or answer == REFUSED:
+    if not plain or "SELECT" in sql or "CONFLICT" in words or answer == REFUSED:
         return True
     return answer[0] == "count" and answer[1] != sql.count("(?")

@@ -6,7 +6,7 @@ visibility  rows appear and vanish when they should
 cycles      shortest cycles in a graph of transactions
 appends     Elle's inference from lists that grow
 bank, sets, uniques, references
-programs    what SQLite says on each state of the log
+oracle      what SQLite says of programs on each state of the log, and which one they have read
 """
 
 from collections.abc import Callable

@@ -5,9 +5,9 @@ import bisect
 import apsw
 
 from discovery.rome.log import content_of
+from tests.histories.checkers.oracle import Oracle, Turn, judge
 from tests.histories.checkers.violation import Promises, Violation, see_before
 from tests.histories.history import History, Operation
-from tests.histories.oracle import Oracle, Turn, judge
 from tests.histories.programs import FILL, SCHEMA, TABLES, tells
 
 
