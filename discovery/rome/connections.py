@@ -145,7 +145,8 @@ def client_of(
     where: dict[str, Any] = {}
     if isinstance(address, str):
         kind, where = _Local, {"path": address}
-        options.pop("socket_keepalive", None)
+        for unknown in ("socket_keepalive", "socket_connect_timeout"):
+            options.pop(unknown, None)
     else:
         where = {"host": address[0], "port": address[1]}
         if tls is not None:

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, exc, text
 
 from discovery.cli import main
 from discovery.rome import connect, errors
+from discovery.rome import store as store_module
 from discovery.rome.integrity import check
 from discovery.rome.settings import parse
 from discovery.rome.status import status
@@ -150,6 +151,7 @@ def test_a_name_that_no_sentinel_knows_and_their_password(tmp_path):
 
 
 def test_a_password_is_shown_nowhere(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(store_module, "ABSENT_S", 0.2)
     word = "s3cr3t-of-ours"
     with redis_server(tmp_path, "--requirepass", "right") as server:
         url = f"rome://user:{word}@{HOST}:{server.port}/db"
@@ -358,7 +360,8 @@ STRANGERS = {
 
 @pytest.mark.parametrize("cluster", ["false", "true"])
 @pytest.mark.parametrize("what", STRANGERS)
-def test_a_stranger_is_one_sentence(what, cluster):
+def test_a_stranger_is_one_sentence(monkeypatch, what, cluster):
+    monkeypatch.setattr(store_module, "ABSENT_S", 0.2)
     talk, said = STRANGERS[what]
     with Stranger(talk) as server:
         begun = time.monotonic()

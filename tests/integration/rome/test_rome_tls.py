@@ -115,7 +115,7 @@ def test_certificates_that_are_not_believed(papers, encrypted, tmp_path):
 
 def test_one_side_speaks_tls_and_the_other_does_not(papers, encrypted):
     server, port = encrypted
-    said = refused(url(server.port, tls="true", ca=papers["ca.pem"], timeout=2))
+    said = refused(url(server.port, tls="true", ca=papers["ca.pem"], timeout=0.8))
     assert "speaks no TLS; take tls=true off the URL" in said
     engine = create_engine(url(port))
     with pytest.raises(exc.OperationalError) as caught:
