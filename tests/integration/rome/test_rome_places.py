@@ -19,7 +19,7 @@ from discovery.rome.settings import parse
 from discovery.rome.status import status
 from discovery.rome.store import Store
 from discovery.rome.urls import settings_of
-from tests.redis_servers import HOST, RedisServer, redis_server, until
+from tests.redis_servers import HOST, RedisServer, free_port, redis_server, until
 
 TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY)"
 
@@ -63,66 +63,62 @@ def test_a_database_on_a_unix_socket(tmp_path):
 
 
 @contextlib.contextmanager
-def sentinels(folder, master, *options, number=3, password=None):
-    """Sentinels that agree on a dead master after half a second."""
-    made = []
+def sentinel_of(folder, master, *options, password=None):
+    """A Sentinel that holds a master for dead after a fifth of a second."""
+    sentinel = RedisServer(folder)
+    sentinel.password = password
+    configuration = sentinel.folder / "sentinel.conf"
+    lines = (
+        *(f"bind {HOST}", f"port {sentinel.port}", f"dir {sentinel.folder}"),
+        *(f"logfile {sentinel.log}", f"sentinel monitor mine {HOST} {master.port} 1"),
+        *("sentinel down-after-milliseconds mine 200", "sentinel failover-timeout mine 2000"),
+        *options,
+    )
+    configuration.write_text("".join(f"{line}\n" for line in lines))
+    sentinel.process = subprocess.Popen(
+        ["redis-server", str(configuration), "--sentinel"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
     try:
-        for _ in range(number):
-            sentinel = RedisServer(folder)
-            sentinel.password = password
-            configuration = sentinel.folder / "sentinel.conf"
-            configuration.write_text(
-                f"bind {HOST}\nport {sentinel.port}\ndir {sentinel.folder}\n"
-                f"logfile {sentinel.log}\n"
-                f"sentinel monitor mine {HOST} {master.port} 2\n"
-                "sentinel down-after-milliseconds mine 500\n"
-                "sentinel failover-timeout mine 2000\n" + "".join(f"{line}\n" for line in options)
-            )
-            sentinel.process = subprocess.Popen(
-                ["redis-server", str(configuration), "--sentinel"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.STDOUT,
-            )
-            made.append(sentinel)
-        for sentinel in made:
-            until(sentinel._answers, "the Sentinel answers")
-        yield made
+        until(sentinel._answers, "the Sentinel answers")
+        yield sentinel
     finally:
-        for sentinel in made:
-            sentinel.kill()
+        sentinel.kill()
 
 
-def sentinel_url(watchers, **options):
-    first, *others = [f"{HOST}:{one.port}" for one in watchers]
-    query = {"sentinel": "mine", "host": ",".join(others), **options}
-    return f"rome://{first}/db?" + "&".join(f"{k}={v}" for k, v in query.items() if v)
+def sentinel_url(*ports, timeout=10):
+    first, *others = [f"{HOST}:{port}" for port in ports]
+    more = f"&host={','.join(others)}" if others else ""
+    return f"rome://{first}/db?sentinel=mine&timeout={timeout}{more}"
 
 
 def test_a_failover_of_sentinels_is_followed(tmp_path):
-    with redis_server(tmp_path, replicas=1) as master, sentinels(tmp_path, master) as watchers:
-        until(
-            lambda: all(
-                b"num-other-sentinels" in (said := one.ask("SENTINEL", "MASTER", "mine"))
-                and said[said.index(b"num-other-sentinels") + 1] == b"2"
-                and said[said.index(b"num-slaves") + 1] == b"1"
-                for one in watchers
-            ),
-            "the Sentinels know each other",
-        )
-        url = sentinel_url(watchers, timeout=30)
+    """Also where the first Sentinel of the URL is away."""
+    with (
+        redis_server(tmp_path, replicas=1) as master,
+        sentinel_of(tmp_path, master) as sentinel,
+    ):
+        replica = master.replicas[0]
+
+        def knows_the_replica():
+            said = sentinel.ask("SENTINEL", "MASTER", "mine")
+            return said[said.index(b"num-slaves") + 1] == b"1"
+
+        until(knows_the_replica, "the Sentinel knows the replica")
+        url = sentinel_url(free_port(), sentinel.port, timeout=30)
         make(url)
         assert count(url) == 1
-        until(lambda: master.replicas[0].offset() >= master.offset(), "it is replicated")
+        until(lambda: replica.offset() >= master.offset(), "it is replicated")
         with connect_to(url) as connection:
             assert connection.execute("SELECT count(*) FROM t").fetchone() == (1,)
             connection.rollback()
             master.kill()
-            watchers[0].kill()
             connection.execute("INSERT INTO t VALUES (77)")
             connection.commit()
-        assert master.replicas[0].ask("HLEN", "rome:{db}:rows:t") == 2
-        assert count(url) == 3  # the first Sentinel of the URL is away
+        assert replica.ask("HLEN", "rome:{db}:rows:t") == 2
+        assert count(url) == 3
 
 
 def connect_to(url):
@@ -136,15 +132,17 @@ def connect_to(url):
 
 
 def test_a_name_that_no_sentinel_knows_and_their_password(tmp_path):
-    with redis_server(tmp_path, "--requirepass", "right") as master:
-        known = ("sentinel auth-pass mine right", "requirepass right")
-        with sentinels(tmp_path, master, *known, number=1, password="right") as (watcher,):
-            url = sentinel_url([watcher]).replace("//", "//:right@", 1)
-            make(url)
-            assert count(url) == 1
-            engine = create_engine(url.replace("=mine", "=yours"))
-            with pytest.raises(exc.OperationalError, match="knows no master sentinel=yours; a na"):
-                engine.connect()
+    known = ("sentinel auth-pass mine right", "requirepass right")
+    with (
+        redis_server(tmp_path, "--requirepass", "right") as master,
+        sentinel_of(tmp_path, master, *known, password="right") as sentinel,
+    ):
+        url = sentinel_url(sentinel.port).replace("//", "//:right@", 1)
+        make(url)
+        assert count(url) == 1
+        engine = create_engine(url.replace("=mine", "=yours"))
+        with pytest.raises(exc.OperationalError, match="knows no master sentinel=yours; a na"):
+            engine.connect()
 
 
 # Passwords
