@@ -101,13 +101,16 @@ def test_a_failover_of_sentinels_is_followed(tmp_path):
         sentinel_of(tmp_path, master) as sentinel,
     ):
         replica = master.replicas[0]
+        for server in (master, replica):  # with the rights that the document names
+            rights = ("~rome:*", "+@all", "-@dangerous", "+info")
+            server.ask("ACL", "SETUSER", "nova", "on", ">word", *rights)
 
         def knows_the_replica():
             said = sentinel.ask("SENTINEL", "MASTER", "mine")
             return said[said.index(b"num-slaves") + 1] == b"1"
 
         until(knows_the_replica, "the Sentinel knows the replica")
-        url = sentinel_url(free_port(), sentinel.port, timeout=30)
+        url = sentinel_url(free_port(), sentinel.port, timeout=30).replace("//", "//nova:word@")
         make(url)
         assert count(url) == 1
         until(lambda: replica.offset() >= master.offset(), "it is replicated")
@@ -126,6 +129,8 @@ def connect_to(url):
     return connect(
         ",".join(f"{host}:{port}" for host, port in settings.hosts),
         settings.database,
+        settings.username,
+        settings.password,
         sentinel=settings.sentinel,
         timeout=settings.timeout,
     )
