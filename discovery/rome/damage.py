@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from discovery.rome.errors import Damaged
@@ -64,3 +65,8 @@ def damaged(settings: Settings, what: str) -> Damaged:
         f"redis at {settings.address}: database {settings.database!r} is damaged: {what}; it can "
         f"be read and takes no writes; {ADVICE}"
     )
+
+
+def commented(text: str) -> Iterator[str]:
+    """A text as comments of SQL."""
+    yield from (f"-- {line}\n" for line in text.splitlines())

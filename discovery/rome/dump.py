@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import apsw
 
 from discovery.rome.catalogue import quoted
+from discovery.rome.damage import Damage, commented
 from discovery.rome.dbapi import Connection
 from discovery.rome.errors import Error, IntegrityError, OperationalError, ProgrammingError
 from discovery.rome.head import missing
+from discovery.rome.history import shown
 from discovery.rome.literals import literal
 from discovery.rome.pages import open_pages
 from discovery.rome.schema import schema_objects
@@ -36,8 +38,10 @@ class Loaded:
     rows: int
 
 
-def dump(settings: Settings) -> Iterator[str]:
+def dump(settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Iterator[str]:
     """The schema and all rows of one moment, a statement each line or more, in one transaction.
+
+    Of a damaged database what does not fit comes as comments, and ``tell`` gets a sentence.
 
     Raises:
         OperationalError: there is no such database.
@@ -64,8 +68,21 @@ def dump(settings: Settings) -> Iterator[str]:
         yield from (_ended(sql) for kind, _, sql in schema if kind != "table")
         yield from _counters(database, ids)
         yield "COMMIT;\n"
+        if state.damage is not None:
+            yield from _damage(state.damage)
+            tell(f"{state.damage.error(settings)}; {len(state.damage.unfit)} rows are comments")
     finally:
         database.close()
+
+
+def _damage(damage: Damage) -> Iterator[str]:
+    """What is not in the database, a comment for each line."""
+    for one in (*damage.refused, *damage.losses):
+        yield from commented(str(one))
+    for refused in damage.refused:
+        yield from commented(refused.statement)
+    for unfit in damage.unfit:
+        yield from commented(f"{unfit.table} {shown(unfit.row)}: {unfit.why}")
 
 
 def _ended(sql: str) -> str:

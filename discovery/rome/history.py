@@ -25,7 +25,7 @@ class Violation:
 
 
 @dataclass(slots=True)
-class _History:
+class History:
     """The database as the kept log tells it: per table each row written last, and by which entry.
 
     ``whole`` tables are told from their beginning: their hash may hold no other row.
@@ -45,10 +45,11 @@ class _History:
         }
 
 
-def _history(snapshot: Snapshot) -> _History:
+def told(snapshot: Snapshot) -> History:
+    """What the kept log, which must be whole, tells."""
     from_start = snapshot.number("oldest") == 1
     names = set(snapshot.rows) if from_start else set()
-    history = _History(None, {name: {} for name in names}, names)
+    history = History(None, {name: {} for name in names}, names)
     for number, entry in enumerate(snapshot.log, snapshot.number("oldest")):
         content = content_of(entry.payload)
         if content[0] == SCHEMA_CHANGED:
@@ -68,7 +69,7 @@ def _history(snapshot: Snapshot) -> _History:
 
 def contents(snapshot: Snapshot) -> Iterator[Violation]:
     """The hashes hold what the log wrote last, and nothing else where it tells the whole table."""
-    history = _history(snapshot)
+    history = told(snapshot)
     if history.schema is not None and history.schema != snapshot.schema:
         differing = set(history.schema) ^ set(snapshot.schema)
         witness = min(differing, default="the order of its statements")
@@ -95,7 +96,7 @@ def contents(snapshot: Snapshot) -> Iterator[Violation]:
         yield from _replicas(snapshot, history)
 
 
-def _replicas(snapshot: Snapshot, history: _History) -> Iterator[Violation]:
+def _replicas(snapshot: Snapshot, history: History) -> Iterator[Violation]:
     """A replica that has followed the log holds the same rows as one that is built now."""
     followed, unfit = built(snapshot.schema, history.at_schema)
     booted, more = built(snapshot.schema, snapshot.rows)

@@ -64,10 +64,10 @@ def violations_of(snapshot: Snapshot, *, foreign_keys: bool) -> Iterator[Violati
     """Everything that is wrong in ``snapshot``, one after the other."""
     for name in snapshot.others:
         yield Violation("keys", f"{name} belongs to no table of the schema")
-    broken = list(_log(snapshot))
+    broken = list(log_of(snapshot))
     yield from broken
     if not broken:
-        yield from _versions(snapshot)
+        yield from versions_of(snapshot)
         yield from contents(snapshot)
     if snapshot.counted:
         yield from _totals(snapshot)
@@ -75,7 +75,7 @@ def violations_of(snapshot: Snapshot, *, foreign_keys: bool) -> Iterator[Violati
     yield from _hashes(snapshot, foreign_keys)
 
 
-def _log(snapshot: Snapshot) -> Iterator[Violation]:
+def log_of(snapshot: Snapshot) -> Iterator[Violation]:
     """Numbers without a gap from the head's oldest to its newest, each hash of all before it."""
     oldest, newest = snapshot.number("oldest"), snapshot.number("seq")
     last = b"" if oldest == 1 else None
@@ -98,7 +98,7 @@ def _log(snapshot: Snapshot) -> Iterator[Violation]:
         )
 
 
-def _versions(snapshot: Snapshot) -> Iterator[Violation]:
+def versions_of(snapshot: Snapshot) -> Iterator[Violation]:
     """For each key the last kept entry that has changed it, and no other key."""
     expected: dict[bytes, int] = {}
     for number, entry in enumerate(snapshot.log, snapshot.number("oldest")):

@@ -81,8 +81,15 @@ def fill_what_fits(
         database.execute(f"DELETE FROM {quoted(table.name)}")
     else:
         return []
+    return fill_in_order(database, table, sorted(rows.items()))
+
+
+def fill_in_order(
+    database: apsw.Connection, table: Table, rows: Iterable[tuple[bytes, bytes]]
+) -> list[Unfit]:
+    """Store one row after the other; those that do not fit beside the ones before are left out."""
     unfit = []
-    for key, row in sorted(rows.items()):
+    for key, row in rows:
         try:
             database.execute(table.insert, values_of(table, row))
         except UNFIT as error:

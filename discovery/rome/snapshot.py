@@ -57,7 +57,7 @@ class Snapshot:
 
 
 def read_schema(
-    store: Store, refused: list[Refused] | None = None
+    store: Store, refused: list[Refused] | None = None, instead: list[str] | None = None
 ) -> tuple[Head, list[str], Catalogue]:
     """The head of a database and its schema, without what SQLite refuses: one round trip.
 
@@ -72,13 +72,15 @@ def read_schema(
         raise missing(store.settings)
     check_format(store, head)
     schema = [statement.decode(errors="surrogateescape") for statement in statements]
-    database, _, catalogue = open_empty(schema, [] if refused is None else refused)
+    database, _, catalogue = open_empty(
+        schema if instead is None else instead, [] if refused is None else refused
+    )
     database.close()
     return head, schema, catalogue
 
 
-def read(store: Store) -> Snapshot:
-    """All of a database.
+def read(store: Store, instead: list[str] | None = None) -> Snapshot:
+    """All of a database; its tables by another schema ``instead`` of its own.
 
     Raises:
         OperationalError, StoreRefused: as `read_schema`.
@@ -87,7 +89,7 @@ def read(store: Store) -> Snapshot:
     named = _names(store)
     while True:
         refused: list[Refused] = []
-        before, schema, catalogue = read_schema(store, refused)
+        before, schema, catalogue = read_schema(store, refused, instead)
         reply, log, versions, ids, totals, *rows = store.at_once(
             [
                 ["HGETALL", keys.head],
