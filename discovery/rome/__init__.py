@@ -18,7 +18,9 @@ one Lua call. docs/rome.md has the protocol and what it guarantees.
     scripts, lua/, ids      what Redis decides: which commits enter the log, who has which number
     numbers                 generated keys of a transaction
     store, answers          Redis: one server or a cluster, and what its answers mean
-    snapshot, integrity, history, status, dump
+    totals, damage, watch   how what Redis loses is noticed, and told
+    probation, pragmas      what no process may do alone
+    snapshot, integrity, history, status, dump, repair
                             the tools
 """
 
@@ -26,6 +28,7 @@ from discovery.rome.counters import Counters
 from discovery.rome.dbapi import connect, replica_of
 from discovery.rome.errors import (
     ConnectionLost,
+    Damaged,
     Deadlock,
     Error,
     InDoubt,
@@ -39,6 +42,7 @@ from discovery.rome.errors import (
 __all__ = [
     "ConnectionLost",
     "Counters",
+    "Damaged",
     "Deadlock",
     "Error",
     "InDoubt",

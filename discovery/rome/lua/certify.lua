@@ -64,11 +64,12 @@ if known < seq or known > now then known = seq end
 -- Whoever has read the whole database depends on nobody having taken a part of it away.
 local counted, sum = at[1] == FORMAT, {}
 if counted then
-  local right = {versions = tonumber(at[7]), log = now - oldest + 1, schema = tonumber(at[8]),
-    totals = tonumber(at[9])}
-  for name, number in pairs(held) do
-    if number ~= right[name] then return {'LOST', name, number, right[name]} end
+  local function lost(name, right)
+    if held[name] ~= right then return {'LOST', name, held[name], right} end
   end
+  local found = lost('versions', tonumber(at[7])) or lost('log', now - oldest + 1)
+    or lost('schema', tonumber(at[8])) or lost('totals', tonumber(at[9]))
+  if found then return found end
   for n, t in ipairs(sums) do
     local total = redis.call('HGET', totals, t[1]) or '0 0'
     local rows = tonumber(string.match(total, '^%d+'))
@@ -106,8 +107,11 @@ end
 local missed = entries_after(known)
 local number = now + 1
 local chained = redis.sha1hex(last .. ARGV[2])
-for i = 1, #bumps, KEY do redis.call('HSET', versions, string.sub(bumps, i, i + KEY - 1), number) end
-redis.call('HSET', versions, transaction, number)
+local indexed, added = held.versions, held.totals
+for i = 1, #bumps, KEY do
+  indexed = indexed + redis.call('HSET', versions, string.sub(bumps, i, i + KEY - 1), number)
+end
+indexed = indexed + redis.call('HSET', versions, transaction, number)
 
 local entry, new = cmsgpack.unpack(ARGV[2]), {}
 local tables = anew and entry[3] or entry[2]
@@ -118,21 +122,22 @@ if anew then
   if counted then new = {'statements', #entry[2]} end
   for n, t in ipairs(tables) do
     redis.call('DEL', KEYS[ROWS + n])
+    lengths[ROWS + n] = 0
     local goes_on = false
     for _, name in ipairs(kept) do goes_on = goes_on or name == t[1] end
     if not goes_on then redis.call('HDEL', ids, t[1], t[1] .. '\0') end
   end
 end
 for n, t in ipairs(tables) do
-  local rows, name = t[2], KEYS[ROWS + n]
+  local rows, name, left = t[2], KEYS[ROWS + n], lengths[ROWS + n]
   for i = 1, #rows, 2 do
-    if rows[i + 1] then redis.call('HSET', name, rows[i], rows[i + 1])
-    else redis.call('HDEL', name, rows[i]) end
+    if rows[i + 1] then left = left + redis.call('HSET', name, rows[i], rows[i + 1])
+    else left = left - redis.call('HDEL', name, rows[i]) end
   end
   if counted then
-    local left, total = redis.call('HLEN', name), (sum[n] + sums[n][2]) % SUMS_END
-    if left == 0 and total == 0 then redis.call('HDEL', totals, t[1])
-    else redis.call('HSET', totals, t[1], string.format('%.0f %.0f', left, total)) end
+    local total = (sum[n] + sums[n][2]) % SUMS_END
+    if left == 0 and total == 0 then added = added - redis.call('HDEL', totals, t[1])
+    else added = added + redis.call('HSET', totals, t[1], string.format('%.0f %.0f', left, total)) end
   end
 end
 for _, f in ipairs(floors) do
@@ -161,7 +166,9 @@ if number - oldest + 1 > tonumber(at[6]) then
     if tonumber(from) + tonumber(at[6]) > number then break end
     local keys = e[2][6]
     local function forget(key)
-      if redis.call('HGET', versions, key) == from then redis.call('HDEL', versions, key) end
+      if redis.call('HGET', versions, key) == from then
+        indexed = indexed - redis.call('HDEL', versions, key)
+      end
     end
     for i = 1, #keys - 16, KEY do forget(string.sub(keys, i, i + KEY - 1)) end
     forget(string.sub(keys, -16))
@@ -170,8 +177,8 @@ if number - oldest + 1 > tonumber(at[6]) then
   end
 end
 if counted then
-  new[#new + 1], new[#new + 2] = 'versions', redis.call('HLEN', versions)
-  new[#new + 1], new[#new + 2] = 'totals', redis.call('HLEN', totals)
+  new[#new + 1], new[#new + 2] = 'versions', indexed
+  new[#new + 1], new[#new + 2] = 'totals', added
 end
 redis.call('HSET', head, 'seq', string.format('%.0f', number), 'hash', chained, 'oldest', oldest,
   unpack(new))

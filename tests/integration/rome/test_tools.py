@@ -34,7 +34,7 @@ from discovery.rome.dump import dump, load
 from discovery.rome.integrity import check
 from discovery.rome.status import Process, status
 from discovery.rome.urls import settings_of
-from tests.redis_servers import redis_cluster, redis_server
+from tests.redis_servers import redis_cluster, redis_server, until
 
 metadata = MetaData()
 host = Table(
@@ -142,6 +142,11 @@ def test_status_names_the_processes_that_are_connected(server, name):
     with create_engine(server.url(name)).begin() as connection:
         metadata.create_all(connection)
     people = {}
+
+    def follows(pid):
+        found = {one.pid: one for one in status(settings_of(server.url(name))).processes}
+        return found if found[pid].follows and found[pid].connections == 2 else None
+
     for fresh in ("sync", "push"):
         people[fresh] = subprocess.Popen(
             [sys.executable, "-c", code, server.url(name, fresh=fresh)],
@@ -150,7 +155,7 @@ def test_status_names_the_processes_that_are_connected(server, name):
         )
         assert people[fresh].stdout.readline() == b"ready\n"
     try:
-        found = {one.pid: one for one in status(settings_of(server.url(name))).processes}
+        found = until(lambda: follows(people["push"].pid), "the feed waits for news")
     finally:
         for process in people.values():
             process.communicate(b"\n", timeout=30)
