@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 ANYWHERE = ("bank", "sets", "appends", "uniques", "references")
 """Workloads that every database runs."""
 
-WORKLOADS = (*ANYWHERE, "programs")
+WORKLOADS = (*ANYWHERE, "programs", "tickets")
 """Those that ROME runs."""
 
 
@@ -26,6 +26,7 @@ class Profile:
     longest: int = 4
     names: int = 10
     parents: int = 4
+    desks: int = 2
     reads: float = 0.25
     think_ms: float = 1.0
     processes: int = 4

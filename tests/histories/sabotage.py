@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 import pytest
 
-from discovery.rome import certificate, reads, scripts, store
+from discovery.rome import certificate, locks, reads, scripts, store
 
 
 def _rewrite(script: Any, pattern: str, replacement: str) -> None:
@@ -54,6 +54,12 @@ def no_waiting() -> None:
     store.Store._evaluate = at_once  # type: ignore[method-assign]
 
 
+def no_locks() -> None:
+    """FOR UPDATE waits for nobody, and certificates leave out what was locked."""
+    _rewrite(scripts.LOCK, r"if whose ~= owner then return whose end", "")
+    locks.Found.certify = lambda *_: None  # type: ignore[method-assign]
+
+
 SABOTAGES: dict[str, Callable[[], None]] = {
     "no certification": no_certification,
     "no memory of commits": no_memory_of_commits,
@@ -61,6 +67,7 @@ SABOTAGES: dict[str, Callable[[], None]] = {
     "no unique keys": no_unique_keys,
     "no foreign keys": no_foreign_keys,
     "no waiting": no_waiting,
+    "no locks": no_locks,
 }
 
 

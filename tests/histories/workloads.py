@@ -7,7 +7,7 @@ gives what it was told, which is also stored in ``commits`` with the transaction
 import random
 from typing import Any, Protocol
 
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Text, select
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Text, func, select
 from sqlalchemy.exc import IntegrityError
 
 from tests.histories import programs
@@ -67,6 +67,16 @@ tags = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("parent", Integer, ForeignKey("parents.id", ondelete="CASCADE"), nullable=False),
+    Column("owner", String(40), nullable=False),
+)
+
+desks = Table("desks", metadata, Column("id", Integer, primary_key=True, autoincrement=False))
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("desk", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
     Column("owner", String(40), nullable=False),
 )
 
@@ -322,7 +332,34 @@ class Programs(Workload):
         return {"answers": answers}, programs.writes(plan["steps"])
 
 
+class Tickets(Workload):
+    """Numbers without holes, from a count that a lock of another row protects."""
+
+    name = "tickets"
+
+    def fill(self, session: Session) -> None:
+        """Where they are given out."""
+        for number in range(self.profile.desks):
+            session.execute(desks.insert().values(id=number))
+
+    def plan(self, rng: random.Random, name: str, step: int) -> Plan:
+        """Look at the numbers of a desk, or take the next."""
+        do = "look" if rng.random() < self.profile.reads else "take"
+        return {"do": do, "desk": rng.randrange(self.profile.desks)}
+
+    def run(self, session: Session, plan: Plan, name: str) -> tuple[Told, bool]:
+        """Told: the numbers in the order of their keys, or the one that was taken."""
+        here = tickets.c.desk == plan["desk"]
+        if plan["do"] == "look":
+            query = select(tickets.c.number).where(here).order_by(tickets.c.id)
+            return {"numbers": list(session.execute(query).scalars())}, False
+        session.execute(select(desks).where(desks.c.id == plan["desk"]).with_for_update()).one()
+        number = session.execute(select(func.count()).select_from(tickets).where(here)).scalar()
+        session.execute(tickets.insert().values(desk=plan["desk"], number=number, owner=name))
+        return {"number": number}, True
+
+
 BY_NAME: dict[str, type[Workload]] = {
-    kind.name: kind for kind in (Bank, Sets, Appends, Uniques, References, Programs)
+    kind.name: kind for kind in (Bank, Sets, Appends, Uniques, References, Programs, Tickets)
 }
 TABLES = tuple(metadata.sorted_tables)

@@ -5,13 +5,22 @@ survival    commits are there or not, as their clients were told
 visibility  rows appear and vanish when they should
 cycles      shortest cycles in a graph of transactions
 appends     Elle's inference from lists that grow
-bank, sets, uniques, references
+bank, sets, uniques, references, tickets
 oracle      what SQLite says of programs on each state of the log, and which one they have read
 """
 
 from collections.abc import Callable
 
-from tests.histories.checkers import appends, bank, programs, references, sets, survival, uniques
+from tests.histories.checkers import (
+    appends,
+    bank,
+    programs,
+    references,
+    sets,
+    survival,
+    tickets,
+    uniques,
+)
 from tests.histories.checkers.violation import Promises, Violation
 from tests.histories.history import History
 
@@ -24,6 +33,7 @@ _CHECKS: dict[str, Callable[[History, Promises], list[Violation]]] = {
     "uniques": uniques.check,
     "references": references.check,
     "programs": programs.check,
+    "tickets": tickets.check,
 }
 
 

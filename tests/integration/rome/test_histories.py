@@ -81,6 +81,7 @@ def test_serializable_has_no_cycles(fault: str, tmp_path: Path) -> None:
         ("no unique keys", "none", ("uniques",), {"duplicate", DAMAGED}),
         ("no foreign keys", "none", ("references",), {"orphan"}),
         ("no waiting", "replica-promoted-wait", ("sets",), {"lost commit"}),
+        ("no locks", "none", ("tickets",), {"numbers"}),
     ],
 )
 def test_a_missing_safeguard_is_found(
