@@ -42,7 +42,7 @@ TRIALS = [(fault, "sync") for fault in FAULTS if fault != "none"] + [
 def test_promises_are_kept_under(fault: str, fresh: str, tmp_path: Path) -> None:
     cluster = fault.startswith("cluster")
     options = {"fresh": fresh}
-    verify(Trial(fault, 300, 1 if cluster else 2, options, profile=WHATEVER), tmp_path)
+    verify(Trial(fault, 400, 1 if cluster else 2, options, profile=WHATEVER), tmp_path)
 
 
 def test_promises_are_kept_by_clients_of_all_kinds(
