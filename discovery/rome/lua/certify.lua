@@ -53,7 +53,7 @@ if not at[1] then
   epoch = transaction
   at = {FORMAT, epoch, '0', '', '1', tostring(keep), '0', '0', '0'}
   redis.call('HSET', head, 'format', FORMAT, 'epoch', epoch, 'seq', 0, 'hash', '', 'oldest', 1,
-    'keep', keep, 'schema', 0, 'statements', 0)
+    'keep', keep, 'schema', 0, 'statements', 0, 'totals', 0)
 end
 if at[1] ~= FORMAT and at[1] ~= UNCOUNTED then return {'FORMAT', at[1]} end
 local now, last, oldest = tonumber(at[3]), at[4], tonumber(at[5])
@@ -67,8 +67,8 @@ if counted then
   local function lost(name, right)
     if held[name] ~= right then return {'LOST', name, held[name], right} end
   end
-  local found = lost('versions', tonumber(at[7])) or lost('log', now - oldest + 1)
-    or lost('schema', tonumber(at[8])) or lost('totals', tonumber(at[9]))
+  local found = lost('versions', tonumber(at[7] or 0)) or lost('log', now - oldest + 1)
+    or lost('schema', tonumber(at[8] or 0)) or lost('totals', tonumber(at[9] or 0))
   if found then return found end
   for n, t in ipairs(sums) do
     local total = redis.call('HGET', totals, t[1]) or '0 0'
@@ -178,8 +178,8 @@ if number - oldest + 1 > tonumber(at[6]) then
 end
 if counted then
   new[#new + 1], new[#new + 2] = 'versions', indexed
-  new[#new + 1], new[#new + 2] = 'totals', added
+  if added ~= held.totals then new[#new + 1], new[#new + 2] = 'totals', added end
 end
-redis.call('HSET', head, 'seq', string.format('%.0f', number), 'hash', chained, 'oldest', oldest,
-  unpack(new))
+if oldest ~= tonumber(at[5]) then new[#new + 1], new[#new + 2] = 'oldest', oldest end
+redis.call('HSET', head, 'seq', string.format('%.0f', number), 'hash', chained, unpack(new))
 return {'OK', number, chained, missed, blocks, epoch}

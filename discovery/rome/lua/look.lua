@@ -10,9 +10,9 @@ local at = redis.call('HMGET', KEYS[1], 'format', 'seq', 'oldest', 'versions', '
 if at[1] ~= '2' then return {'OK'} end
 local held = {
   {'log', redis.call('XLEN', KEYS[2]), at[2] - at[3] + 1},
-  {'versions', redis.call('HLEN', KEYS[3]), tonumber(at[4])},
-  {'schema', redis.call('LLEN', KEYS[5]), tonumber(at[5])},
-  {'totals', redis.call('HLEN', KEYS[6]), tonumber(at[6])},
+  {'versions', redis.call('HLEN', KEYS[3]), tonumber(at[4] or 0)},
+  {'schema', redis.call('LLEN', KEYS[5]), tonumber(at[5] or 0)},
+  {'totals', redis.call('HLEN', KEYS[6]), tonumber(at[6] or 0)},
 }
 for _, one in ipairs(held) do
   if one[2] ~= one[3] then return {'LOST', one[1], one[2], one[3]} end
