@@ -22,7 +22,7 @@ from sqlalchemy.engine.url import URL
 from sqlalchemy.sql.selectable import CompoundSelect, Select, _CompoundSelectKeyword
 from sqlalchemy.sql.util import surface_selectables_only
 
-from discovery.rome import oslo, times
+from discovery.rome import alembic_impl, oslo, times
 from discovery.rome.errors import ConnectionLost
 from discovery.rome.limits import IN_A_ROW
 from discovery.rome.secret import Secret
@@ -186,10 +186,11 @@ class RomeDialect(SQLiteDialect):
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:
-        """The driver, and what oslo.db has to know of its errors where oslo.db is installed."""
+        """The driver, and what oslo.db and alembic, where they are, have to know of it."""
         from discovery.rome import dbapi  # noqa: PLC0415 - SQLAlchemy asks for it when it wants it
 
         oslo.register()
+        alembic_impl.register()
         return dbapi
 
     @classmethod
