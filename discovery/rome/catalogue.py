@@ -217,8 +217,8 @@ class Catalogue:
 
     ``parents``: by table the keys of it that foreign keys of any table refer to. ``unsupported``:
     sentences about parts of the schema whose keys cannot be certified; no DDL may make them.
-    ``quiet``: names in lower case of the tables that set off no trigger. ``unnumbered``: those
-    without row numbers.
+    ``quiet``: names in lower case of the tables that set off no trigger; ``triggers``: whether any
+    does. ``unnumbered``: tables without row numbers.
     """
 
     def __init__(self, database: apsw.Connection) -> None:
@@ -265,6 +265,7 @@ class Catalogue:
         self.unsupported += _unknown_collations(database, columns)
         self.unnumbered = [name for name, table in self.tables.items() if table.numbered is None]
         triggered = _rows(database, "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger'")
+        self.triggers = bool(triggered)
         self.quiet = {folded(name) for name in self.tables} - {
             folded(name) for (name,) in triggered
         }

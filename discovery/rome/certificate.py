@@ -20,7 +20,7 @@ schema         all tables                                       everyone        
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -114,19 +114,32 @@ def of_changes(
     written: Mapping[str, set[int]],
     database: apsw.Connection,
     catalogue: Catalogue,
+    before: Callable[[Table, Sequence[Value]], Row | None] = lambda *_: None,
 ) -> Certificate:
     """The certificate of a changeset that ``database`` still shows, uncommitted.
 
     ``written``: by table the numbers of the rows that were written, also those that were given what
-    they held, of which the changeset knows nothing.
+    they held, of which the changeset knows nothing. ``before`` finds the row that a primary key had
+    at the beginning: of a key that went to another case and back the changeset says that the other
+    one is new, and no more.
     """
     certificate = Certificate()
+    inserted: dict[tuple[str, bytes], list[Value]] = {}
+    taken: set[tuple[str, bytes]] = set()
     for change in apsw.Changeset.iter(changes):
         table = catalogue.tables[change.name]
-        _certify_row(certificate, change, table, database, catalogue)
+        key, primary = _certify_row(certificate, change, table, database, catalogue)
+        if change.op != "INSERT":
+            taken.add((table.name, key))
+        elif table.upsert is not None:
+            inserted[table.name, key] = primary
         certificate.bump("table", table.name)
         if table.scanned:
             certificate.check("table", table.name)
+    for (name, key), primary in inserted.items():
+        old = None if (name, key) in taken else before(catalogue.tables[name], primary)
+        if old is not None:
+            certificate.takes(name, key, msgpack.packb(old, use_bin_type=True))
     for name, numbers in written.items():
         written_table = catalogue.tables.get(name)
         if written_table is not None:
@@ -159,7 +172,8 @@ def _certify_row(
     table: Table,
     database: apsw.Connection,
     catalogue: Catalogue,
-) -> None:
+) -> tuple[bytes, list[Value]]:
+    """Certify one change; the key of its row, packed and as it is."""
     image = change.new if change.op == "INSERT" else change.old
     assert image is not None
     key = table.key_of(image)
@@ -179,6 +193,7 @@ def _certify_row(
     _certify_unique(certificate, table, old, new)
     _certify_references(certificate, table, old, new)
     _certify_as_parent(certificate, catalogue.parents.get(table.name, ()), old, new)
+    return key, primary
 
 
 def _old_row(table: Table, change: apsw.TableChange, new: Row | None) -> Row:

@@ -12,12 +12,13 @@ from __future__ import annotations
 import functools
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import apsw
 import msgpack
 
+from discovery.rome.before import Before
 from discovery.rome.catalogue import Catalogue, Value, quoted
 from discovery.rome.certificate import Certificate, of_changes
 from discovery.rome.errors import (
@@ -373,7 +374,7 @@ class Transaction:
         else:
             workspace.check_keys(state.catalogue)
             workspace.check_references()
-            certificate = of_changes(changes, written, workspace.database, state.catalogue)
+            certificate = self._of_changes(changes, written)
             if not certificate.bumps:  # it has written nothing
                 return None, None
         certificate.check("schema", "")
@@ -383,6 +384,17 @@ class Transaction:
             if statement.found is not None:
                 statement.found.certify(certificate)
         return certificate, definition
+
+    def _of_changes(self, changes: bytes, written: Mapping[str, set[int]]) -> Certificate:
+        workspace, state = self._workspace, self.state
+        replaced = {s.shape.into for s in self._statements if s.shape.kind == "write"}
+        before = Before(
+            state.pages, state.catalogue, workspace.shaken | {name for name in replaced if name}
+        )
+        try:
+            return of_changes(changes, written, workspace.database, state.catalogue, before.row)
+        finally:
+            before.close()
 
     def _define(self, before: dict[str, tuple[str, ...]]) -> tuple[Certificate, Definition]:
         """The certificate of DDL: all rows of each table that it made, changed or wrote to."""

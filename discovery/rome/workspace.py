@@ -67,6 +67,8 @@ class Workspace:
         self._changes: apsw.Session | None = None
         self._unnumbered: list[tuple[str, apsw.Session]] = []
         self._written: defaultdict[str, set[int]] = defaultdict(set)
+        self.shaken: set[str] = set()
+        """The tables of which rows were changed or deleted since `show`; not those by REPLACE."""
         self.reader = Reader()
         """What is known of statements that this handle has prepared."""
         self.add_function("regexp", 2, regexp, deterministic=True)
@@ -101,6 +103,7 @@ class Workspace:
             self._forget_pages()
             self._life = state.life
         self._written.clear()
+        self.shaken.clear()
         self.enforce(True)
         self.database.execute("BEGIN")
 
@@ -161,8 +164,11 @@ class Workspace:
         return self._objection is None
 
     def _note_written(self, kind: int, schema: str, table: str, row_number: int) -> None:
-        if kind != apsw.SQLITE_DELETE and schema == "main":
-            self._written[table].add(row_number)
+        if schema == "main":
+            if kind != apsw.SQLITE_INSERT:
+                self.shaken.add(table)
+            if kind != apsw.SQLITE_DELETE:
+                self._written[table].add(row_number)
 
     def watch(self, catalogue: Catalogue) -> None:
         """Record changes from now on: of tables without row numbers also, whether there was any."""
@@ -184,7 +190,11 @@ class Workspace:
         for name, session in self._unnumbered:
             if not session.is_empty:
                 self._written.setdefault(name, set())
-        return self._written
+        return {
+            name: numbers
+            for name, numbers in self._written.items()
+            if not name.startswith("sqlite_")
+        }
 
     def unwatch(self) -> bytes:
         """What has changed since `watch`, as a changeset; recording stops."""

@@ -183,3 +183,17 @@ def test_beside_ddl_it_is_the_table_that_was_written(before, replicas):
     same, ddl = SAME["to its own value"], "CREATE TABLE more (id INTEGER PRIMARY KEY)"
     program = [same, ddl] if before else [ddl, same]
     assert race(replicas, ["UPDATE t SET v = 5 WHERE id = 2"], program) == (True, True)
+
+
+@pytest.mark.parametrize("by", ["UPDATE", "REPLACE", "DELETE"])
+def test_a_key_that_goes_to_another_case_and_back(by, replicas):
+    """The totals of the table count its row once; the changeset says that it is new."""
+    for name in ("ONE", "one"):
+        if by == "UPDATE":
+            replicas[0].execute("UPDATE label SET name = ? WHERE name = 'one'", (name,))
+            continue
+        if by == "DELETE":
+            replicas[0].execute("DELETE FROM label WHERE name = 'one'")
+        replicas[0].execute("REPLACE INTO label VALUES (?, 10)", (name,))
+    replicas[0].commit()
+    assert ask(replicas[1], "SELECT name FROM label ORDER BY v") == [("one",), ("two",)]
