@@ -127,16 +127,18 @@ def test_an_eviction_of_the_head_and_a_flush_are_told(database):
 def test_a_loss_is_found_by_who_only_reads_or_writes_elsewhere(database):
     """Within a minute: each process looks from time to time, and no transaction waits for it."""
     database.ask("DEL", "rows:t")
-    watch = database.first.replica.watch
-    asked = database.first.replica.store.round_trips
-    watch.due = time.monotonic()
-    read(database.first, "u")
-    until = time.monotonic() + 10
-    while watch.trouble is None and time.monotonic() < until:
+    store = database.first.replica.store
+    database.first.replica.watch.due = time.monotonic()
+    said, reads, asked, until = "", 0, store.round_trips, time.monotonic() + 10
+    while not said and time.monotonic() < until:
+        reads += 1
+        try:
+            read(database.first, "u")
+        except errors.Damaged as told:
+            said = str(told)
         time.sleep(0.01)
-    assert database.first.replica.store.round_trips - asked <= 4
-    with pytest.raises(errors.Damaged, match="rows:t holds 0, and 3 were committed"):
-        read(database.first, "u")
+    assert "rows:t holds 0, and 3 were committed" in said
+    assert store.round_trips - asked <= reads + 3
     assert read(database.first, "u") == [(1,)]
     with pytest.raises(errors.Damaged, match="rows:t holds 0"):
         database.run("INSERT INTO u VALUES (7)")
