@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +21,7 @@ from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy.schema import Constraint, UniqueConstraint
 from sqlalchemy.sql.elements import ClauseElement
 
-from discovery.rome.definition import Clause, Definition, names_of_index, parse, unquoted
+from discovery.rome.definition import Clause, Definition, names_of_index, parse
 from discovery.rome.schema import SchemaObject
 
 _KINDS: dict[type[Constraint], str] = {
@@ -29,6 +30,8 @@ _KINDS: dict[type[Constraint], str] = {
     CheckConstraint: "check",
     UniqueConstraint: "unique",
 }
+_COPY = "_alembic_tmp_"
+"""What alembic's batch mode, too, puts before the name of a copy."""
 
 
 @functools.cache
@@ -51,10 +54,18 @@ def register() -> bool:
 
         __dialect__ = "rome"
 
+        def create_table(self, table: Any, **kw: Any) -> None:
+            if not self.as_sql and not table.name.startswith(_COPY):  # which is batch mode's
+                used: set[str] = set()
+                for const in sorted(table.constraints, key=lambda one: one._creation_order):
+                    _name(const, used)
+            super().create_table(table, **kw)
+
         def add_constraint(self, const: Any, **kw: Any) -> None:
             if self.as_sql:
                 super().add_constraint(const, **kw)
             elif const._create_rule is None or const._create_rule(self):
+                _name(const, set(parse(self._statement(const.table.name)).named()))
                 text = _rendered(self, const)
                 self._rebuild(
                     const.table.name, lambda table: _add(table, const, text or "", CommandError)
@@ -64,8 +75,7 @@ def register() -> bool:
             if self.as_sql:
                 super().drop_constraint(const, **kw)
                 return
-            name = self.dialect.identifier_preparer.format_constraint(const)
-            name = None if name is None else unquoted(name)
+            name = None if _nameless(const) else str(const.name)
             kind = next((_KINDS[one] for one in type(const).__mro__ if one in _KINDS), None)
             implied = name is None and const._create_rule is not None
             quiet = kw.get("if_exists") or const._create_rule is not None
@@ -197,7 +207,7 @@ def register() -> bool:
             for one in objects:
                 if one.kind == "view":
                     self._run(f"DROP VIEW {self._quoted(one.name)}")
-            new, old = self._quoted(f"_alembic_tmp_{name}"), self._quoted(name)
+            new, old = self._quoted(f"{_COPY}{name}"), self._quoted(name)
             self._run(after.create(new))
             kept = {one.name for one in before.columns}
             copied = ", ".join(
@@ -221,6 +231,26 @@ def register() -> bool:
             return chosen(dialect, *arguments, **kw)
 
     return True
+
+
+def _nameless(constraint: Any) -> bool:
+    return not isinstance(constraint.name, str)
+
+
+def _name(constraint: Any, used: set[str]) -> None:
+    """Give a key the name that MySQL would give it, by which migrations drop it."""
+    if not _nameless(constraint):
+        used.add(str(constraint.name))
+        return
+    if isinstance(constraint, ForeignKeyConstraint):
+        names = (f"{constraint.table.name}_ibfk_{n}" for n in itertools.count(1))
+    elif isinstance(constraint, UniqueConstraint):
+        first = next(iter(constraint.columns)).name
+        names = (first if n == 1 else f"{first}_{n}" for n in itertools.count(1))
+    else:
+        return
+    constraint.name = next(name for name in names if name not in used)
+    used.add(constraint.name)
 
 
 def _compiler(impl: Any) -> Any:

@@ -215,6 +215,28 @@ def test_indexes(engine, migrate):
     whole(engine, objects=OBJECTS - {"by_d"})
 
 
+def test_keys_without_a_name_get_those_of_mysql(engine, migrate):
+    def change(op):
+        op.create_table(
+            "new",
+            sa.Column("a", sa.Integer, sa.ForeignKey("par.id"), primary_key=True),
+            sa.Column("b", sa.Integer, sa.ForeignKey("par.id", name="mine"), unique=True),
+            sa.UniqueConstraint("b", "a"),
+        )
+        op.add_column("new", sa.Column("c", sa.Integer, sa.ForeignKey("par.id"), unique=True))
+
+    def names():
+        found = sa.inspect(engine)
+        foreign = found.get_foreign_keys("new")
+        return {key["name"] for key in (*foreign, *found.get_unique_constraints("new"))}
+
+    migrate(change)
+    assert names() == {"new_ibfk_1", "mine", "b", "b_2", "new_ibfk_2", "c"}
+    for name, kind in (("new_ibfk_1", "foreignkey"), ("b", "unique"), ("c", "unique")):
+        migrate(lambda op, name=name, kind=kind: op.drop_constraint(name, "new", type_=kind))
+    assert names() == {"mine", "b_2", "new_ibfk_2"}
+
+
 def test_rows_that_break_a_new_constraint(engine, migrate):
     for change in (
         lambda op: op.create_check_constraint("new", "t", "a > 1"),
