@@ -21,6 +21,7 @@ from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy.schema import Constraint, UniqueConstraint
 from sqlalchemy.sql.elements import ClauseElement
 
+from discovery.rome import mysql_alter
 from discovery.rome.definition import Clause, Definition, names_of_index, parse
 from discovery.rome.schema import SchemaObject
 
@@ -53,6 +54,15 @@ def register() -> bool:
         """What alembic does on ``rome://``; batch mode goes its own way, as ever."""
 
         __dialect__ = "rome"
+
+        def execute(self, sql: Any, execution_options: Any = None) -> None:
+            text = sql if isinstance(sql, str) else getattr(sql, "text", "")
+            found = None if self.as_sql else mysql_alter.read(text)
+            if found is None:
+                super().execute(sql, execution_options)
+                return
+            table, changes = found
+            self._rebuild(table, lambda one: sum(change(one) for change in changes) > 0)
 
         def create_table(self, table: Any, **kw: Any) -> None:
             if not self.as_sql and not table.name.startswith(_COPY):  # which is batch mode's
@@ -269,14 +279,7 @@ def _add(table: Definition, constraint: Any, text: str, error: type[Exception]) 
         known = {name.lower() for name in table.named()}
         if clause.name is not None and clause.name.lower() in known:
             raise error(f"table {constraint.table.name} has a constraint {clause.name} already")
-    if isinstance(constraint, PrimaryKey):
-        for column in constraint.columns:
-            found = table.column(column.name)
-            if found is not None:
-                found.without("not null", "null")
-                found.clauses.append(Clause("not null", "NOT NULL"))
-    table.constraints += clauses
-    return bool(clauses)
+    return table.add(clauses)
 
 
 def _type(impl: Any, name: str, type_: Any) -> str:

@@ -143,6 +143,28 @@ class Definition:
         clauses = [*self.constraints, *(c for column in self.columns for c in column.clauses)]
         return [clause.name for clause in clauses if clause.name is not None]
 
+    def add(self, clauses: Sequence[Clause]) -> bool:
+        """Add constraints; no column of a primary key is NULL."""
+        for clause in clauses:
+            for column in self.columns if clause.kind == "primary" else ():
+                if column.name in clause.columns:
+                    column.without("not null", "null")
+                    column.clauses.append(Clause("not null", "NOT NULL"))
+        self.constraints += clauses
+        return bool(clauses)
+
+    def modify(self, new: ColumnDefinition) -> bool:
+        """Give a column another type and other clauses; its constraints stay."""
+        old = self.column(new.name)
+        if old is None:
+            return False
+        kept = [one for one in old.clauses if one.kind in {"primary", "unique", "foreign", "check"}]
+        textual = re.search("CHAR|TEXT|CLOB", new.type, re.IGNORECASE)
+        if textual and not any(one.kind == "collate" for one in new.clauses):
+            kept.insert(0, Clause("collate", "COLLATE NOCASE"))
+        old.type, old.clauses = new.type, [*kept, *new.clauses]
+        return True
+
     def remove(self, kind: str | None, name: str | None = None, text: str | None = None) -> bool:
         """Take away the constraints with that kind, and name or text if any; whether there were."""
 
