@@ -192,3 +192,16 @@ def test_totals_follow_every_kind_of_change(database):
         assert database.witnesses() == [], statement
     database.connect()
     assert database.connections[-1].replica.state.damage is None
+
+
+def test_a_statement_that_failed_half_way_adds_nothing_to_the_totals(database):
+    """SQLite's record of changes then says that a row is new which is there in another case."""
+    database.run("CREATE TABLE k (a TEXT COLLATE NOCASE, b INT, c, PRIMARY KEY (a, b))")
+    database.run("INSERT INTO k VALUES ('AB', 6, 'x'), ('é', 6, 'y')")
+    with pytest.raises(errors.IntegrityError):
+        database.first.execute("UPDATE k SET a = 'ab', c = 'z' WHERE b = 6")
+    database.run("INSERT INTO k VALUES ('a', 2, 'w')")
+    database.run(
+        "SAVEPOINT s", "UPDATE k SET a = 'aB' WHERE a = 'AB'", "ROLLBACK TO s", "DELETE FROM u"
+    )
+    assert database.witnesses() == []
