@@ -134,7 +134,9 @@ ExperimentOption = Annotated[
 ]
 TierOption = Annotated[str, typer.Option(help="smoke, laptop, full or scale.")]
 TestbedOption = Annotated[Path, _option(help="Testbed file.")]
-UrlArgument = Annotated[str, typer.Argument(help="Such as rome://127.0.0.1:6379/nova.")]
+UrlArgument = Annotated[
+    str, typer.Argument(help="Such as rome://127.0.0.1:6379/nova.", envvar="ROME_URL")
+]
 ResultsOption = Annotated[
     Path, _option(help="A tier's results, such as results/keystone-2018/smoke.")
 ]
@@ -337,6 +339,38 @@ def rome_check(url: UrlArgument) -> None:
         raise typer.Exit(1)
 
 
+@rome_app.command("repair")
+def rome_repair(
+    url: UrlArgument,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; without, only say it.")] = False,
+    aside: Annotated[
+        Path | None, typer.Option(help="File that gets what is left out, as comments of SQL.")
+    ] = None,
+) -> None:
+    """Say what puts a damaged database right, by its log where that tells, and do it if asked."""
+    from discovery.evaluation.rome import render_plan, render_report
+    from discovery.rome.integrity import check as check_integrity
+    from discovery.rome.repair import left_out, repair
+    from discovery.rome.urls import settings_of
+    from discovery.whole import whole_file
+
+    settings = settings_of(url)
+    plan = repair(settings, apply=False)
+    for does in (False, True) if apply else (False,):
+        plan = repair(settings, apply=True) if does else plan
+        if aside is not None:  # before it goes, and as it went
+            with whole_file(aside, mode=0o600) as partial:
+                partial.write_text("".join(left_out(plan)), encoding="utf-8")
+    render_plan(plan, done=apply)
+    if apply:
+        report = check_integrity(settings)
+        render_report(report)
+        if report.violations:
+            raise typer.Exit(1)
+    elif plan.does or plan.leaves:
+        raise typer.Exit(1)
+
+
 @rome_app.command("dump")
 def rome_dump(
     url: UrlArgument,
@@ -349,12 +383,15 @@ def rome_dump(
     from discovery.rome.urls import settings_of
     from discovery.whole import whole_file
 
-    statements = dump(settings_of(url))
+    statements = dump(settings_of(url), lambda text: _say(text, err=True))
     if output is None:
         _as_it_is(sys.stdout)
         sys.stdout.writelines(statements)
         return
-    with whole_file(output) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+    with (  # it may hold password hashes
+        whole_file(output, mode=0o600) as partial,
+        partial.open("w", encoding="utf-8", newline="\n") as file,
+    ):
         file.writelines(statements)
 
 

@@ -36,13 +36,14 @@ _RENAME_EXCHANGE = 2
 
 
 @contextmanager
-def whole_file(path: Path, what: str = "") -> Iterator[Path]:
+def whole_file(path: Path, what: str = "", mode: int = 0o666) -> Iterator[Path]:
     """A file beside ``path`` that takes its place when the body ends well, and else goes away.
 
     ``what`` says what the file is, for the :class:`~discovery.errors.StorageError` that is raised
-    if it cannot be written; what was there until then is as it was. A new file has the mode that
-    the umask leaves it, one that is replaced keeps its own. A symbolic link stays, and what it
-    points to is replaced. Standard output, a device or a pipe is written to, and never replaced.
+    if it cannot be written; what was there until then is as it was. A new file has what
+    the umask leaves of ``mode``, one that is replaced keeps its own. A symbolic link stays, and
+    what it points to is replaced. Standard output, a device or a pipe is written to, and never
+    replaced.
     """
     with storing(path, what):
         descriptor = _descriptor(path)
@@ -57,8 +58,9 @@ def whole_file(path: Path, what: str = "") -> Iterator[Path]:
     with storing(path, what, also=(place,)), _parents(place):
         sweep(place.parent)
         with storing(path, what, also=(place.parent,)):
-            mode = 0o666 if before is None else stat.S_IMODE(before.st_mode)
-            partial, lock = _new_file(place, mode)
+            partial, lock = _new_file(
+                place, mode if before is None else stat.S_IMODE(before.st_mode)
+            )
         try:
             with storing(path, what, also=(partial,)):
                 yield partial

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from discovery.evaluation.console import Terminal, styled
 from discovery.rome.integrity import Report
+from discovery.rome.repair import Plan
 from discovery.rome.status import Status
 from discovery.words import counted
 
@@ -14,6 +15,8 @@ def render_status(status: Status) -> None:
     """Print what a database is, its tables, the server's replicas, and who is connected."""
     console = Terminal()
     _facts(console, status)
+    for sentence in status.damage:
+        console.print(styled("damage", "red"), sentence, highlight=False, soft_wrap=True)
     tables = _table("table", "rows", "size", "last id")
     for table in sorted(status.tables, key=lambda table: table.bytes, reverse=True):
         last = "" if table.last_id is None else f"{table.last_id:,}"
@@ -43,7 +46,8 @@ def _facts(console: Terminal, status: Status) -> None:
     for name, value in (
         ("database", f"{status.database}, format {status.format}, epoch {status.epoch[:8]}"),
         ("server", f"{status.server}, Redis {status.version}, {status.role}{slot}"),
-        ("memory", f"{size(status.server_bytes)} of {limit}"),
+        ("memory", f"{size(status.server_bytes)} of {limit}, maxmemory-policy {status.eviction}"),
+        ("disk", f"appendonly {'yes' if status.append_only else 'no'}"),
         ("commits", f"{status.newest:,}, schema changed {counted(status.schema_number, 'time')}"),
         (
             "log",
@@ -72,6 +76,19 @@ def render_report(report: Report) -> None:
         f"{counted(report.tables, 'table')}",
         highlight=False,
     )
+
+
+def render_plan(plan: Plan, *, done: bool) -> None:
+    """Print what a repair does or did, and what it cannot put right."""
+    console = Terminal(soft_wrap=True)
+    for sentence in plan.does:
+        console.print(styled("done" if done else "would", "yellow"), sentence, highlight=False)
+    for sentence in plan.leaves:
+        console.print(styled("stays", "red"), sentence, highlight=False)
+    if not plan.does:
+        console.print("nothing to put right", highlight=False)
+    elif not done:
+        console.print("nothing was changed; --apply does it", highlight=False)
 
 
 def _table(*headings: str) -> Table:

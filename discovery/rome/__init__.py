@@ -5,17 +5,22 @@ database is a replica inside the process, fed by an ordered log in Redis; commit
 one Lua call. docs/rome.md has the protocol and what it guarantees.
 
     errors, settings, urls  what can go wrong, what a URL may say
-    dialect, oslo           for SQLAlchemy and for oslo.db
+    dialect, times, oslo    for SQLAlchemy and for oslo.db
     dbapi                   PEP 249: connections and cursors
     transaction, workspace  statements, snapshots, running again
+    locking, locks          what locking reads lock, and how they wait
     certificate, catalogue  which keys a commit depends on and changes
+    references              foreign keys where the schema changes
     replica, feed           the copy that a process shares, and how it follows the log
-    state, pages            a database at one place in the log, and the pages that it is
+    state, pages, reading   a database at one place in the log, the pages that it is, how it is read
     rows, schema            what is in it
     keys, head, log         what Redis holds of it
     scripts, lua/, ids      what Redis decides: which commits enter the log, who has which number
+    numbers                 generated keys of a transaction
     store, answers          Redis: one server or a cluster, and what its answers mean
-    snapshot, integrity, history, status, dump
+    totals, damage, watch   how what Redis loses is noticed, and told
+    probation, pragmas      what no process may do alone
+    snapshot, integrity, history, status, dump, repair
                             the tools
 """
 
@@ -23,10 +28,13 @@ from discovery.rome.counters import Counters
 from discovery.rome.dbapi import connect, replica_of
 from discovery.rome.errors import (
     ConnectionLost,
+    Damaged,
     Deadlock,
     Error,
     InDoubt,
     IntegrityError,
+    LockTimeout,
+    NotLocked,
     StoreRefused,
     TailLost,
 )
@@ -34,10 +42,13 @@ from discovery.rome.errors import (
 __all__ = [
     "ConnectionLost",
     "Counters",
+    "Damaged",
     "Deadlock",
     "Error",
     "InDoubt",
     "IntegrityError",
+    "LockTimeout",
+    "NotLocked",
     "StoreRefused",
     "TailLost",
     "connect",

@@ -24,6 +24,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from discovery.rome.connections import WITHOUT_A_WORD, EncryptedAnswerError, PlainAnswerError
+
 TRANSIENT = (
     RedisConnectionError,
     RedisTimeoutError,
@@ -58,11 +60,15 @@ _NO_REDIS = re.compile(r"Protocol Error|invalid literal for int")
 """redis-py's words for an answer that is not of Redis' protocol, also inside a cluster's error."""
 
 _CONNECTING = re.compile(r"(Error -?\d+|Timeout) connecting to")
-_ABSENT = re.compile(r"Error -?\d+ connecting to")
+_ABSENT = re.compile(rf"Error -?\d+ connecting to|{WITHOUT_A_WORD}")
 
 NO_REDIS = "is no Redis: what it answers is another protocol's; look at the port in the URL"
 
+NO_TLS = "speaks no TLS; take tls=true off the URL"
+
 _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
+    (EncryptedAnswerError, "speaks TLS; add ?tls=true to the URL"),
+    (PlainAnswerError, NO_TLS),
     (InvalidResponse, NO_REDIS),
     (AuthenticationError, "refuses this user or password"),
     (NoPermissionError, "does not let this user do that"),
@@ -71,6 +77,18 @@ _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
 )
 _BY_TEXT = (
     (_NO_REDIS, NO_REDIS),
+    (
+        re.compile("CERTIFICATE_VERIFY_FAILED"),
+        "shows a certificate that cannot be verified; look at ca and at the host in the URL",
+    ),
+    (
+        re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|NO_PROTOCOLS_AVAILABLE"),
+        NO_TLS,
+    ),
+    (
+        re.compile("CERTIFICATE_REQUIRED|ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE)"),
+        "does not take the client's certificate; look at cert and key in the URL",
+    ),
     (
         re.compile(r"Authentication required|invalid username-password|without any password"),
         "refuses this user or password",
@@ -96,10 +114,10 @@ def classified(error: Exception) -> Exception:
     return _CLASSES[code.group(1)](code.group(2)) if code else error
 
 
-def refusal(error: Exception, *, cluster: bool, prefix: str) -> str | None:
+def refusal(error: Exception, *, follows: bool, prefix: str) -> str | None:
     """What to tell about an answer that asking again will not change; None if it may."""
     text = str(error)
-    if cluster and isinstance(error, ReadOnlyError):  # demoted just now; another one is the master
+    if follows and isinstance(error, ReadOnlyError):  # demoted just now; another one is the master
         return None
     for kind, sentence in _BY_CLASS:
         if isinstance(error, kind):
@@ -107,7 +125,7 @@ def refusal(error: Exception, *, cluster: bool, prefix: str) -> str | None:
     for pattern, sentence in _BY_TEXT:
         if pattern.search(text):
             return sentence.format(prefix=prefix)
-    if isinstance(error, MovedError) and not cluster:
+    if isinstance(error, MovedError) and not follows:
         return "is a member of a cluster; add ?cluster=true to the URL"
     if isinstance(error, TRANSIENT) or _PASSING.search(text):
         return None
@@ -122,5 +140,5 @@ def perhaps_done(error: Exception) -> bool:
 
 
 def absent(error: Exception) -> bool:
-    """Whether nobody listens at the address, or there is no such address."""
+    """Whether nobody listens at the address, or hangs up at once, or there is no such address."""
     return _ABSENT.search(str(error)) is not None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +23,11 @@ INTEGERS = 2**63
 
 BINARY = "BINARY"
 """The collation of a column that names none."""
+
+COLLATIONS = frozenset({BINARY, "NOCASE", "RTRIM"})
+"""Those of SQLite itself, which every process has."""
+
+ROW_NUMBER = "_rowid_"
 
 
 def quoted(name: str) -> str:
@@ -79,42 +87,79 @@ def _fold_case(value: str) -> str:
     return folded + nul + "\0" * len(behind.encode())
 
 
-def as_number(value: Value) -> Value:
-    """A value as a column of numbers would store it, where it is a text that says one."""
-    if isinstance(value, str):
-        for kind in (int, float):
-            with contextlib.suppress(ValueError):
-                return kind(value)
-    return value
+def folded(name: str) -> str:
+    """A name as SQLite compares names: the letters of ASCII without case, and no others."""
+    return "".join(c.lower() if c.isascii() else c for c in name)
+
+
+def affinity(declared: str, *, strict: bool = False) -> str:
+    """What SQLite makes of a column's type, by its rules for the names of types."""
+    kind = declared.upper()
+    if not kind or (strict and kind == "ANY"):
+        return "BLOB"
+    for name, words in _AFFINITIES:
+        if any(word in kind for word in words):
+            return name
+    return "NUMERIC"
+
+
+_AFFINITIES = (
+    ("INTEGER", ("INT",)),
+    ("TEXT", ("CHAR", "CLOB", "TEXT")),
+    ("BLOB", ("BLOB",)),
+    ("REAL", ("REAL", "FLOA", "DOUB")),
+)
+_AS_THEY_ARE: dict[str, tuple[type, ...]] = {
+    "INTEGER": (int, bytes),
+    "NUMERIC": (int, bytes),
+    "REAL": (float, bytes),
+    "TEXT": (str, bytes),
+    "BLOB": (int, float, str, bytes),
+}
+
+
+def as_stored(value: Value, kind: str) -> Value:
+    """A value as a column of this affinity stores it; SQLite says so where it may differ."""
+    if value is None or isinstance(value, _AS_THEY_ARE[kind]):
+        return value
+    return _converted(value, type(value).__name__, kind)
+
+
+@functools.lru_cache(maxsize=4096)
+def _converted(value: Value, _: str, kind: str) -> Value:
+    with contextlib.closing(apsw.Connection(":memory:")) as database:
+        database.execute(f"CREATE TABLE t (v {kind})")
+        database.execute("INSERT INTO t VALUES (?)", (value,))
+        ((stored,),) = database.execute("SELECT v FROM t").fetchall()
+    return stored
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A foreign key: columns of this table, and the columns of ``parent`` that they name.
 
-    ``numeric``: SQLite compares them as numbers, whatever this table has, since the parent's are.
+    SQLite looks for them as the parent's columns would store them, by its ``affinities``.
     """
 
     columns: tuple[int, ...]
     parent: str
     parent_columns: tuple[str, ...]
     collations: tuple[str, ...]
-    numeric: tuple[bool, ...]
+    affinities: tuple[str, ...]
 
     @property
     def label(self) -> str:
         """What parent and child both call the key that ties them."""
-        columns = ",".join(column.lower() for column in self.parent_columns)
-        return f"{self.parent.lower()}({columns})"
+        columns = ",".join(map(folded, self.parent_columns))
+        return f"{folded(self.parent)}({columns})"
 
     def of(self, row: Sequence[Value]) -> bytes | None:
         """The parent's key that this row refers to, or None where it refers to none."""
-        if any(self.numeric):
-            row = list(row)
-            for column, numeric in zip(self.columns, self.numeric, strict=True):
-                if numeric:
-                    row[column] = as_number(row[column])
-        return Key("", self.columns, self.collations).of(row)
+        values = [
+            as_stored(row[column], kind)
+            for column, kind in zip(self.columns, self.affinities, strict=True)
+        ]
+        return Key("", tuple(range(len(values))), self.collations).of(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +167,11 @@ class Table:
     """A table: its stored columns in order, its primary key, its unique keys, its references.
 
     ``rowid`` is set where there is no declared primary key: SQLite's row number then stands in, as
-    column 0. ``scanned`` names unique indexes on expressions or of some rows only; a write is then
-    certified as one of the whole table. ``keyless`` finds rows with NULL in a declared primary key:
+    column 0. ``reals``: the columns that may store a whole number as such, and give it as a
+    fraction. ``scanned`` names unique indexes on expressions or of some rows only; a write is then
+    certified as one of the whole table, and so it is where SQLite's number does not find a row
+    (``numbered``; WITHOUT ROWID): nothing tells which rows were written with what they held.
+    ``keyless`` finds rows with NULL in a declared primary key:
     SQLite takes them where the column is not NOT NULL, other databases do not, and no key would
     stand for them.
     """
@@ -132,11 +180,13 @@ class Table:
     columns: tuple[str, ...]
     primary: Key
     rowid: bool
+    reals: frozenset[int]
     unique: tuple[Key, ...]
     scanned: bool
     references: tuple[Reference, ...]
     select_all: str = field(compare=False)
     select: str = field(compare=False)
+    numbered: str | None = field(compare=False)
     insert: str = field(compare=False)
     delete: str = field(compare=False)
     upsert: str | None = field(compare=False)
@@ -147,6 +197,15 @@ class Table:
         """Whether the primary key is SQLite's row number."""
         return not self.rowid and self.upsert is None
 
+    def as_read(self, row: Sequence[Value]) -> Row:
+        """A row of a changeset as a query gives it."""
+        if not self.reals:
+            return tuple(row)
+        return tuple(
+            float(value) if type(value) is int and i in self.reals else value
+            for i, value in enumerate(row)
+        )
+
     def key_of(self, row: Sequence[Value]) -> bytes:
         """What a row lies under: its primary key, NULLs of a declared one as they are."""
         key = self.primary.of(row)
@@ -156,42 +215,117 @@ class Table:
 class Catalogue:
     """The tables of one schema, read once from a connection that shows it.
 
-    ``parents``: by table the keys of it that foreign keys of any table refer to.
+    ``parents``: by table the keys of it that foreign keys of any table refer to. ``unsupported``:
+    sentences about parts of the schema whose keys cannot be certified; no DDL may make them.
+    ``quiet``: names in lower case of the tables that set off no trigger; ``triggers``: whether any
+    does. ``unnumbered``: tables without row numbers.
     """
 
     def __init__(self, database: apsw.Connection) -> None:
         self.tables: dict[str, Table] = {}
         self.parents: dict[str, tuple[Key, ...]] = {}
-        for kind, name, _ in schema_objects(database):
-            if kind == "table":
-                self.tables[name] = _table(database, name)
-        self._find_parents()
+        self.unsupported: list[str] = []
+        kinds = {
+            name: (kind, bool(strict))
+            for name, kind, strict in _rows(
+                database, "SELECT name, type, strict FROM pragma_table_list WHERE schema = 'main'"
+            )
+        }
+        columns = {
+            name: _columns(database, name, kinds[name][1])
+            for kind, name, _ in schema_objects(database)
+            if kind == "table"
+        }
+        self.unsupported += [
+            f"table {name} is virtual: its rows are another's"
+            for name in columns
+            if kinds[name][0] in {"virtual", "shadow"}
+        ]
+        spelled = {folded(name): name for name in columns}
+        parents: dict[str, dict[str, Key]] = {}
+        for name, own in columns.items():
+            table = _table(database, name, own)
+            if table.rowid and ROW_NUMBER in map(folded, (column.name for column in own)):
+                self.unsupported.append(
+                    f"table {name} has no primary key, and a column {ROW_NUMBER} in its place"
+                )
+            references = []
+            for reference in _references(database, table, own, self.unsupported):
+                parent = spelled.get(folded(reference.parent))
+                if parent is None:  # not there yet; SQLite refuses a row that needs it
+                    references.append(reference)
+                    continue
+                found = _tied(database, reference, parent, columns[parent])
+                if found is None:  # a mismatch, which SQLite tells of when a row is written
+                    continue
+                references.append(found[0])
+                parents.setdefault(parent, {})[reference.label] = found[1]
+            self.tables[name] = dataclasses.replace(table, references=tuple(references))
+        self.parents = {name: tuple(keys.values()) for name, keys in parents.items()}
+        self.unsupported += _unknown_collations(database, columns)
+        self.unnumbered = [name for name, table in self.tables.items() if table.numbered is None]
+        triggered = _rows(database, "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger'")
+        self.triggers = bool(triggered)
+        self.quiet = {folded(name) for name in self.tables} - {
+            folded(name) for (name,) in triggered
+        }
 
-    def _find_parents(self) -> None:
-        found: dict[str, dict[str, tuple[str, ...]]] = {}
-        spelled = {name.lower(): name for name in self.tables}
-        for table in self.tables.values():
-            for reference in table.references:
-                parent = spelled.get(reference.parent.lower())
-                if parent is not None:
-                    found.setdefault(parent, {})[reference.label] = reference.parent_columns
-        for name, keys in found.items():
-            table = self.tables[name]
-            position = {column.lower(): i for i, column in enumerate(table.columns)}
-            collations = _key_collations(table)
-            parents = []
-            for label, columns in keys.items():
-                named = columns or tuple(table.columns[i] for i in table.primary.columns)
-                places = tuple(position[column.lower()] for column in named)
-                parents.append(Key(label, places, tuple(collations.get(i, BINARY) for i in places)))
-            self.parents[name] = tuple(parents)
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column as declared; ``place`` is where it stands in rows, None if it is generated."""
+
+    cid: int
+    name: str
+    pk: int
+    required: bool
+    kind: str
+    collation: str
+    place: int | None
 
 
-def _key_collations(table: Table) -> dict[int, str]:
-    collations: dict[int, str] = {}
-    for key in (table.primary, *table.unique):
-        collations.update(zip(key.columns, key.collations, strict=True))
-    return collations
+def _columns(database: apsw.Connection, table: str, strict: bool) -> list[_Column]:
+    found = _rows(
+        database,
+        'SELECT cid, name, pk, "notnull", type, hidden FROM pragma_table_xinfo(?) ORDER BY cid',
+        (table,),
+    )
+    rowid = not any(pk for _, _, pk, *_ in found)
+    places = itertools.count(int(rowid))
+    return [
+        _Column(
+            cid,
+            name,
+            pk,
+            bool(required),
+            affinity(declared or "", strict=strict),
+            (database.column_metadata("main", table, name)[1] or BINARY).upper(),
+            None if hidden else next(places),
+        )
+        for cid, name, pk, required, declared, hidden in found
+    ]
+
+
+def _unknown_collations(
+    database: apsw.Connection, columns: dict[str, list[_Column]]
+) -> Iterator[str]:
+    for table, found in columns.items():
+        for column in found:
+            if column.collation not in COLLATIONS:
+                yield (
+                    f"column {table}.{column.name} has collation {column.collation}, which only "
+                    "this process may know"
+                )
+    for name, table in _rows(
+        database,
+        "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index' ORDER BY rowid",
+    ):
+        for (collation,) in _rows(database, "SELECT coll FROM pragma_index_xinfo(?)", (name,)):
+            if (collation or BINARY).upper() not in COLLATIONS:
+                yield (
+                    f"index {name} of table {table} has collation {collation}, which only this "
+                    "process may know"
+                )
 
 
 def _rows(
@@ -212,17 +346,13 @@ def _index_key(database: apsw.Connection, index: str, place: dict[int, int]) -> 
     return Key(index, tuple(columns), tuple(collations))
 
 
-def _table(database: apsw.Connection, name: str) -> Table:
-    info = _rows(
-        database,
-        'SELECT cid, name, pk, "notnull" FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid',
-        (name,),
-    )
-    primary_cids = [cid for cid, _, pk, _ in sorted(info, key=lambda row: row[2]) if pk]
-    rowid = not primary_cids
-    names = tuple((["_rowid_"] if rowid else []) + [column for _, column, _, _ in info])
-    place = {cid: i + rowid for i, (cid, *_) in enumerate(info)}
-    nullable = [quoted(column) for _, column, pk, required in info if pk and not required]
+def _table(database: apsw.Connection, name: str, columns: list[_Column]) -> Table:
+    stored = [column for column in columns if column.place is not None]
+    keys = sorted((column for column in stored if column.pk), key=lambda column: column.pk)
+    rowid = not keys
+    names = tuple(([ROW_NUMBER] if rowid else []) + [column.name for column in stored])
+    place = {column.cid: column.place for column in stored if column.place is not None}
+    nullable = [quoted(column.name) for column in keys if not column.required]
     unique: list[Key] = []
     scanned = False
     primary: Key | None = None
@@ -239,28 +369,45 @@ def _table(database: apsw.Connection, name: str) -> Table:
     if rowid:
         primary = Key("rowid", (0,), (BINARY,))
     elif primary is None:  # INTEGER PRIMARY KEY has no index: the row number is the key
-        places = tuple(place[cid] for cid in primary_cids)
+        places = tuple(place[column.cid] for column in keys)
         primary = Key("primary", places, (BINARY,) * len(places))
     by_row_number = rowid or primary.name == "primary"
-    where = " AND ".join(f"{quoted(names[i])} = ?" for i in primary.columns)
+    usual = {column.place: column.collation for column in stored}
+    where = " AND ".join(
+        f"{quoted(names[i])} = ?" + ("" if usual.get(i, BINARY) == how else f" COLLATE {how}")
+        for i, how in zip(primary.columns, primary.collations, strict=True)
+    )
     listed = ", ".join(quoted(column) for column in names)
     table = quoted(name)
     select_all = f"SELECT {listed} FROM {table}"
+    number = _row_number(database, name, names)
     return Table(
         name=name,
         columns=names,
         primary=primary,
         rowid=rowid,
+        reals=frozenset(place[column.cid] for column in stored if column.kind == "REAL"),
         unique=tuple(unique),
-        scanned=scanned,
-        references=_references(database, name, place),
+        scanned=scanned or number is None,
+        references=(),
         select_all=select_all,
         select=f"{select_all} WHERE {where}",
+        numbered=number and f"{select_all} WHERE {number} = ?",
         insert=f"INSERT INTO {table} ({listed}) VALUES ({', '.join('?' * len(names))})",
         delete=f"DELETE FROM {table} WHERE {where}",
         upsert=None if by_row_number else _upsert(table, names, primary),
         keyless=None if by_row_number or not nullable else _keyless(table, nullable),
     )
+
+
+def _row_number(database: apsw.Connection, table: str, names: tuple[str, ...]) -> str | None:
+    """What SQLite's number of a row is called, where there is one and no column has the name."""
+    ((without,),) = _rows(
+        database, "SELECT wr FROM pragma_table_list(?) WHERE schema = 'main'", (table,)
+    )
+    taken = {folded(name) for name in names[names[:1] == (ROW_NUMBER,) :]}
+    free = (name for name in (ROW_NUMBER, "rowid", "oid") if name not in taken)
+    return None if without else next(free, None)
 
 
 def _keyless(table: str, nullable: list[str]) -> str:
@@ -278,68 +425,51 @@ def _upsert(table: str, names: tuple[str, ...], primary: Key) -> str:
     )
 
 
-def _collations(database: apsw.Connection, table: str) -> dict[str, str]:
-    return {
-        column.lower(): database.column_metadata(None, table, column)[1].upper()
-        for (column,) in _rows(database, "SELECT name FROM pragma_table_info(?)", (table,))
-    }
-
-
-def _numbers(database: apsw.Connection, table: str) -> set[str]:
-    """The columns that SQLite gives the affinity of numbers, by its rules for names of types."""
-    texts = ("CHAR", "CLOB", "TEXT", "BLOB")
-    return {
-        column.lower()
-        for column, kind in _rows(
-            database, "SELECT name, upper(type) FROM pragma_table_info(?)", (table,)
-        )
-        if "INT" in kind or (kind and not any(text in kind for text in texts))
-    }
-
-
 def _references(
-    database: apsw.Connection, name: str, place: dict[int, int]
-) -> tuple[Reference, ...]:
-    by_name = {
-        column.lower(): place[cid]
-        for cid, column in _rows(database, "SELECT cid, name FROM pragma_table_info(?)", (name,))
-        if cid in place
-    }
-    found: dict[int, tuple[str, list[str], list[str | None]]] = {}
+    database: apsw.Connection, table: Table, columns: list[_Column], unsupported: list[str]
+) -> list[Reference]:
+    """The foreign keys of a table as it names them."""
+    places = {folded(column.name): column.place for column in columns}
+    declared: dict[int, tuple[str, list[str], list[str]]] = {}
     for number, parent, child, target in _rows(
         database,
         'SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq',
-        (name,),
+        (table.name,),
     ):
-        _, children, targets = found.setdefault(number, (parent, [], []))
+        _, children, targets = declared.setdefault(number, (parent, [], []))
         children.append(child)
-        targets.append(target)
+        targets += [] if target is None else [target]
     references = []
-    for parent, children, targets in found.values():
-        columns = tuple(target for target in targets if target is not None)
-        try:
-            collations = _collations(database, parent)
-            numbers = _numbers(database, parent)
-        except apsw.SQLError:  # the parent does not exist (yet); SQLite refuses a row that needs it
-            collations, numbers = {}, set()
-        named = columns
-        if not named:
-            named = tuple(
-                column
-                for (column,) in _rows(
-                    database,
-                    "SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk",
-                    (parent,),
-                )
-            )
+    for parent, children, targets in declared.values():
+        own = [places[folded(child)] for child in children]
+        here = tuple(place for place in own if place is not None)
+        if len(here) < len(own):
+            unsupported.append(f"a foreign key of table {table.name} is of a generated column")
+            continue
+        count = len(here)
         references.append(
-            Reference(
-                tuple(by_name[child.lower()] for child in children),
-                parent,
-                columns,
-                tuple(collations.get(column.lower(), BINARY) for column in named)
-                or (BINARY,) * len(children),
-                tuple(column.lower() in numbers for column in named) or (False,) * len(children),
-            )
+            Reference(here, parent, tuple(targets), (BINARY,) * count, ("BLOB",) * count)
         )
-    return tuple(references)
+    return references
+
+
+def _tied(
+    database: apsw.Connection, reference: Reference, parent: str, columns: list[_Column]
+) -> tuple[Reference, Key] | None:
+    """A reference with how SQLite compares its values, and the key of ``parent`` that it means."""
+    by_name = {folded(column.name): column for column in columns}
+    if reference.parent_columns:
+        named = [by_name.get(folded(name)) for name in reference.parent_columns]
+        collations = tuple(column.collation for column in named if column is not None)
+    else:  # the primary key, as its index compares it
+        primary = _table(database, parent, columns).primary
+        named = [column for place in primary.columns for column in columns if column.place == place]
+        collations = primary.collations
+    known = [column for column in named if column is not None and column.place is not None]
+    if len(known) != len(reference.columns) or len(named) != len(known):
+        return None
+    tied = dataclasses.replace(
+        reference, collations=collations, affinities=tuple(column.kind for column in known)
+    )
+    places = tuple(column.place for column in known if column.place is not None)
+    return tied, Key(reference.label, places, collations)

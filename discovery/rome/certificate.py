@@ -11,6 +11,8 @@ unique         the values of a unique key                       who takes them  
 exists         a row that foreign keys may name                 who refers to it     insert, delete
 refers         that somebody refers to such a row               who deletes it       who refers
 table          all of a table                                   ``FOR UPDATE``       every writer
+locked         that somebody has locked rows of a table         who locks the table  who locks rows
+closed         that somebody has locked all of a table          who locks rows       who locks it
 schema         all tables                                       everyone             DDL
 ============== ================================================ ==================== ==============
 """
@@ -18,7 +20,7 @@ schema         all tables                                       everyone        
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -27,6 +29,7 @@ import msgpack
 
 from discovery.rome.catalogue import Catalogue, Key, Reference, Row, Table, Value
 from discovery.rome.log import ROWS_CHANGED
+from discovery.rome.totals import SUMS_END, row_sum
 
 DIGEST = 8
 
@@ -42,12 +45,21 @@ def digest(kind: str, name: str, key: bytes = b"") -> bytes:
 
 @dataclass(slots=True)
 class Certificate:
-    """Keys, each with a name for people, and the rows by table: key and packed row, or None."""
+    """Keys, each with a name for people, and the rows by table: key and packed row, or None.
+
+    ``locks``: those that the transaction holds, which end with its commit. ``orders``: tables whose
+    keys are committed in order, with the least and the largest that the transaction was given.
+    ``kept``: tables that were there before DDL and are afterwards; their numbers go on.
+    """
 
     checks: dict[bytes, str] = field(default_factory=dict)
     bumps: dict[bytes, str] = field(default_factory=dict)
     rows: dict[str, dict[bytes, bytes | None]] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
+    locks: frozenset[bytes] = frozenset()
+    orders: list[tuple[str, int, int]] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    _gone: dict[str, int] = field(default_factory=dict)
 
     def check(self, kind: str, name: str, key: bytes = b"") -> None:
         """The transaction is only right if nobody else has changed this key."""
@@ -62,6 +74,24 @@ class Certificate:
         number = row[table.primary.columns[0]]
         if len(table.primary.columns) == 1 and isinstance(number, int) and not table.rowid:
             self.ids[table.name] = max(self.ids.get(table.name, 0), number)
+
+    def takes(self, table: str, key: bytes, row: bytes) -> None:
+        """The row that lay under ``key`` is not there any more, at least not like this."""
+        self._gone[table] = self._gone.get(table, 0) + row_sum(key, row)
+
+    def sums(self) -> list[tuple[str, int]]:
+        """What this adds to the totals of each table that it writes to."""
+        return [
+            (
+                table,
+                (
+                    sum(row_sum(key, row) for key, row in rows.items() if row is not None)
+                    - self._gone.get(table, 0)
+                )
+                % SUMS_END,
+            )
+            for table, rows in self.rows.items()
+        ]
 
     def payload(self) -> bytes:
         """What every replica applies: ``[1, [[table, [key, row, …]], …]]``; row is False if gone.
@@ -79,16 +109,61 @@ class Certificate:
         return result
 
 
-def of_changes(changes: bytes, database: apsw.Connection, catalogue: Catalogue) -> Certificate:
-    """The certificate of a changeset that ``database`` still shows, uncommitted."""
+def of_changes(
+    changes: bytes,
+    written: Mapping[str, set[int]],
+    database: apsw.Connection,
+    catalogue: Catalogue,
+    before: Callable[[Table, Sequence[Value]], Row | None] = lambda *_: None,
+) -> Certificate:
+    """The certificate of a changeset that ``database`` still shows, uncommitted.
+
+    ``written``: by table the numbers of the rows that were written, also those that were given what
+    they held, of which the changeset knows nothing. ``before`` finds the row that a primary key had
+    at the beginning: of a key that went to another case and back the changeset says that the other
+    one is new, and no more.
+    """
     certificate = Certificate()
+    inserted: dict[tuple[str, bytes], list[Value]] = {}
+    taken: set[tuple[str, bytes]] = set()
     for change in apsw.Changeset.iter(changes):
         table = catalogue.tables[change.name]
-        _certify_row(certificate, change, table, database, catalogue)
+        key, primary = _certify_row(certificate, change, table, database, catalogue)
+        if change.op != "INSERT":
+            taken.add((table.name, key))
+        elif table.upsert is not None:
+            inserted[table.name, key] = primary
         certificate.bump("table", table.name)
         if table.scanned:
             certificate.check("table", table.name)
+    for (name, key), primary in inserted.items():
+        old = None if (name, key) in taken else before(catalogue.tables[name], primary)
+        if old is not None:
+            certificate.takes(name, key, msgpack.packb(old, use_bin_type=True))
+    for name, numbers in written.items():
+        written_table = catalogue.tables.get(name)
+        if written_table is not None:
+            _certify_unchanged(certificate, numbers, written_table, database)
     return certificate
+
+
+def _certify_unchanged(
+    certificate: Certificate, numbers: set[int], table: Table, database: apsw.Connection
+) -> None:
+    """Rows that were written and hold what they held: others must not have written them, too."""
+    if table.numbered is None:
+        certificate.check("table", table.name)
+        certificate.bump("table", table.name)
+        return
+    rows = certificate.rows.get(table.name, {})
+    if len(numbers) == sum(row is not None for row in rows.values()):
+        return  # whatever has changed and is there was written: there are no others
+    for number in numbers:
+        row = database.execute(table.numbered, (number,)).fetchone()
+        if row is not None and (key := table.key_of(row)) not in rows:
+            certificate.check("row", table.name, key)
+            certificate.bump("row", table.name, key)
+            certificate.bump("table", table.name)
 
 
 def _certify_row(
@@ -97,7 +172,8 @@ def _certify_row(
     table: Table,
     database: apsw.Connection,
     catalogue: Catalogue,
-) -> None:
+) -> tuple[bytes, list[Value]]:
+    """Certify one change; the key of its row, packed and as it is."""
     image = change.new if change.op == "INSERT" else change.old
     assert image is not None
     key = table.key_of(image)
@@ -106,24 +182,27 @@ def _certify_row(
     # one that is gone may be there again, spelled in another case: both changes have this key
     primary = [image[i] for i in table.primary.columns]
     new: Row | None = database.execute(table.select, primary).fetchone()
-    old = None if change.op == "INSERT" else _old_row(change, new)
+    old = None if change.op == "INSERT" else _old_row(table, change, new)
     certificate.rows.setdefault(table.name, {})[key] = (
         None if new is None else msgpack.packb(new, use_bin_type=True)
     )
+    if old is not None:
+        certificate.takes(table.name, key, msgpack.packb(old, use_bin_type=True))
     if change.op == "INSERT":
         certificate.note_id(table, image)
     _certify_unique(certificate, table, old, new)
     _certify_references(certificate, table, old, new)
     _certify_as_parent(certificate, catalogue.parents.get(table.name, ()), old, new)
+    return key, primary
 
 
-def _old_row(change: apsw.TableChange, new: Row | None) -> Row:
+def _old_row(table: Table, change: apsw.TableChange, new: Row | None) -> Row:
     """The row as it was: an update names only what it changed, the rest is as it is now."""
     assert change.old is not None
     if new is None:
-        return tuple(change.old)
-    return tuple(
-        now if was is apsw.no_change else was for was, now in zip(change.old, new, strict=True)
+        return table.as_read(change.old)
+    return table.as_read(
+        [now if was is apsw.no_change else was for was, now in zip(change.old, new, strict=True)]
     )
 
 

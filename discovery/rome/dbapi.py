@@ -6,6 +6,7 @@ Nothing happens until the first statement, which begins a transaction: one round
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time as _time
@@ -21,6 +22,7 @@ from discovery.rome.catalogue import Row, Value
 from discovery.rome.errors import (
     DatabaseError,
     DataError,
+    Deadlock,
     Error,
     IntegrityError,
     InterfaceError,
@@ -31,11 +33,13 @@ from discovery.rome.errors import (
     Warning,
 )
 from discovery.rome.feed import Feed
+from discovery.rome.locks import UNLOCKED
 from discovery.rome.replica import Replica
+from discovery.rome.secret import Secret
 from discovery.rome.settings import Settings, parse
 from discovery.rome.statements import shape
 from discovery.rome.transaction import Transaction
-from discovery.rome.workspace import Outcome, Workspace, translated
+from discovery.rome.workspace import ALONE, SEVERAL, Outcome, Workspace, translated
 
 apilevel = "2.0"
 threadsafety = 1
@@ -146,7 +150,9 @@ class Connection:
         self._process = os.getpid()
         self._replica, self._feed = replica_of(self.settings)
         self._transaction: Transaction | None = None
+        self._undone = False
         self._workspace = Workspace(self.settings.foreign_keys, self._next_id)
+        self._workspace.add_function(UNLOCKED, -1, self._is_unlocked)
         for name, arguments, function, deterministic in self._functions:
             self._workspace.add_function(name, arguments, function, deterministic=deterministic)
 
@@ -154,6 +160,9 @@ class Connection:
         if self._transaction is None:
             raise InterfaceError("rome_id outside of a transaction")
         return self._transaction.next_id(table, column)
+
+    def _is_unlocked(self, table: str, *key: Value) -> bool:
+        return self._transaction is None or self._transaction.is_unlocked(table, *key)
 
     @property
     def replica(self) -> Replica:
@@ -176,6 +185,15 @@ class Connection:
         if self._process != os.getpid():  # forked: the parent goes on with what was open
             self._open()
 
+    def _check_undone(self) -> None:
+        """The transaction has ended, since a key of it was taken: whoever goes on must know."""
+        if self._undone:
+            self._undone = False
+            raise Deadlock(
+                "rome: deadlock: the transaction was rolled back, since another one had taken a "
+                "key of it first; run the transaction again"
+            )
+
     def cursor(self) -> Cursor:
         """A new cursor; all cursors of a connection are in the same transaction."""
         self._check()
@@ -194,8 +212,12 @@ class Connection:
         deterministic: bool = False,
     ) -> None:
         """Let SQL call a Python function, as `sqlite3.Connection.create_function` does."""
+        self._check()
+        try:
+            self._workspace.add_function(name, narg, func, deterministic=deterministic)
+        except Exception as error:
+            raise translated(error) from error
         self._functions.append((name, narg, func, deterministic))
-        self._workspace.add_function(name, narg, func, deterministic=deterministic)
 
     def run(self, sql: str, parameters: Sequence[Value]) -> Outcome:
         """One statement, transaction control among them.
@@ -204,6 +226,16 @@ class Connection:
             Error: of `discovery.rome.errors`.
         """
         self._check()
+        try:
+            return self._run(sql, parameters)
+        except Error:
+            raise
+        except Exception as error:
+            raise translated(error) from error
+
+    def _run(self, sql: str, parameters: Sequence[Value]) -> Outcome:
+        if not isinstance(sql, str):
+            raise ProgrammingError(f"a statement is a string, not {type(sql).__name__}")
         kind = shape(sql).kind
         if kind in {"begin", "setting"}:
             return _NOTHING
@@ -213,22 +245,25 @@ class Connection:
         if kind == "rollback":
             self.rollback()
             return _NOTHING
-        if kind == "several":
-            raise ProgrammingError("one statement at a time; there is another after a semicolon")
-        if kind == "refused":
-            raise NotSupportedError("a ROME database is one SQLite schema, in no file")
+        if kind in _REFUSALS:
+            error, sentence = _REFUSALS[kind]
+            raise error(sentence)
+        self._check_undone()
         if isinstance(parameters, Mapping):
             raise ProgrammingError("parameters are a sequence: the paramstyle is qmark")
+        values = tuple(parameters)
         if self._transaction is None:
             feed = self._feed if self.settings.fresh == "push" else None
             self._transaction = Transaction(self._replica, feed, self._workspace, self.serializable)
         try:
-            outcome = self._transaction.execute(sql, tuple(parameters))
-        except Error:
+            outcome = self._transaction.execute(sql, values)
+        except Error as error:
             self.rollback()
+            self._undone = isinstance(error, IntegrityError)  # as a rule a statement's, and no more
             raise
-        except (apsw.Error, UnicodeError) as error:
-            self.rollback()
+        except Exception as error:
+            with contextlib.suppress(Exception):
+                self.rollback()
             raise translated(error) from error
         if outcome.error is not None:
             if self.autocommit:
@@ -246,10 +281,13 @@ class Connection:
                 but for `InDoubt`, where that is not known.
         """
         self._check()
+        self._check_undone()
         if self._transaction is not None:
             try:
                 self._transaction.commit()
-            except (apsw.Error, UnicodeError) as error:
+            except Error:
+                raise
+            except Exception as error:
                 raise translated(error) from error
             finally:
                 self._transaction = None
@@ -257,9 +295,13 @@ class Connection:
     def rollback(self) -> None:
         """Forget the transaction."""
         self._check()
+        self._undone = False
         transaction, self._transaction = self._transaction, None
         if transaction is not None:
-            transaction.rollback()
+            try:
+                transaction.rollback()
+            except apsw.Error as error:
+                raise translated(error) from error
 
     def close(self) -> None:
         """Roll back and give everything back; the process's replica stays for other connections."""
@@ -280,6 +322,11 @@ class Connection:
             self.rollback()
 
 
+_REFUSALS: dict[str, tuple[type[Error], str]] = {
+    "several": (ProgrammingError, SEVERAL),
+    "refused": (NotSupportedError, "a ROME database is one SQLite schema, in no file"),
+    "alone": (NotSupportedError, ALONE),
+}
 _NOTHING = Outcome(None, (), -1, None)
 
 
@@ -326,6 +373,10 @@ class Cursor:
         self._check()
         self._take(_NOTHING)
         total = 0
+        if isinstance(seq_of_parameters, str | bytes) or not isinstance(
+            seq_of_parameters, Iterable
+        ):
+            raise ProgrammingError("executemany takes a sequence of sequences of parameters")
         for parameters in seq_of_parameters:
             self._take(self.connection.run(operation, parameters))
             total += max(self.rowcount, 0)
@@ -348,7 +399,10 @@ class Cursor:
     def fetchmany(self, size: int | None = None) -> list[Row]:
         """The next ``size`` rows, ``arraysize`` by default."""
         self._result()
-        end = self._next + (self.arraysize if size is None else size)
+        wanted = self.arraysize if size is None else size
+        if not isinstance(wanted, int) or wanted < 0:
+            raise ProgrammingError(f"fetchmany takes a number of rows, not {wanted!r}")
+        end = self._next + wanted
         rows = self._rows[self._next : end]
         self._next += len(rows)
         return list(rows)
@@ -382,13 +436,13 @@ class Cursor:
 
 
 def connect(
-    hosts: str = "127.0.0.1",
+    hosts: str | None = None,
     database: str | None = None,
     username: str | None = None,
     password: str | None = None,
     **options: object,
 ) -> Connection:
-    """A connection to ``database`` on the Redis at ``hosts`` (``host:port,host:port``).
+    """A connection to ``database`` on the Redis at ``hosts`` (``host:port,host:port``), or here.
 
     The options are those of `Settings`.
 
@@ -396,4 +450,10 @@ def connect(
         InterfaceError: an option that is not allowed.
         ConnectionLost, StoreRefused: Redis is not there, or cannot hold a ROME database.
     """
-    return Connection(parse(hosts, database, username, password, **options))
+    password = None if password is None else Secret(password)  # no traceback shows it from here on
+    try:
+        return Connection(parse(hosts, database, username, password, **options))
+    except Error:
+        raise
+    except Exception as error:
+        raise translated(error) from error

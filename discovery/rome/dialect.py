@@ -10,7 +10,7 @@ import re
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Column, String, literal_column, pool
+from sqlalchemy import Column, Date, DateTime, String, Time, literal_column, pool, select
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDialect, SQLiteTypeCompiler
 from sqlalchemy.engine.interfaces import (
     ConnectArgsType,
@@ -19,12 +19,13 @@ from sqlalchemy.engine.interfaces import (
     ReflectedColumn,
 )
 from sqlalchemy.engine.url import URL
-from sqlalchemy.sql.selectable import Select
+from sqlalchemy.sql.selectable import CompoundSelect, Select, _CompoundSelectKeyword
+from sqlalchemy.sql.util import surface_selectables_only
 
-from discovery.rome import oslo
+from discovery.rome import alembic_impl, oslo, times
 from discovery.rome.errors import ConnectionLost
-from discovery.rome.settings import DEFAULT_PORT
-from discovery.rome.statements import FOR_UPDATE
+from discovery.rome.limits import IN_A_ROW
+from discovery.rome.secret import Secret
 
 DEFAULT_LEVEL: IsolationLevel = "REPEATABLE READ"
 """SQLAlchemy has no word for snapshot isolation; this is what PostgreSQL calls it, too."""
@@ -34,8 +35,56 @@ class RomeCompiler(SQLiteCompiler):
     """Statements: locking reads, and primary keys that are leased."""
 
     def for_update_clause(self, select: Any, **kw: Any) -> str:
-        """A mark for the driver, which certifies what such a SELECT has read."""
-        return f" {FOR_UPDATE}"
+        """As MySQL has it: the driver reads it, and SQLite never sees it."""
+        arguments = select._for_update_arg
+        text = " FOR SHARE" if arguments.read else " FOR UPDATE"
+        if arguments.of:
+            tables: dict[Any, None] = dict.fromkeys(
+                table for clause in arguments.of for table in surface_selectables_only(clause)
+            )
+            names = [self.process(table, ashint=True, use_schema=False, **kw) for table in tables]
+            text += f" OF {', '.join(names)}"
+        if arguments.nowait:
+            return f"{text} NOWAIT"
+        return f"{text} SKIP LOCKED" if arguments.skip_locked else text
+
+    def _generate_delimited_list(self, elements: Any, separator: str, **kw: Any) -> str:
+        """In groups where there are many of AND, OR or ||, each of which would be one deeper."""
+        render: Any = super()._generate_delimited_list
+        elements = list(elements)
+        if len(elements) <= IN_A_ROW or separator.strip() not in {"AND", "OR", "||"}:
+            text: str = render(elements, separator, **kw)
+            return text
+        texts = [text for text in (self.process(one, **kw) for one in elements) if text]
+        while len(texts) > IN_A_ROW:
+            texts = [f"({separator.join(group)})" for group in _groups(texts)]
+        return separator.join(texts)
+
+    def _generate_delimited_and_list(self, clauses: Any, **kw: Any) -> str:
+        """A WHERE of many conditions, likewise."""
+        if len(clauses) > IN_A_ROW:
+            return self._generate_delimited_list(clauses, " AND ", **kw)
+        render: Any = super()._generate_delimited_and_list
+        text: str = render(clauses, **kw)
+        return text
+
+    def visit_binary(self, binary: Any, *arguments: Any, **kw: Any) -> Any:
+        """Comparisons; a text beside a time is one."""
+        visit: Any = super().visit_binary
+        return visit(times.read_alike(binary), *arguments, **kw)
+
+    def visit_compound_select(self, cs: Any, *arguments: Any, **kw: Any) -> Any:
+        """In groups where SQLite takes no more of them; the first stays, its columns are known."""
+        visit: Any = super().visit_compound_select
+        if len(cs.selects) <= IN_A_ROW:
+            return visit(cs, *arguments, **kw)
+        keyword = _OF_REST.get(cs.keyword, cs.keyword)
+        first, *rest = cs.selects
+        while len(rest) >= IN_A_ROW:
+            rest = [select(CompoundSelect(keyword, *group).subquery()) for group in _groups(rest)]
+        changed = cs._clone()
+        changed.selects = [first, *rest]
+        return visit(changed, *arguments, **kw)
 
     def visit_insert(
         self, insert_stmt: Any, visited_bindparam: Any = None, visiting_cte: Any = None, **kw: Any
@@ -82,6 +131,14 @@ class RomeCompiler(SQLiteCompiler):
         return changed
 
 
+_OF_REST = {_CompoundSelectKeyword.EXCEPT: _CompoundSelectKeyword.UNION}
+"""What is taken off by one after the other is taken off together."""
+
+
+def _groups(items: list[Any]) -> list[list[Any]]:
+    return [items[i : i + IN_A_ROW] for i in range(0, len(items), IN_A_ROW)]
+
+
 def _key(name: Any) -> str:
     key: str = getattr(name, "key", name)
     return key
@@ -90,8 +147,12 @@ def _key(name: Any) -> str:
 class RomeTypeCompiler(SQLiteTypeCompiler):
     """Column types: strings compare without case, as in MySQL, unless their collation says not."""
 
-    def _render_string_type(self, name: str, length: int | None, collation: str | None) -> str:
-        return super()._render_string_type(name, length, None)
+    def _render_string_type(
+        self, name: str, length: int | None, collation: str | None, **kw: Any
+    ) -> str:
+        render: Any = super()._render_string_type
+        text: str = render(name, length, None, **kw)
+        return text
 
     def process(self, type_: Any, **kw: Any) -> str:
         """The type, with its collation where it is a column's."""
@@ -116,13 +177,20 @@ class RomeDialect(SQLiteDialect):
     supports_native_boolean = False
     statement_compiler = RomeCompiler
     type_compiler_cls = RomeTypeCompiler
+    colspecs: Any = {  # noqa: RUF012 - SQLAlchemy's
+        **SQLiteDialect.colspecs,
+        DateTime: times.Moment,
+        Date: times.Day,
+        Time: times.TimeOfDay,
+    }
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:
-        """The driver, and what oslo.db has to know of its errors where oslo.db is installed."""
+        """The driver, and what oslo.db and alembic, where they are, have to know of it."""
         from discovery.rome import dbapi  # noqa: PLC0415 - SQLAlchemy asks for it when it wants it
 
         oslo.register()
+        alembic_impl.register()
         return dbapi
 
     @classmethod
@@ -134,13 +202,14 @@ class RomeDialect(SQLiteDialect):
         """The arguments of `discovery.rome.dbapi.connect`."""
         options: dict[str, Any] = dict(url.query)
         more = options.pop("host", ())
-        hosts = [f"{url.host or '127.0.0.1'}:{url.port or DEFAULT_PORT}"]
+        host = f"[{url.host}]" if url.host and ":" in url.host else url.host
+        hosts = [host if url.port is None else f"{host or '127.0.0.1'}:{url.port}"]
         hosts += [more] if isinstance(more, str) else more
         arguments = {
-            "hosts": ",".join(hosts),
+            "hosts": ",".join(filter(None, hosts)) or None,
             "database": url.database,
             "username": url.username,
-            "password": url.password,
+            "password": None if url.password is None else Secret(url.password),
             **options,
         }
         return [], arguments

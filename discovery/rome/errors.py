@@ -3,9 +3,13 @@
 Error
 ├── InterfaceError
 └── DatabaseError
-    ├── DataError, IntegrityError, InternalError, ProgrammingError, NotSupportedError
+    ├── DataError, IntegrityError, ProgrammingError, NotSupportedError
+    ├── InternalError
+    │   └── Damaged           what Redis holds is not what was committed; it can be read
     └── OperationalError
         ├── Deadlock          another transaction came first; run the transaction again
+        ├── LockTimeout       another transaction has held a lock for too long
+        ├── NotLocked         another transaction holds a lock, and NOWAIT was asked for
         ├── ConnectionLost    Redis cannot be reached, or it is not where it was
         │   ├── InDoubt       … and whether the commit happened is not known
         │   └── TailLost      … the master forgot commits that this process had seen
@@ -47,6 +51,10 @@ class InternalError(DatabaseError):
     """The replica is not what it should be."""
 
 
+class Damaged(InternalError):  # noqa: N818
+    """What Redis holds is not what was committed: the database can be read, and takes no writes."""
+
+
 class ProgrammingError(DatabaseError):
     """The SQL is wrong, or its parameters are."""
 
@@ -57,6 +65,14 @@ class NotSupportedError(DatabaseError):
 
 class Deadlock(OperationalError):  # noqa: N818
     """Certification lost against another transaction; nothing was written."""
+
+
+class LockTimeout(OperationalError):  # noqa: N818
+    """A locking read has waited for ``lock_wait`` seconds; the transaction is as it was before."""
+
+
+class NotLocked(OperationalError):  # noqa: N818
+    """A locking read with NOWAIT would have to wait; the transaction is as it was before."""
 
 
 class ConnectionLost(OperationalError):  # noqa: N818

@@ -6,13 +6,16 @@ import os
 import threading
 import time
 
-from discovery.rome.errors import Error, TailLost
+from discovery.rome.errors import Error
 from discovery.rome.log import Entry, of_stream
 from discovery.rome.replica import Replica
 from discovery.rome.state import State
 
 PAUSE_MS = 500
 """How long Redis may be silent before it is asked whether the replica is still right."""
+
+ENTRIES = 100
+"""How many Redis sends at once; their sizes it does not look at."""
 
 STALE_AFTER_S = 2.0
 """No transaction begins on a state that is older: it asks, as with sync.
@@ -69,12 +72,11 @@ class Feed:
                 asked = time.monotonic()
                 entries = self._next_entries()
                 replica.advance(entries)
-                if not entries or replica.state.seq < entries[-1][0]:
+                more = len(entries) >= ENTRIES  # `fresh` takes them in parts of a bounded size
+                if not entries or more or replica.state.seq < entries[-1][0]:
                     asked = time.monotonic()
-                    replica.fresh()
+                    replica.fresh(tell=False)
                 self._asked = asked
-            except TailLost as lost:  # the state was dropped; the next transaction says so
-                replica.untold = lost
             except Error:  # transactions meet the same error, and tell their callers
                 time.sleep(PAUSE_MS / 1000)
 
@@ -89,9 +91,7 @@ class Feed:
     def _next_entries(self) -> list[Entry]:
         store, state = self._replica.store, self._replica.state
         pause = int(min(PAUSE_MS, store.patience * 500))
-        reply = store.request(
-            lambda client: client.execute_command(
-                "XREAD", "BLOCK", pause, "STREAMS", store.keys.log, f"{state.seq}-0"
-            )
-        )
+        how = ("COUNT", ENTRIES, "BLOCK", pause)
+        place = ("STREAMS", store.keys.log, f"{state.seq}-0")
+        reply = store.request(lambda client: client.execute_command("XREAD", *how, *place))
         return of_stream(reply)

@@ -7,8 +7,15 @@ from typing import Any
 from discovery.rome.errors import OperationalError, StoreRefused
 from discovery.rome.settings import Settings
 from discovery.rome.store import Command, Store, mapping
+from discovery.rome.totals import Loss
 
-FORMAT = b"1"
+FORMAT = b"2"
+"""What new databases are."""
+
+UNCOUNTED = b"1"
+"""A database that was made before there were totals; `discovery rome repair` adds them."""
+
+KNOWN = (UNCOUNTED, FORMAT)
 
 Head = dict[str, bytes]
 
@@ -31,13 +38,30 @@ def same_schema(before: Head, after: Head) -> bool:
     return all(before.get(name) == after.get(name) for name in ("epoch", "schema"))
 
 
+def uncounted(head: Head, statements: int, totals: int, entries: int, versions: int) -> list[Loss]:
+    """Which of a database's keys do not hold as much as its head says."""
+    if head.get("format") != FORMAT:
+        return []
+    kept = int(head.get("seq", 0)) - int(head.get("oldest", 1)) + 1
+    return [
+        Loss(f"its {key}", f"{held} {what}", str(right), key == "schema")
+        for key, what, held, right in (
+            ("log", "entries", entries, kept),
+            ("schema", "statements", statements, int(head.get("statements", 0))),
+            ("totals", "tables", totals, int(head.get("totals", 0))),
+            ("version index", "keys", versions, int(head.get("versions", 0))),
+        )
+        if held != right
+    ]
+
+
 def check_format(store: Store, head: Head) -> None:
     """Refuse keys that another ROME wrote, or somebody else.
 
     Raises:
         StoreRefused: with what was found.
     """
-    if head.get("format") != FORMAT:
+    if head.get("format") not in KNOWN:
         raise foreign(store, head.get("format", b"none"))
 
 
@@ -47,8 +71,8 @@ def foreign(store: Store, found: bytes) -> StoreRefused:
     if found == b"none":
         return StoreRefused(f"{where} are not ROME's; choose another database name in the URL")
     return StoreRefused(
-        f"{where} have format {found.decode(errors='replace')} and this ROME knows format "
-        f"{FORMAT.decode()}; use one that is as new as the one that wrote them"
+        f"{where} have format {found.decode(errors='replace')} and this ROME knows formats "
+        f"{b', '.join(KNOWN).decode()}; use one that is as new as the one that wrote them"
     )
 
 

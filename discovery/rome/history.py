@@ -10,8 +10,9 @@ import apsw
 import msgpack
 
 from discovery.rome.catalogue import Catalogue
+from discovery.rome.damage import Unfit
 from discovery.rome.log import SCHEMA_CHANGED, content_of, pairs
-from discovery.rome.rows import apply_entry, fill, open_empty
+from discovery.rome.rows import UNFIT, apply_entry, fill_what_fits, open_empty, plain
 from discovery.rome.snapshot import Snapshot
 
 
@@ -24,7 +25,7 @@ class Violation:
 
 
 @dataclass(slots=True)
-class _History:
+class History:
     """The database as the kept log tells it: per table each row written last, and by which entry.
 
     ``whole`` tables are told from their beginning: their hash may hold no other row.
@@ -44,10 +45,11 @@ class _History:
         }
 
 
-def _history(snapshot: Snapshot) -> _History:
+def told(snapshot: Snapshot) -> History:
+    """What the kept log, which must be whole, tells."""
     from_start = snapshot.number("oldest") == 1
     names = set(snapshot.rows) if from_start else set()
-    history = _History(None, {name: {} for name in names}, names)
+    history = History(None, {name: {} for name in names}, names)
     for number, entry in enumerate(snapshot.log, snapshot.number("oldest")):
         content = content_of(entry.payload)
         if content[0] == SCHEMA_CHANGED:
@@ -67,7 +69,7 @@ def _history(snapshot: Snapshot) -> _History:
 
 def contents(snapshot: Snapshot) -> Iterator[Violation]:
     """The hashes hold what the log wrote last, and nothing else where it tells the whole table."""
-    history = _history(snapshot)
+    history = told(snapshot)
     if history.schema is not None and history.schema != snapshot.schema:
         differing = set(history.schema) ^ set(snapshot.schema)
         witness = min(differing, default="the order of its statements")
@@ -94,16 +96,18 @@ def contents(snapshot: Snapshot) -> Iterator[Violation]:
         yield from _replicas(snapshot, history)
 
 
-def _replicas(snapshot: Snapshot, history: _History) -> Iterator[Violation]:
+def _replicas(snapshot: Snapshot, history: History) -> Iterator[Violation]:
     """A replica that has followed the log holds the same rows as one that is built now."""
+    followed, unfit = built(snapshot.schema, history.at_schema)
+    booted, more = built(snapshot.schema, snapshot.rows)
+    catalogue = Catalogue(followed)
+    if unfit or more:
+        return  # said of the hashes, which hold the same
     try:
-        followed = built(snapshot.schema, history.at_schema)
-        catalogue = Catalogue(followed)
         for tables in history.since_schema:
             apply_entry(followed, catalogue, tables)
-        booted = built(snapshot.schema, snapshot.rows)
-    except apsw.ConstraintError as error:
-        yield Violation("replica", f"it cannot be built: {error}")
+    except (LookupError, *UNFIT) as error:
+        yield Violation("replica", f"it cannot be built: {plain(error)}")
         return
     for table in catalogue.tables.values():
         differing = set(followed.execute(table.select_all)) ^ set(booted.execute(table.select_all))
@@ -112,17 +116,16 @@ def _replicas(snapshot: Snapshot, history: _History) -> Iterator[Violation]:
             yield Violation(f"table {table.name}", f"replicas differ in row {witness!r}")
 
 
-def built(schema: list[str], rows: dict[str, dict[bytes, bytes]]) -> apsw.Connection:
-    """A database of these rows, as a replica builds it.
-
-    Raises:
-        apsw.ConstraintError: they violate a key.
-    """
-    database, _, catalogue = open_empty(schema)
+def built(
+    schema: list[str], rows: dict[str, dict[bytes, bytes]]
+) -> tuple[apsw.Connection, list[Unfit]]:
+    """A database of these rows, as a replica builds it, and the rows that it leaves out."""
+    database, _, catalogue = open_empty(schema, [])
+    unfit = []
     for name, table in catalogue.tables.items():
-        fill(database, table, rows.get(name, {}))
+        unfit += fill_what_fits(database, table, rows.get(name, {}))
     database.execute("COMMIT")
-    return database
+    return database, unfit
 
 
 def shown(value: bytes | None) -> str:

@@ -42,6 +42,10 @@ class Ids:
             self._size[table] = size
             return size
 
+    def wanted(self, table: str) -> bool:
+        """Whether this process has ever asked for numbers of this table."""
+        return table in self._size
+
     def low(self, table: str) -> bool:
         """Whether a commit should bring a new block along."""
         with self._lock:

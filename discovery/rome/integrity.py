@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-import apsw
 import msgpack
 
 from discovery.rome.catalogue import Table
 from discovery.rome.certificate import DIGEST
+from discovery.rome.head import uncounted
 from discovery.rome.history import Violation, built, contents, shown
 from discovery.rome.log import chained
+from discovery.rome.rows import values_of
 from discovery.rome.settings import Settings
 from discovery.rome.snapshot import Snapshot, read
 from discovery.rome.store import Store
+from discovery.rome.totals import losses
 
 TRANSACTION = 16
 """Bytes of a transaction's id, the last of an entry's keys."""
@@ -61,16 +64,18 @@ def violations_of(snapshot: Snapshot, *, foreign_keys: bool) -> Iterator[Violati
     """Everything that is wrong in ``snapshot``, one after the other."""
     for name in snapshot.others:
         yield Violation("keys", f"{name} belongs to no table of the schema")
-    broken = list(_log(snapshot))
+    broken = list(log_of(snapshot))
     yield from broken
     if not broken:
-        yield from _versions(snapshot)
+        yield from versions_of(snapshot)
         yield from contents(snapshot)
+    if snapshot.counted:
+        yield from _totals(snapshot)
     yield from _ids(snapshot)
     yield from _hashes(snapshot, foreign_keys)
 
 
-def _log(snapshot: Snapshot) -> Iterator[Violation]:
+def log_of(snapshot: Snapshot) -> Iterator[Violation]:
     """Numbers without a gap from the head's oldest to its newest, each hash of all before it."""
     oldest, newest = snapshot.number("oldest"), snapshot.number("seq")
     last = b"" if oldest == 1 else None
@@ -93,7 +98,7 @@ def _log(snapshot: Snapshot) -> Iterator[Violation]:
         )
 
 
-def _versions(snapshot: Snapshot) -> Iterator[Violation]:
+def versions_of(snapshot: Snapshot) -> Iterator[Violation]:
     """For each key the last kept entry that has changed it, and no other key."""
     expected: dict[bytes, int] = {}
     for number, entry in enumerate(snapshot.log, snapshot.number("oldest")):
@@ -110,13 +115,21 @@ def _versions(snapshot: Snapshot) -> Iterator[Violation]:
         yield Violation("version index", f"key {key.hex()} {held}, and {logged}")
 
 
+def _totals(snapshot: Snapshot) -> Iterator[Violation]:
+    """As much as was committed, and the same."""
+    found = (len(snapshot.schema), len(snapshot.totals), len(snapshot.log), len(snapshot.versions))
+    for loss in (*uncounted(snapshot.head, *found), *losses(snapshot.totals, snapshot.rows)):
+        yield Violation("totals", str(loss))
+
+
 def _ids(snapshot: Snapshot) -> Iterator[Violation]:
     """No key in use is still to be leased."""
     for name, table in snapshot.catalogue.tables.items():
         if table.rowid or len(table.primary.columns) != 1:
             continue
         place = table.primary.columns[0]
-        numbers = [msgpack.unpackb(row)[place] for row in snapshot.rows[name].values()]
+        rows = (_values(table, row) for row in snapshot.rows[name].values())
+        numbers = [values[place] for values in rows if values is not None]
         largest = max((number for number in numbers if isinstance(number, int)), default=0)
         if snapshot.ids.get(name, 0) < largest:
             yield Violation(
@@ -128,20 +141,18 @@ def _ids(snapshot: Snapshot) -> Iterator[Violation]:
 
 def _hashes(snapshot: Snapshot, foreign_keys: bool) -> Iterator[Violation]:
     """Rows lie under their own keys and violate no constraint."""
-    wrong = False
+    for refused in snapshot.refused:
+        yield Violation("schema", str(refused))
     for name, table in snapshot.catalogue.tables.items():
         for key, row in snapshot.rows[name].items():
-            own = _own_key(table, row)
-            if own != key:
-                wrong = True
+            values = _values(table, row)
+            if values is not None and table.key_of(values) != key:
                 yield Violation(f"table {name}", f"row {shown(row)} lies under key {shown(key)}")
-    if wrong:
-        return
-    try:
-        database = built(snapshot.schema, snapshot.rows)
-    except apsw.ConstraintError as error:
-        yield Violation("constraints", f"the rows violate one: {error}")
-        return
+    database, unfit = built(snapshot.schema, snapshot.rows)
+    for one in unfit:
+        yield Violation(
+            f"table {one.table}", f"row {shown(one.row)} under key {shown(one.key)}: {one.why}"
+        )
     for (said,) in database.execute("PRAGMA integrity_check"):
         if said != "ok":
             yield Violation("constraints", str(said))
@@ -152,11 +163,8 @@ def _hashes(snapshot: Snapshot, foreign_keys: bool) -> Iterator[Violation]:
             )
 
 
-def _own_key(table: Table, row: bytes) -> bytes | None:
+def _values(table: Table, row: bytes) -> tuple[Any, ...] | None:
     try:
-        values = msgpack.unpackb(row)
+        return values_of(table, row)
     except (ValueError, msgpack.UnpackException):
         return None
-    if not isinstance(values, list) or len(values) != len(table.columns):
-        return None
-    return table.key_of(values)

@@ -13,6 +13,13 @@ class Keys:
         self.versions = f"{self.prefix}:versions"
         self.ids = f"{self.prefix}:ids"
         self.schema = f"{self.prefix}:schema"
+        self.locks = f"{self.prefix}:locks"
+        self.totals = f"{self.prefix}:totals"
+
+    @property
+    def fixed(self) -> list[str]:
+        """All but the rows', in the order in which scripts take them."""
+        return [self.head, self.log, self.versions, self.ids, self.schema, self.totals]
 
     def rows(self, table: str) -> str:
         """The hash that holds a table's rows by primary key."""

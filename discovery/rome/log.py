@@ -10,6 +10,7 @@ from typing import Any
 import msgpack
 
 from discovery.rome.store import mapping
+from discovery.rome.totals import sum_of
 
 SCHEMA_CHANGED, ROWS_CHANGED = 0, 1
 """What a payload begins with."""
@@ -33,6 +34,10 @@ class Definition:
     def tables(self) -> list[str]:
         """The tables whose rows these are; one that was dropped has none."""
         return [name for name, _ in self.rows]
+
+    def sums(self) -> list[tuple[str, int]]:
+        """What the rows of each table add up to."""
+        return [(name, sum_of(dict(pairs(flat)))) for name, flat in self.rows]
 
     def payload(self) -> bytes:
         """``[0, schema, [[table, [key, row, …]], …]]``, packed as a certificate's payload is."""

@@ -31,7 +31,7 @@ def register() -> bool:
         raise exception.DBInvalidUnicodeParameter
 
     for kind, pattern, function in (
-        (exc.OperationalError, r".*rome: deadlock.*", deadlock),
+        (exc.OperationalError, r".*rome: (deadlock|lock wait timed out).*", deadlock),
         (exc.OperationalError, r".*redis connection lost.*", lost),
         (exc.DataError, r".*codec can't encode.*", not_unicode),
     ):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +20,18 @@ import msgpack
 from discovery.rome.catalogue import Catalogue
 from discovery.rome.certificate import Certificate
 from discovery.rome.counters import Counters
-from discovery.rome.errors import InternalError, OperationalError, TailLost
+from discovery.rome.errors import DataError, InternalError, OperationalError, TailLost
 from discovery.rome.head import foreign
 from discovery.rome.ids import Ids
+from discovery.rome.limits import MOST_COMMIT_BYTES
 from discovery.rome.log import SCHEMA_CHANGED, Definition, Entry, content_of, continues, of_script
 from discovery.rome.pages import PageFile, Pages
 from discovery.rome.rows import apply_entry, open_as_stored
-from discovery.rome.scripts import CERTIFY, SYNC
+from discovery.rome.scripts import CERTIFY, LOCK, SYNC
 from discovery.rome.settings import Settings
 from discovery.rome.state import State, boot
-from discovery.rome.store import Store
+from discovery.rome.store import Argument, Call, Store
+from discovery.rome.watch import Watch, lost
 
 ENTRIES_AT_ONCE = 5_000
 """How many a request asks for at most."""
@@ -40,6 +42,15 @@ whether another thread has applied it."""
 
 FORK_WAITS_S = 1.0
 """How long a fork waits for a thread that applies entries, or boots."""
+
+LEASE_S = 10.0
+"""How long a lock outlives its client; a transaction renews it whenever it does something."""
+
+BELIEVED_S = 2.0
+"""How long Redis believes that a transaction waits for a lock which does not ask again."""
+
+UNLOCK_S = 0.5
+"""How long a transaction that gives up tries to give its locks back."""
 
 _parents: list[Any] = []
 """SQLite handles that a parent's thread may have been inside of: closing one would wait for it."""
@@ -57,9 +68,13 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A lost certification, and the key that somebody else had changed."""
+    """A lost certification, and the key that somebody else had changed.
+
+    ``late``: it is a table, of which a younger key was committed.
+    """
 
     key: str
+    late: bool = False
 
 
 class Replica:
@@ -75,9 +90,12 @@ class Replica:
         self._applier: tuple[int, apsw.Connection, PageFile] | None = None
         self._held = False
         self.store.check_server()
+        self.watch = Watch(self.store)
         self.state = self._boot()
         self.untold: TailLost | None = None
         """A lost tail that the feed has met, for the next transaction to tell its caller."""
+        self._lost = (0, 0)
+        """The life of the state that was dropped last, and where it was in the log."""
         self.owed = 0
         """Where the log is when it has a commit of this process that its state has not, be the
         state too old or of a history that Redis has lost; transactions ask until it is reached."""
@@ -85,30 +103,63 @@ class Replica:
 
     # Following the log
 
-    def fresh(self) -> State:
+    def fresh(self, *, tell: bool = True) -> State:
         """The newest state of the database: one round trip.
 
         Raises:
-            TailLost: the process had seen commits that Redis has lost; its state was dropped.
+            TailLost: the process had seen commits that Redis has lost; its state was dropped. With
+                ``tell`` off it is kept, as `untold`, for the next transaction.
             ConnectionLost, StoreRefused: from the store.
         """
         while True:
             state = self.state
-            reply = self.store.run(
-                SYNC,
-                [self.store.keys.head, self.store.keys.log],
-                [state.epoch, state.seq, state.hash, ENTRIES_AT_ONCE],
-            )
-            if reply[0] != b"OK":
-                self._start_over(state, reply)
-                continue
-            entries = of_script(reply[1])
-            self.advance(entries)
-            if entries and self.state is state:  # they do not continue it, whatever the log says
-                self._start_over(state, [b"BEHIND"])
-                continue
-            if len(entries) < ENTRIES_AT_ONCE and (not entries or self.state.seq >= entries[-1][0]):
+            reply = self.store.run(*self._sync(state))
+            if self._follow(state, reply, tell=tell):
                 return self.state
+
+    def _sync(self, state: State) -> Call:
+        keys = self.store.keys
+        arguments: list[Argument] = [state.epoch, state.seq, state.hash, ENTRIES_AT_ONCE]
+        return SYNC, [keys.head, keys.log], arguments
+
+    def _follow(self, state: State, reply: list[Any], *, tell: bool = True) -> bool:
+        """Take what `_sync` was answered; whether the state is now the newest."""
+        if reply[0] != b"OK":
+            self._start_over(state, reply, later=not tell)
+            return False
+        entries = of_script(reply[1])
+        self.advance(entries)
+        if entries and self.state is state:  # they do not continue it, whatever the log says
+            self._start_over(state, [b"BEHIND"])
+            return False
+        return not reply[2] and (not entries or self.state.seq >= entries[-1][0])
+
+    def lock(
+        self, owner: bytes, act: str, names: Collection[bytes], *, take: bool = True
+    ) -> tuple[bytes, bytes, State]:
+        """Ask for locks, and for the newest state behind them: one round trip.
+
+        Not ``take``: only see that nobody holds them. The answer (``OK``, ``HELD``, ``DEADLOCK``),
+        the names that others hold (of ``skip``), and the state.
+
+        Raises:
+            TailLost, ConnectionLost, StoreRefused: as `fresh`.
+        """
+        state = self.state
+        first, second = self.store.run_all(
+            [self._locking(owner, act, names, take), self._sync(state)]
+        )
+        newest = self.state if self._follow(state, second) else self.fresh()
+        return first[0], first[1] if len(first) > 1 else b"", newest
+
+    def _locking(self, owner: bytes, act: str, names: Collection[bytes], take: bool = True) -> Call:
+        lasts = [int(LEASE_S * 1000) * take, int(BELIEVED_S * 1000)]
+        return LOCK, [self.store.keys.locks], [owner, *lasts, act, b"".join(names)]
+
+    def unlock(self, owner: bytes, names: Collection[bytes]) -> None:
+        """Give locks back; where Redis does not answer, they end by themselves."""
+        with contextlib.suppress(OperationalError):
+            self.store.run(*self._locking(owner, "free", names), patience=UNLOCK_S)
 
     def advance(self, entries: list[Entry]) -> None:
         """Apply what of ``entries`` is new here, in order.
@@ -134,12 +185,13 @@ class Replica:
                 changes.append(content[1])
             try:
                 pages = self._apply(state, changes)
-            except apsw.Error:  # whatever is wrong with these pages, the hashes have the rows
+            except (apsw.Error, LookupError):
+                # whatever is wrong with these pages, the hashes have the rows
                 self.state = self._boot()
                 self.counters.boots += 1
                 return
             seq, chained, _ = news[-1]
-            self.state = State(state.life, state.epoch, seq, chained, pages, state.catalogue)
+            self.state = state.advanced(state.epoch, seq, chained, pages)
             self.counters.applied += len(news)
             for number, hashed, _ in news:
                 self._note_passed(number, hashed)
@@ -158,31 +210,70 @@ class Replica:
         self._applier = (state.life, database, file)
         return file.published()
 
-    def _start_over(self, state: State, reply: list[Any], *, committing: bool = False) -> None:
+    def _start_over(
+        self, state: State, reply: list[Any], *, committing: bool = False, later: bool = False
+    ) -> None:
         """Boot again, because ``state`` is too old for the log or not of this history.
 
         Of a tail that is lost one caller is told, and every one that has built a commit on it.
+        ``later``: the next transaction is, since nobody waits for this answer.
         """
         if reply[0] == b"FORMAT":
             raise foreign(self.store, reply[1])
-        tell = committing
+        forgot = reply[0] == b"DIVERGED" and bool(state.epoch)
         with self._lock:
-            if self.state is state:
-                tell = True
+            before = self.state
+            gone = before is state or (forgot and before.life == state.life)
+            if gone:
                 self.ids.clear()
                 self.state = self._boot()
                 self.counters.boots += 1
-        if tell and reply[0] == b"DIVERGED" and state.epoch:
-            self.untold, self.owed = None, 0
-            self.counters.tails_lost += 1
-            raise TailLost(
+                self._lost = (before.life, before.seq)
+            if not (forgot and (gone or committing)):
+                return
+            known = self._lost[0] == state.life
+            error = TailLost(
                 f"redis connection lost: {self.settings.address} no longer has commit "
-                f"{state.seq} of database {self.settings.database}, which this process had seen; "
-                f"the replica was dropped, and is now at {self.state.seq}"
+                f"{self._lost[1] if known else state.seq} of database {self.settings.database}, "
+                "which this process had seen; the replica was dropped, and is now at "
+                f"{self.state.seq}"
             )
+            if known:
+                self.untold = error if later else None
+            self.owed = 0
+            self.counters.tails_lost += 1
+        if not later:
+            raise error
 
     def _boot(self) -> State:
-        return boot(self.store, next(self._lives))
+        state = boot(self.store, next(self._lives))
+        if state.damage is not None and state.damage.unseen:
+            self.watch.found = state.damage.error(self.settings)
+        return state
+
+    # Damage
+
+    def begins(self) -> None:
+        """A transaction does: see that somebody looks after Redis, and tell once what is gone.
+
+        Raises:
+            Damaged, StoreRefused: what was found, to one caller in this process.
+        """
+        self.watch.look(self.state)
+        found, self.watch.found = self.watch.found, None
+        if found is not None:
+            raise found
+
+    def refuse_writes(self, state: State) -> None:
+        """Let nobody write to a database that is damaged, or on a Redis that throws it away.
+
+        Raises:
+            Damaged, StoreRefused: with what was found.
+        """
+        if state.damage is not None:
+            raise state.damage.error(self.settings)
+        if self.watch.trouble is not None:
+            raise self.watch.trouble
 
     # Committing
 
@@ -205,7 +296,9 @@ class Replica:
         newest = self.state
         known = newest.seq if newest.life == state.life else state.seq
         wanted = [
-            (table, self.ids.block(table)) for table in certificate.ids if self.ids.low(table)
+            (table, self.ids.block(table))
+            for table in certificate.ids
+            if self.settings.keys == "leased" and self.ids.wanted(table) and self.ids.low(table)
         ]
         request = [
             state.epoch,
@@ -218,20 +311,33 @@ class Replica:
             wanted,
             list(certificate.ids.items()),
             self.settings.keep,
+            b"".join(certificate.locks),
+            certificate.orders,
         ]
+        locks = [keys.locks] if certificate.locks else []
         if definition is None:
-            payload, names = certificate.payload(), list(certificate.rows)
+            payload, sums = certificate.payload(), certificate.sums()
         else:
-            payload, names = definition.payload(), definition.tables
+            payload, sums = definition.payload(), definition.sums()
+        names = [table for table, _ in sums]
+        request += (sums, definition is not None, certificate.kept)
+        if len(payload) > MOST_COMMIT_BYTES:
+            raise DataError(
+                f"the transaction writes {len(payload):,} bytes; {MOST_COMMIT_BYTES:,} are allowed"
+            )
         reply = self.store.run(
             CERTIFY,
-            [keys.head, keys.log, keys.versions, keys.ids, keys.schema, *map(keys.rows, names)],
+            [*keys.fixed, *map(keys.rows, names), *locks],
             [msgpack.packb(request, use_bin_type=False), payload],
             commit=True,
         )
         if reply[0] == b"CONFLICT":
             self.advance(of_script(reply[2]))
             return Rejected(list(certificate.checks.values())[int(reply[1])])
+        if reply[0] == b"LATE":
+            return Rejected(reply[1].decode(), late=True)
+        if reply[0] == b"LOST":
+            raise lost(self.settings, *reply[1:])
         if reply[0] != b"OK":
             self._start_over(state, reply, committing=True)
             return Rejected("log")
@@ -252,7 +358,8 @@ class Replica:
             if self.state is base and accepted.seq == base.seq + 1:
                 pages, catalogue = publish()
                 self.state = State(
-                    base.life, accepted.epoch, accepted.seq, accepted.hash, pages, catalogue
+                    *(base.life, accepted.epoch, accepted.seq, accepted.hash),
+                    *(pages, catalogue, base.damage),
                 )
                 self._note_passed(accepted.seq, accepted.hash)
                 self.counters.published += 1
@@ -278,8 +385,12 @@ class Replica:
     def lease_ids(self, table: str) -> None:
         """Ask for a block of keys: one round trip, where no commit has brought one along."""
         count = self.ids.block(table, urgent=True)
+        self.ids.add(table, self.lease(table, count), count)
+
+    def lease(self, table: str, count: int) -> int:
+        """Ask for so many keys, larger than all that were given before: one round trip."""
         last = self.store.request(lambda client: client.hincrby(self.store.keys.ids, table, count))
-        self.ids.add(table, int(last) - count + 1, count)
+        return int(last) - count + 1
 
     def before_fork(self) -> None:
         """Let whoever applies entries come out of SQLite, whose locks a child would inherit."""

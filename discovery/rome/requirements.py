@@ -118,7 +118,6 @@ class Requirements(SuiteRequirements, AlembicRequirements):
 
     # What suites expect by default, and SQLite's engine or ROME has not
 
-    alter_column = _has_not("SQLite has no ALTER COLUMN; alembic's batch mode rebuilds the table")
     cast_precision_numerics_many_significant_digits = _fails("SQLite's numbers are binary floats")
     fk_initially = _has_not(
         "SQLite knows INITIALLY only after DEFERRABLE; the tests write it alone"

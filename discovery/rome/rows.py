@@ -8,7 +8,8 @@ from typing import Any
 import apsw
 import msgpack
 
-from discovery.rome.catalogue import Catalogue, Table
+from discovery.rome.catalogue import Catalogue, Table, quoted
+from discovery.rome.damage import Refused, Unfit
 from discovery.rome.functions import regexp
 from discovery.rome.log import pairs
 from discovery.rome.pages import PageFile, Pages, open_new, open_pages
@@ -24,14 +25,27 @@ def open_as_stored(pages: Pages) -> tuple[apsw.Connection, PageFile]:
     return database, file
 
 
-def open_empty(schema: Iterable[str]) -> tuple[apsw.Connection, PageFile, Catalogue]:
-    """A new database without rows, in a transaction that has just made its tables."""
+def open_empty(
+    schema: Iterable[str], refused: list[Refused] | None = None
+) -> tuple[apsw.Connection, PageFile, Catalogue]:
+    """A new database without rows, in a transaction that has just made its tables.
+
+    Statements that SQLite does not take are put into ``refused``.
+
+    Raises:
+        apsw.Error: of such a statement, where there is no such list.
+    """
     database, file = open_new()
     _store_as_they_are(database)
     database.execute(f"PRAGMA cache_size=-{FILLING_KIB}")
     database.execute("BEGIN")
     for statement in schema:
-        database.execute(statement)
+        try:
+            database.execute(statement)
+        except (apsw.Error, UnicodeError) as error:
+            if refused is None:
+                raise
+            refused.append(Refused(statement, plain(error)))
     return database, file, Catalogue(database)
 
 
@@ -52,6 +66,57 @@ def fill(database: apsw.Connection, table: Table, rows: Mapping[bytes, bytes]) -
     """
     ordered = (row for _, row in sorted(rows.items()))
     database.executemany(table.insert, (msgpack.unpackb(row, use_list=False) for row in ordered))
+
+
+def fill_what_fits(
+    database: apsw.Connection, table: Table, rows: Mapping[bytes, bytes]
+) -> list[Unfit]:
+    """`fill`, and the rows that violate a key or cannot be read, which are left out.
+
+    Of two rows that cannot both be there, the one with the smaller key is.
+    """
+    try:
+        fill(database, table, rows)
+    except UNFIT:
+        database.execute(f"DELETE FROM {quoted(table.name)}")
+    else:
+        return []
+    return fill_in_order(database, table, sorted(rows.items()))
+
+
+def fill_in_order(
+    database: apsw.Connection, table: Table, rows: Iterable[tuple[bytes, bytes]]
+) -> list[Unfit]:
+    """Store one row after the other; those that do not fit beside the ones before are left out."""
+    unfit = []
+    for key, row in rows:
+        try:
+            database.execute(table.insert, values_of(table, row))
+        except UNFIT as error:
+            unfit.append(Unfit(table.name, key, row, plain(error)))
+    return unfit
+
+
+UNFIT = (apsw.Error, msgpack.UnpackException, ValueError, TypeError, OverflowError)
+"""What a row raises that was not written by a commit, or that violates a constraint."""
+
+
+def values_of(table: Table, row: bytes) -> tuple[Any, ...]:
+    """The values of a packed row.
+
+    Raises:
+        ValueError, msgpack.UnpackException: it is not one of this table.
+    """
+    values = msgpack.unpackb(row, use_list=False)
+    if not isinstance(values, tuple) or len(values) != len(table.columns):
+        raise ValueError(f"it is no row of {len(table.columns)} columns")
+    return values
+
+
+def plain(error: Exception) -> str:
+    """What an error says, on one line."""
+    text = " ".join(str(error).removeprefix(f"{type(error).__name__}: ").split())
+    return text or type(error).__name__
 
 
 def apply_entry(database: apsw.Connection, catalogue: Catalogue, tables: Any) -> None:

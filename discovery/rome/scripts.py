@@ -16,3 +16,6 @@ class Script:
 
 CERTIFY = Script("certify")
 SYNC = Script("sync")
+LOCK = Script("lock")
+LOOK = Script("look")
+REPAIR = Script("repair")

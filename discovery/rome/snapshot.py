@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from discovery.rome.catalogue import Catalogue
-from discovery.rome.head import Head, check_format, head_of, missing, read_head, same_schema
+from discovery.rome.damage import Refused
+from discovery.rome.head import (
+    FORMAT,
+    Head,
+    check_format,
+    head_of,
+    missing,
+    read_head,
+    same_schema,
+)
 from discovery.rome.rows import open_empty
 from discovery.rome.store import Store, mapping
+from discovery.rome.totals import Total, totals_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +43,23 @@ class Snapshot:
     ids: dict[str, int]
     rows: dict[str, dict[bytes, bytes]]
     others: list[str]
+    totals: dict[str, Total] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()
+
+    @property
+    def counted(self) -> bool:
+        """Whether there are totals to hold the rows against."""
+        return self.head.get("format") == FORMAT
 
     def number(self, name: str) -> int:
         """A number of the head."""
         return int(self.head.get(name, b"-1"))
 
 
-def read_schema(store: Store) -> tuple[Head, list[str], Catalogue]:
-    """The head of a database and its schema: one round trip.
+def read_schema(
+    store: Store, refused: list[Refused] | None = None, instead: list[str] | None = None
+) -> tuple[Head, list[str], Catalogue]:
+    """The head of a database and its schema, without what SQLite refuses: one round trip.
 
     Raises:
         OperationalError: there is no such database.
@@ -52,14 +71,16 @@ def read_schema(store: Store) -> tuple[Head, list[str], Catalogue]:
     if not head and not found:
         raise missing(store.settings)
     check_format(store, head)
-    schema = [statement.decode() for statement in statements]
-    database, _, catalogue = open_empty(schema)
+    schema = [statement.decode(errors="surrogateescape") for statement in statements]
+    database, _, catalogue = open_empty(
+        schema if instead is None else instead, [] if refused is None else refused
+    )
     database.close()
     return head, schema, catalogue
 
 
-def read(store: Store) -> Snapshot:
-    """All of a database.
+def read(store: Store, instead: list[str] | None = None) -> Snapshot:
+    """All of a database; its tables by another schema ``instead`` of its own.
 
     Raises:
         OperationalError, StoreRefused: as `read_schema`.
@@ -67,20 +88,22 @@ def read(store: Store) -> Snapshot:
     keys = store.keys
     named = _names(store)
     while True:
-        before, schema, catalogue = read_schema(store)
-        reply, log, versions, ids, *rows = store.at_once(
+        refused: list[Refused] = []
+        before, schema, catalogue = read_schema(store, refused, instead)
+        reply, log, versions, ids, totals, *rows = store.at_once(
             [
                 ["HGETALL", keys.head],
                 ["XRANGE", keys.log, "-", "+"],
                 ["HGETALL", keys.versions],
                 ["HGETALL", keys.ids],
+                ["HGETALL", keys.totals],
                 *(["HGETALL", keys.rows(name)] for name in catalogue.tables),
             ]
         )
         head = head_of(reply)
         if same_schema(before, head):
             break
-    known = {keys.head, keys.log, keys.versions, keys.ids, keys.schema}
+    known = {*keys.fixed, keys.locks}
     known.update(keys.rows(name) for name in catalogue.tables)
     strange = sorted(named - known)
     if strange:  # a table that was dropped in between has left nothing
@@ -95,6 +118,8 @@ def read(store: Store) -> Snapshot:
         ids={name.decode(): int(number) for name, number in mapping(ids).items()},
         rows=dict(zip(catalogue.tables, map(mapping, rows), strict=True)),
         others=strange,
+        totals=totals_of(totals),
+        refused=tuple(refused),
     )
 
 

@@ -9,9 +9,14 @@ from urllib.parse import quote
 
 from redis.crc import key_slot
 
+from discovery.rome.catalogue import Catalogue
+from discovery.rome.damage import Refused
+from discovery.rome.head import FORMAT, Head
+from discovery.rome.scripts import LOOK
 from discovery.rome.settings import Settings
 from discovery.rome.snapshot import read_schema
 from discovery.rome.store import Command, Store, mapping
+from discovery.rome.watch import lost
 
 _NAME = re.compile(r"rome:(?P<database>[^:]+):(?P<process>\d+)")
 
@@ -57,6 +62,8 @@ class Status:
     slot: int | None
     server_bytes: int
     server_limit_bytes: int
+    eviction: str
+    append_only: bool
     format: str
     epoch: str
     schema_number: int
@@ -70,6 +77,7 @@ class Status:
     tables: tuple[TableSize, ...]
     followers: tuple[Follower, ...]
     processes: tuple[Process, ...]
+    damage: tuple[str, ...]
 
 
 def status(settings: Settings) -> Status:
@@ -85,22 +93,25 @@ def status(settings: Settings) -> Status:
 
 def _status(store: Store) -> Status:
     settings, keys = store.settings, store.keys
-    head, _, catalogue = read_schema(store)
+    refused: list[Refused] = []
+    head, _, catalogue = read_schema(store, refused)
     commands: list[Command] = [["HGETALL", keys.ids], ["XLEN", keys.log], ["HLEN", keys.versions]]
     commands += [["MEMORY", "USAGE", key] for key in (keys.log, keys.versions)]
     for name in catalogue.tables:
         commands += [["HLEN", keys.rows(name)], ["MEMORY", "USAGE", keys.rows(name)]]
     ids, entries, versions, log_bytes, version_bytes, *sizes = store.at_once(commands)
     last = {name.decode(): int(number) for name, number in mapping(ids).items()}
-    server, memory, replication, clients, here, (host, port) = store.request(_server)
+    server, memory, persistence, replication, clients, here, address = store.request(_server)
     return Status(
         database=settings.database,
-        server=f"{host}:{port}",
+        server=address,
         version=str(server["redis_version"]),
         role="replica" if replication["role"] == "slave" else "master",
         slot=key_slot(keys.head.encode()) if settings.cluster else None,
         server_bytes=int(memory["used_memory"]),
         server_limit_bytes=int(memory["maxmemory"]),
+        eviction=str(memory.get("maxmemory_policy", "")),
+        append_only=bool(persistence.get("aof_enabled")),
         format=head["format"].decode(),
         epoch=head["epoch"].hex(),
         schema_number=int(head["schema"]),
@@ -117,19 +128,35 @@ def _status(store: Store) -> Status:
         ),
         followers=_followers(replication),
         processes=_processes(clients, settings.database, here),
+        damage=_damage(store, head, catalogue, refused),
     )
+
+
+def _damage(
+    store: Store, head: Head, catalogue: Catalogue, refused: list[Refused]
+) -> tuple[str, ...]:
+    """What can be told without reading the rows."""
+    found = [str(one) for one in refused]
+    if head.get("format") != FORMAT:
+        found.append("losses are not noticed: it has no totals; `discovery rome repair` adds them")
+    tables = list(catalogue.tables)
+    reply = store.run(LOOK, [*store.keys.fixed, *map(store.keys.rows, tables)], list(tables))
+    if reply[0] == b"LOST":
+        found.append(str(lost(store.settings, *reply[1:])))
+    return tuple(found)
 
 
 def _server(client: Any) -> tuple[Any, ...]:
     """What a server says of itself, of its replicas and clients, and which client this is."""
     with client.pipeline(transaction=False) as pipeline:
-        for section in ("server", "memory", "replication"):
+        for section in ("server", "memory", "persistence", "replication"):
             pipeline.info(section)
         pipeline.client_list()
         pipeline.client_info()
         *said, clients, here = pipeline.execute()
     options = client.connection_pool.connection_kwargs
-    return *said, clients, here, (options["host"], options["port"])
+    address = options["address"]
+    return *said, clients, here, address if isinstance(address, str) else "{}:{}".format(*address)
 
 
 def _followers(replication: dict[str, Any]) -> tuple[Follower, ...]:

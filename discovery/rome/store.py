@@ -11,23 +11,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import util
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import redis
-from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import (
-    AskError,
-    InvalidResponse,
-    NoScriptError,
-    ResponseError,
-    SlotNotCoveredError,
-)
+from redis.exceptions import AskError, InvalidResponse, NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
 
 from discovery.rome.answers import (
     NO_REDIS,
@@ -37,11 +28,13 @@ from discovery.rome.answers import (
     perhaps_done,
     refusal,
 )
+from discovery.rome.connections import PROBE_S, client_of, context_of, is_busy
 from discovery.rome.counters import sends
-from discovery.rome.errors import ConnectionLost, InDoubt, StoreRefused
+from discovery.rome.errors import ConnectionLost, InDoubt, InterfaceError, StoreRefused
 from discovery.rome.keys import Keys
 from discovery.rome.scripts import Script
-from discovery.rome.settings import Settings
+from discovery.rome.servers import find, greet_one
+from discovery.rome.settings import Address, Settings
 
 OLDEST_SERVER = (7, 0)
 
@@ -53,7 +46,6 @@ TRIES = 4
 
 _NUMBERS = re.compile(r"(\d+)\.(\d+)")
 
-MOST_CONNECTIONS = 10_000
 _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.5)
 
 _NO_SETINFO: dict[str, Any] = (
@@ -67,10 +59,17 @@ T = TypeVar("T")
 Client = Any
 Argument = bytes | str | int | float
 Command = Sequence[Argument]
+Call = tuple[Script, list[str], list[Argument]]
 
 
 class _TooFewError(RedisTimeoutError):
     """A commit is done, and not yet on as many replicas as the URL asks for."""
+
+
+class _Request(threading.local):
+    """Until when the calling thread's request is tried, by `time.monotonic`."""
+
+    until = 0.0
 
 
 class Store:
@@ -82,64 +81,91 @@ class Store:
         self.round_trips = 0
         self.patience = max(settings.timeout / TRIES, min(settings.timeout, 1.0))
         self._met = False
-        self._cluster: RedisCluster | None = None
-        self._single: redis.Redis | None = None
+        self._place: Address | None = None
+        self._clients: dict[Address, redis.Redis] = {}
         self._lock = threading.Lock()
+        self._request = _Request()
+        if settings.files is not None:
+            try:
+                context_of(settings.files)
+            except OSError as error:
+                raise InterfaceError(
+                    f"rome URL: ca={settings.ca}, cert={settings.cert}, key={settings.key}: "
+                    f"{error.strerror or error}; files in PEM that can be read"
+                ) from None
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, patience: float | None = None) -> dict[str, Any]:
         """What every connection is made with; its name is what CLIENT LIST shows of it."""
+        patience = self.patience if patience is None else patience
         return {
             "client_name": f"rome:{quote(self.settings.database)}:{os.getpid()}",
             **_NO_SETINFO,
             "username": self.settings.username,
             "password": self.settings.password,
             "protocol": 2,
-            "socket_timeout": self.patience,
-            "socket_connect_timeout": self.patience,
+            "socket_timeout": patience,
+            "socket_connect_timeout": patience,
             "socket_keepalive": True,
-            "max_connections": MOST_CONNECTIONS,
         }
 
-    def _client(self, deadline: float) -> tuple[Client, RedisCluster | None]:
-        """A client of the server that holds this database now, and the layout that says so."""
+    def _client(self, deadline: float) -> tuple[Client, Address]:
+        """A client of the server that holds this database now, and where that is."""
         if not self._lock.acquire(timeout=max(deadline - time.monotonic(), 0.001)):
             raise RedisTimeoutError("Timeout connecting to server")  # in another thread
         try:
-            if not self.settings.cluster:
-                if self._single is None:
-                    host, port = self.settings.hosts[0]
-                    self._single = redis.Redis(
-                        host=host, port=port, retry=Retry(NoBackoff(), 0), **self._options()
-                    )
-                return self._single, None
-            if self._cluster is None:
-                self._cluster = RedisCluster(
-                    startup_nodes=[ClusterNode(*address) for address in self.settings.hosts],
-                    retry=Retry(NoBackoff(), 0),
-                    **self._options(),
-                )
-            node = self._cluster.get_node_from_key(self.keys.head)
-            if node is None:
-                raise SlotNotCoveredError("no node holds the slot")
-            return self._cluster.get_redis_connection(node), self._cluster
+            if not self._met:
+                greet_one(self.settings, self.patience)
+            if self._place is None:
+                self._place = find(self.settings, self.keys.head, self._options())
+            return self._client_at(self._place), self._place
         finally:
             self._lock.release()
 
-    def _forget_layout(self, layout: RedisCluster | None) -> None:
-        """Ask the cluster anew who holds what, at the next request.
+    def _client_at(self, address: Address) -> Client:
+        client = self._clients.get(address)
+        if client is None:
+            files = self.settings.files
+            client = client_of(address, files, self._waits, self._left, **self._options())
+            self._clients[address] = client
+        return client
 
-        It is not closed: other threads may wait for answers on its connections.
-        """
+    def _forget_place(self, place: Address | None) -> None:
+        """Ask the cluster or the Sentinels anew who has it, at the next request."""
         with self._lock:
-            if self._cluster is layout:
-                self._cluster = None
+            if self._place == place:
+                self._place = None
+
+    def _left(self) -> float:
+        """How many seconds the calling thread's request is still tried for."""
+        return self._request.until - time.monotonic()
+
+    def _waits(self, address: Address, waiting: Any) -> bool:
+        """Whether an answer from ``address`` may still come: the server is busy, not another's."""
+        left = self._left()
+        if left <= 0 or waiting is None:
+            return False
+        if self.settings.follows:
+            try:
+                place = find(self.settings, self.keys.head, self._options(min(PROBE_S, left)))
+            except (redis.RedisError, OSError, StoreRefused):
+                place = address
+            if place != address:
+                return False
+        left = self._left()
+        busy = left > 0 and is_busy(address, self.settings.files, waiting, left)
+        return busy and self._left() > 0
 
     def request(
-        self, send: Callable[[Client], T], *, in_doubt: Callable[[], bool] = lambda: False
+        self,
+        send: Callable[[Client], T],
+        *,
+        in_doubt: Callable[[], bool] = lambda: False,
+        patience: float | None = None,
     ) -> T:
         """``send`` with a client, again and again until it works or ``timeout`` has passed.
 
-        A Redis that was never reached, and where nobody listens, is given up after `ABSENT_S`.
+        ``patience`` is another time-out; one try may go on for longer than that. A Redis that was
+        never reached, and where nobody listens, is given up after `ABSENT_S`.
 
         Raises:
             ConnectionLost: Redis could not be reached; `InDoubt` where ``in_doubt`` says that the
@@ -148,14 +174,15 @@ class Store:
         """
         begun = time.monotonic()
         tries = 0
-        layout: RedisCluster | None = None
+        place: Address | None = None
         asked: AskError | None = None
         while True:
-            limit = self.settings.timeout
+            limit = self.settings.timeout if patience is None else patience
+            self._request.until = begun + limit
             try:
                 self._count()
                 if asked is None:
-                    client, layout = self._client(begun + limit)
+                    client, place = self._client(begun + limit)
                     reply = send(client)
                 else:
                     reply = self._ask(asked, send)
@@ -171,16 +198,16 @@ class Store:
             if asked is None and isinstance(failure, AskError):
                 asked = failure
                 continue
-            said = refusal(failure, cluster=self.settings.cluster, prefix=self.keys.prefix)
+            said = refusal(failure, follows=self.settings.follows, prefix=self.keys.prefix)
             if said is not None and not in_doubt():
                 where = f"redis at {self.settings.address}"
-                raise StoreRefused(f"{where} {said} ({failure})") from failure
+                raise StoreRefused(f"{where} {said} ({failure})") from without_traceback(failure)
             if not self._met and absent(failure):
                 limit = min(limit, ABSENT_S)
             if said is not None or time.monotonic() - begun >= limit:
-                raise self._lost(failure, limit, in_doubt()) from failure
+                raise self._lost(failure, limit, in_doubt()) from without_traceback(failure)
             asked = None
-            self._forget_layout(layout)
+            self._forget_place(place)
             time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
 
@@ -190,12 +217,9 @@ class Store:
 
     def _ask(self, error: AskError, send: Callable[[Client], T]) -> T:
         """The slot is on its way to another node, which takes this one request if it is asked."""
-        client = redis.Redis(
-            host=error.host,
-            port=error.port,
-            retry=Retry(NoBackoff(), 0),
-            single_connection_client=True,
-            **self._options(),
+        address = (error.host, error.port)
+        client = client_of(
+            address, self.settings.files, self._waits, self._left, **self._options(), single=True
         )
         with client:
             client.execute_command("ASKING")
@@ -230,15 +254,28 @@ class Store:
             raise StoreRefused(f"{where} is a member of a cluster; add ?cluster=true to the URL")
         if info.get("role", "master") != "master":
             raise StoreRefused(f"{where} is a read-only replica; name its master in the URL")
+        forgetful = self.forgets(info)
+        if forgetful is not None:
+            raise forgetful
+
+    def forgets(self, info: Mapping[str, Any]) -> StoreRefused | None:
+        """What to say of a Redis that throws keys of ROME's away when it is full."""
         policy = str(info.get("maxmemory_policy", "noeviction"))
-        if info.get("maxmemory") and policy.startswith("allkeys"):
-            raise StoreRefused(
-                f"{where} throws keys away when it is full (maxmemory-policy {policy}); set "
-                "noeviction there"
-            )
+        if not info.get("maxmemory") or not policy.startswith("allkeys"):
+            return None
+        return StoreRefused(
+            f"redis at {self.settings.address} throws keys away when it is full (maxmemory-policy "
+            f"{policy}); set noeviction there"
+        )
 
     def run(
-        self, script: Script, keys: list[str], arguments: list[Argument], *, commit: bool = False
+        self,
+        script: Script,
+        keys: list[str],
+        arguments: list[Argument],
+        *,
+        commit: bool = False,
+        patience: float | None = None,
     ) -> Any:
         """One script, in one round trip (two the first time a server sees it).
 
@@ -263,13 +300,32 @@ class Store:
                 unsure = unsure or perhaps_done(classified(error))
                 raise
 
-        reply = self.request(send, in_doubt=lambda: commit and unsure)
+        reply = self.request(send, in_doubt=lambda: commit and unsure, patience=patience)
         if commit and unsure and reply[0] == b"BEHIND":
             raise InDoubt(
                 f"redis connection lost: {self.settings.address} was away for longer than its log "
                 "reaches back; whether the commit happened is not known"
             )
+        if commit and unsure and reply[0] == b"LOST":
+            raise InDoubt(
+                f"redis connection lost: {self.settings.address} was away, and lacks keys of the "
+                "database; whether the commit happened is not known"
+            )
         return reply
+
+    def run_all(self, calls: Sequence[Call]) -> list[Any]:
+        """Several scripts, one after the other, in one round trip; others may come between them."""
+
+        def send(client: Client) -> list[Any]:
+            try:
+                return _evaluate_all(client, calls)
+            except NoScriptError:
+                for script, _, _ in calls:
+                    self._count()
+                    client.script_load(script.text)
+                return _evaluate_all(client, calls)
+
+        return self.request(send)
 
     def _evaluate(
         self, client: Client, script: Script, keys: list[str], arguments: list[Argument], wait: int
@@ -287,10 +343,10 @@ class Store:
             )
         return reply
 
-    def at_once(self, commands: Sequence[Command]) -> list[Any]:
+    def at_once(self, commands: Sequence[Command], *, script: Script | None = None) -> list[Any]:
         """The answers to several commands, all as of one moment, in one round trip.
 
-        They may be sent twice, as every request.
+        They may be sent twice, as every request. ``script`` is one that they call.
         """
 
         def send(client: Client) -> list[Any]:
@@ -300,7 +356,17 @@ class Store:
                 replies: list[Any] = pipeline.execute()
             return replies
 
-        return self.request(send)
+        def send_known(client: Client) -> list[Any]:
+            try:
+                return send(client)
+            except NoScriptError:
+                if script is None:
+                    raise
+                self._count()
+                client.script_load(script.text)
+                return send(client)
+
+        return self.request(send_known)
 
     def __enter__(self) -> Store:  # noqa: D105
         return self
@@ -311,16 +377,24 @@ class Store:
     def close(self) -> None:
         """Close every socket."""
         with self._lock:
-            for client in (self._single, self._cluster):
-                if client is not None:
-                    client.close()
-            self._single = self._cluster = None
+            for client in self._clients.values():
+                client.close()
+            self._clients, self._place = {}, None
 
     def new_process(self) -> None:
         """Forget the parent's sockets after a fork, without saying good-bye on them."""
         self._lock = threading.Lock()
-        self._single = self._cluster = None
+        self._request = _Request()
+        self._clients, self._place = {}, None
         self.round_trips = 0
+
+
+def _evaluate_all(client: Client, calls: Sequence[Call]) -> list[Any]:
+    with client.pipeline(transaction=False) as pipeline:
+        for script, keys, arguments in calls:
+            pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        replies: list[Any] = pipeline.execute()
+    return replies
 
 
 def mapping(reply: Any) -> dict[bytes, bytes]:
@@ -328,3 +402,12 @@ def mapping(reply: Any) -> dict[bytes, bytes]:
     if isinstance(reply, dict):
         return reply
     return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def without_traceback(error: BaseException) -> BaseException:
+    """``error`` and its causes, without redis-py's frames, which hold passwords."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

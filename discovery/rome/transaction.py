@@ -12,41 +12,57 @@ from __future__ import annotations
 import functools
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import apsw
-import apsw.ext
 import msgpack
 
+from discovery.rome.before import Before
 from discovery.rome.catalogue import Catalogue, Value, quoted
 from discovery.rome.certificate import Certificate, of_changes
-from discovery.rome.errors import Deadlock, IntegrityError, NotSupportedError
+from discovery.rome.errors import (
+    Deadlock,
+    IntegrityError,
+    LockTimeout,
+    NotLocked,
+)
 from discovery.rome.feed import Feed
-from discovery.rome.log import Definition
+from discovery.rome.inserts import rows_of
+from discovery.rome.locking import Locking
+from discovery.rome.locks import CANNOT_SKIP, Found, Locks, Wait, is_skipped, read
+from discovery.rome.log import Definition, pairs
+from discovery.rome.numbers import Numbers
 from discovery.rome.pages import Pages
+from discovery.rome.probation import prove
+from discovery.rome.reads import Footprint, Reads, footprint_of
+from discovery.rome.references import check_foreign_keys, tied
 from discovery.rome.replica import Rejected, Replica
-from discovery.rome.savepoints import verb_and_name, written_since
 from discovery.rome.schema import schema_objects
 from discovery.rome.state import State
 from discovery.rome.statements import Shape, shape
 from discovery.rome.workspace import Outcome, Workspace
 
 MOST_REPLAYS = 20
-_NEEDS_NOTHING = frozenset({"constant", "insert", "savepoint"})
+_NEEDS_NOTHING = frozenset({"constant", "savepoint"})
+_ONLY_READS = frozenset({"constant", "read"})
 _COUNTS_NOTHING = frozenset({"constant", "read", "savepoint", "ddl"})
 
 
 @dataclass(slots=True)
 class Statement:
-    """One that was run, with the keys that it was given and what it answered."""
+    """One that was run, with the keys that it was given and what it answered.
+
+    ``found``: what it has locked; ``skipped``: rows that others held, and that it passed over.
+    """
 
     sql: str
     parameters: Sequence[Value]
     shape: Shape
     outcome: Outcome
     ids: list[int] = field(default_factory=list)
+    found: Found | None = None
+    skipped: frozenset[bytes] = frozenset()
 
 
 class Transaction:
@@ -63,12 +79,17 @@ class Transaction:
         self._assumed = False
         self._statements: list[Statement] = []
         self._wrote = False
-        self._locked: set[str] = set()
-        self._schema_before: dict[str, str] | None = None
+        self._reads = Reads()
+        self._schema_before: dict[str, tuple[str, ...]] | None = None
         self._touched: set[str] = set()
-        self._spoiled: set[str] = set()
         self._given: deque[int] = deque()
         self._taken: list[int] = []
+        self._name = os.urandom(16)
+        self._locks = Locks(replica, self._name)
+        self._numbers = Numbers(replica, self._locks)
+        self._found: Found | None = None
+        self._wanted: set[bytes] = set()
+        self._skipped: frozenset[bytes] = frozenset()
 
     @property
     def open(self) -> bool:
@@ -92,31 +113,93 @@ class Transaction:
             ConnectionLost, StoreRefused: from the store, when the transaction begins.
         """
         form = shape(sql)
+        locking = form.locking if form.kind == "read" else None
         if self._state is None:
             self._begin(form)
-        elif self._assumed and form.kind not in _NEEDS_NOTHING:
+        elif self._assumed and locking is None and not _needs_nothing(form, self._state):
             self._confirm()
-        outcome = self._run(sql, parameters, form)
-        if self._assumed and outcome.error is not None:  # the newest state may have no objection
+        self._locks.renew()
+        self._skipped = frozenset()
+        if locking is None:
+            outcome = self._run(sql, parameters, form)
+        else:
+            outcome = self._lock(sql, parameters, form, locking)
+            if isinstance(outcome.error, LockTimeout | NotLocked):  # an answer about others' locks
+                return outcome
+        if self._assumed and _objects(sql, form, outcome):  # the newest state may not
             self._confirm()
             outcome = self._run(sql, parameters, form)
-        self._statements.append(Statement(sql, parameters, form, outcome, self._taken))
+        self._statements.append(
+            Statement(sql, parameters, form, outcome, self._taken, self._found, self._skipped)
+        )
         return outcome
 
+    def _lock(
+        self, sql: str, parameters: Sequence[Value], form: Shape, locking: Locking
+    ) -> Outcome:
+        """Run a statement and take the locks of what it finds, until it finds nothing else.
+
+        Raises:
+            Deadlock: the other one waits for this transaction; or this one has waited, and what it
+                was told before does not hold any more.
+        """
+        most_s = self._replica.settings.lock_wait
+        wait = Wait(locking.waiting, most_s, take=not locking.shared)
+        while True:
+            outcome = self._run(sql, parameters, form)
+            if self._wanted & self._skipped:
+                return Outcome(None, (), -1, None, NotLocked(CANNOT_SKIP))
+            missing = self._wanted - wait.done - (set() if locking.shared else self._locks.held)
+            if not missing and not self._assumed:
+                return outcome
+            answer, newest = self._locks.take(missing, wait)
+            if isinstance(answer, LockTimeout | NotLocked):
+                return Outcome(None, (), -1, None, answer)
+            self._skipped |= answer
+            self._move(newest, needed=wait.waited)
+
+    def _move(self, newest: State, *, needed: bool) -> None:
+        """Go on with the newest state; unless ``needed``, stay where earlier answers would differ.
+
+        Certification says at the end whether that matters.
+        """
+        before, assumed = self.state, self._assumed
+        self._assumed = False
+        if newest is before:
+            return
+        skipped = self._skipped
+        deadlocks = self._replica.counters.deadlocks
+        try:
+            self._again(newest, "state")
+        except (Deadlock, IntegrityError):
+            if needed or assumed:
+                raise
+            self._replica.counters.deadlocks = deadlocks
+            self._again(before, "state")
+        self._skipped = skipped
+
+    def is_unlocked(self, table: str, *key: Value) -> bool:
+        """SQL's ``rome_unlocked``: whether a row is none of those that others hold."""
+        return not is_skipped(self.state.catalogue.tables[table], key, self._skipped)
+
     def _begin(self, form: Shape) -> None:
-        """Take the newest state; an INSERT may go on the last known one, and be checked later."""
+        """Take the newest state; an INSERT may go on the last known one, and be checked later.
+
+        A locking read, too: the newest comes with its locks.
+        """
         self._replica.counters.transactions += 1
+        self._replica.begins()
         if self._feed is not None:
-            state = self._feed.state()
-        elif form.kind in _NEEDS_NOTHING:
-            state, self._assumed = self._replica.state, True
-        else:
-            state = self._replica.fresh()
-        self._show(state)
+            self._show(self._feed.state())
+            return
+        state = self._replica.state
+        locks = form.locking is not None and form.kind == "read"
+        self._assumed = locks or _needs_nothing(form, state)
+        self._show(state if self._assumed else self._replica.fresh())
 
     def _show(self, state: State) -> None:
         self._state = state
-        self._workspace.show(state, foreign_keys=self._schema_before is None)
+        self._workspace.show(state)
 
     def _confirm(self) -> None:
         """Move to the newest state before anything is read on an assumed one."""
@@ -126,29 +209,70 @@ class Transaction:
         if newest is not before:
             self._again(newest, "state")
 
+    def _check_allowed(self, sql: str, form: Shape) -> None:
+        if form.kind in {"insert", "write", "ddl"}:
+            self._replica.refuse_writes(self.state)
+            if form.inner and form.kind != "ddl":
+                self._workspace.refuse_inner(sql)
+
     def _run(self, sql: str, parameters: Sequence[Value], form: Shape) -> Outcome:
         workspace = self._workspace
+        self._check_allowed(sql, form)
         if form.kind == "ddl":
             self._before_ddl()
-        elif form.kind == "savepoint" and self._spoiled:
-            self._check_savepoint(*verb_and_name(sql))
+        elif form.kind == "savepoint":
+            if "ROLLBACK" in sql.upper():
+                self._reads.note_undone()
+            if self._schema_before is not None:
+                self._note_touched(workspace.unwatch())  # the tables may not be what they were
         elif form.kind in {"insert", "write"}:
-            workspace.watch()
+            workspace.watch(self.state.catalogue)
+            workspace.enforce(True)
             self._wrote = True
         self._taken = []
-        for table, _ in form.ids:
-            if not self._given and self._replica.ids.empty(table):
-                self._replica.lease_ids(table)
-        outcome = workspace.run(sql, parameters, reads=form.kind in _COUNTS_NOTHING)
+        text = sql if form.locking is None else form.locking.sql
+        footprint = self._footprint(text, form)
+        if form.ids and not self._given:
+            self._numbers.prepare(form.ids)
+        self._found = None
+        if form.locking is not None and form.kind == "read":
+            self._found = Found()
+            outcome, self._wanted = read(
+                *(workspace, self._catalogue(), form.locking, parameters),
+                *(self._found, self._skipped),
+            )
+        else:
+            outcome = workspace.run(
+                text,
+                parameters,
+                reads=form.kind in _COUNTS_NOTHING,
+                only_reads=form.kind in _ONLY_READS,
+            )
         if outcome.last_id is not None:
             outcome = replace(outcome, last_id=self._last_id(form, outcome.last_id))
-        if outcome.error is None and (form.locks or (self._serializable and form.kind != "ddl")):
-            self._locked |= _tables_read(workspace, sql)
-        elif self._serializable and isinstance(outcome.error, IntegrityError):
-            self._locked |= self.state.catalogue.tables.keys()  # it has told of rows, of any table
-        if form.kind == "ddl":
-            workspace.watch()
+        if footprint is not None:
+            count = -1 if outcome.error is not None else outcome.count
+            self._reads.note(footprint, form, text, parameters, count, self.state.catalogue)
+        if form.kind == "ddl" or (form.kind == "savepoint" and self._schema_before is not None):
+            workspace.watch(self.state.catalogue)
         return outcome
+
+    def _catalogue(self) -> Catalogue:
+        if self._schema_before is None:
+            return self.state.catalogue
+        return Catalogue(self._workspace.database)
+
+    def _footprint(self, sql: str, form: Shape) -> Footprint | None:
+        """The tables that a statement tells of, where that counts."""
+        locks = form.locking is not None and form.kind != "read"
+        if not (self._serializable or locks) or form.kind in _NEEDS_NOTHING:
+            return None
+        if form.kind == "ddl":  # it may copy, index and check the rows of any table
+            return Footprint(frozenset(self.state.catalogue.tables), triggers=False)
+        workspace, catalogue = self._workspace, self.state.catalogue
+        if self._schema_before is not None:  # the schema is on its way
+            return footprint_of(workspace.database, sql, catalogue)
+        return workspace.reader.footprint(workspace.database, sql, catalogue)
 
     def _last_id(self, form: Shape, row_number: int) -> int | None:
         """The key of a new row; SQLite's number of it where that is the key, and no news if not."""
@@ -161,45 +285,18 @@ class Transaction:
         """Note the schema as it was, and which tables' rows have been changed so far.
 
         DDL runs without foreign keys, or dropping a table that is rebuilt would empty those that
-        refer to it. SQLite switches them outside of transactions only: begin again on the same
-        state, with what has been changed. Savepoints are made again, behind those changes.
+        refer to it; `_define` looks at what became of them.
         """
         workspace = self._workspace
         if self._schema_before is None:
-            if workspace.wrote_temporary:
-                raise NotSupportedError(
-                    "a transaction that has written to temporary tables cannot change the schema; "
-                    "commit between the two"
-                )
-            self._spoiled = written_since(
-                (statement.shape.kind, statement.sql)
-                for statement in self._statements
-                if statement.outcome.error is None
-            )
             self._schema_before = _definitions(workspace)
-            changes = workspace.unwatch()
-            self._note_touched(changes)
-            workspace.discard()
-            self._show(self.state)
-            if changes:
-                apsw.Changeset.apply(changes, workspace.database)
-            for statement in self._statements:
-                if statement.shape.kind == "savepoint":
-                    workspace.run(statement.sql, (), reads=True)
         self._note_touched(workspace.unwatch())
+        workspace.enforce(False)
         self._wrote = True
-
-    def _check_savepoint(self, verb: str, name: str) -> None:
-        if verb == "rollback" and name in self._spoiled:
-            raise NotSupportedError(
-                f"cannot roll back to {name}: rows were written after it, and then the schema was "
-                "changed; the transaction is rolled back"
-            )
-        if verb == "savepoint":
-            self._spoiled.discard(name)
 
     def _note_touched(self, changes: bytes) -> None:
         self._touched.update(change.name for change in apsw.Changeset.iter(changes))
+        self._touched |= self._workspace.written().keys()
 
     def next_id(self, table: str, column: str) -> int:
         """SQL's ``rome_id``: a key that nobody else is given; the same ones when run again."""
@@ -210,10 +307,8 @@ class Transaction:
     def _unused_id(self, table: str, column: str) -> int:
         used = f"SELECT 1 FROM {quoted(table)} WHERE {quoted(column)} = ?"
         while True:
-            number = self._replica.ids.take(table)
-            if number is None:
-                self._replica.lease_ids(table)
-            elif not self._workspace.database.execute(used, (number,)).fetchall():
+            number = self._numbers.take(table)
+            if not self._workspace.database.execute(used, (number,)).fetchall():
                 return number
 
     # Ending
@@ -222,6 +317,7 @@ class Transaction:
         """Forget all of it."""
         self._workspace.discard()
         self._state = None
+        self._locks.release()
 
     def commit(self) -> None:
         """Have it certified, run again if others came first, and made part of the replica.
@@ -240,18 +336,22 @@ class Transaction:
 
     def _commit_changes(self) -> None:
         replica = self._replica
-        name = os.urandom(16)
         for attempt in range(MOST_REPLAYS + 1):
             state = self.state
             certificate, definition = self._certificate(state)
             if certificate is None:
                 return
-            answer = replica.certify(state, certificate, name, definition)
+            self._numbers.certify(certificate)
+            certificate.locks = frozenset(self._locks.held)
+            answer = replica.certify(state, certificate, self._name, definition)
             if not isinstance(answer, Rejected):
+                self._locks.held.clear()
                 replica.counters.replayed += attempt > 0
                 replica.settle(state, answer, functools.partial(self._publish, state))
                 return
             replica.counters.conflicts += 1
+            if answer.late:
+                raise self._deadlock(f"a younger key of {answer.key} was committed first")
             if definition is not None:
                 raise self._deadlock("another transaction changed a table during this DDL")
             newest = replica.state if replica.state is not state else replica.fresh()
@@ -267,36 +367,64 @@ class Transaction:
     def _certificate(self, state: State) -> tuple[Certificate | None, Definition | None]:
         workspace = self._workspace
         definition = None
-        changes = workspace.changes()
+        changes, written = workspace.changes(), workspace.written()
         if self._schema_before is not None:
             self._note_touched(changes)
             certificate, definition = self._define(self._schema_before)
-        elif changes:
-            workspace.check_keys(state.catalogue)
-            workspace.check_references()
-            certificate = of_changes(changes, workspace.database, state.catalogue)
         else:
             workspace.check_keys(state.catalogue)
-            return None, None
+            workspace.check_references()
+            certificate = self._of_changes(changes, written)
+            if not certificate.bumps:  # it has written nothing
+                return None, None
         certificate.check("schema", "")
-        for table in self._locked:
+        for table in self._reads.tables:
             certificate.check("table", table)
+        for statement in self._statements:
+            if statement.found is not None:
+                statement.found.certify(certificate)
         return certificate, definition
 
-    def _define(self, before: dict[str, str]) -> tuple[Certificate, Definition]:
+    def _of_changes(self, changes: bytes, written: Mapping[str, set[int]]) -> Certificate:
+        workspace, state = self._workspace, self.state
+        replaced = {s.shape.into for s in self._statements if s.shape.kind == "write"}
+        before = Before(
+            state.pages, state.catalogue, workspace.shaken | {name for name in replaced if name}
+        )
+        try:
+            return of_changes(changes, written, workspace.database, state.catalogue, before.row)
+        finally:
+            before.close()
+
+    def _define(self, before: dict[str, tuple[str, ...]]) -> tuple[Certificate, Definition]:
         """The certificate of DDL: all rows of each table that it made, changed or wrote to."""
         workspace = self._workspace
         after = _definitions(workspace)
+        indexed = {
+            name for name in after if _indexes(before.get(name)) != _indexes(after.get(name))
+        }
         certificate = Certificate()
         certificate.bump("schema", "")
         catalogue = Catalogue(workspace.database)
         workspace.check_keys(catalogue)
         changed = {
-            name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+            name
+            for name in before.keys() | after.keys()
+            if before.get(name, ())[:1] != after.get(name, ())[:1]
         }
-        contents: list[tuple[str, list[bytes]]] = []
-        for name in sorted(changed | self._touched):
+        changed |= self._touched
+        workspace.check_references()
+        related = tied(catalogue, changed)
+        if workspace.enforces:
+            check_foreign_keys(
+                workspace.database, self.state.pages, related & catalogue.tables.keys()
+            )
+        for name in related:  # who refers to a row and who deletes it
             certificate.check("table", name)
+        certificate.kept = sorted(before.keys() & after.keys())
+        certificate.ids.update(_counted(workspace))
+        contents: list[tuple[str, list[bytes]]] = []
+        for name in sorted(changed):
             certificate.bump("table", name)
             flat: list[bytes] = []
             table = catalogue.tables.get(name)
@@ -307,6 +435,15 @@ class Transaction:
             contents.append((name, flat))
         made = schema_objects(workspace.database)
         schema = [sql for kind, _, sql in sorted(made, key=lambda one: one.kind != "table")]
+        proved = {name: dict(pairs(flat)) for name, flat in contents}
+        for name in indexed - proved.keys():  # a row that came meanwhile may violate a new index
+            certificate.check("table", name)
+            table = catalogue.tables[name]
+            proved[name] = {
+                table.key_of(row): msgpack.packb(row, use_bin_type=True)
+                for row in workspace.database.execute(table.select_all)
+            }
+        prove(schema, catalogue, proved)
         return certificate, Definition(schema, contents)
 
     # Running again
@@ -317,8 +454,10 @@ class Transaction:
         self._show(state)
         for statement in self._statements:
             self._given = deque(statement.ids)
+            self._skipped = statement.skipped
             outcome = self._run(statement.sql, statement.parameters, statement.shape)
             self._given.clear()
+            statement.found = self._found
             if outcome.same_as(statement.outcome):
                 continue
             if isinstance(outcome.error, IntegrityError) and not _of_leased_key(
@@ -332,22 +471,49 @@ class Transaction:
         return Deadlock(f"rome: deadlock: {why}; run the transaction again")
 
 
+def _needs_nothing(form: Shape, state: State) -> bool:
+    """Whether a statement's answer depends on no row, but for those that it violates a key with."""
+    if form.kind == "insert":
+        return form.into is not None and form.into.lower() in state.catalogue.quiet
+    return form.kind in _NEEDS_NOTHING
+
+
+def _objects(sql: str, form: Shape, outcome: Outcome) -> bool:
+    """Whether rows that are there have made a statement fail, or do less than it says."""
+    if form.kind == "insert" and outcome.error is None:
+        return outcome.count < (rows_of(sql) or 1)
+    return outcome.error is not None
+
+
 def _of_leased_key(statement: Statement, error: IntegrityError) -> bool:
     """Whether what is taken is a number that the statement was given: the caller named none."""
     columns = str(error).partition(": ")[2].split(", ")
     return any(f"{table}.{column}" in columns for table, column in statement.shape.ids)
 
 
-def _definitions(workspace: Workspace) -> dict[str, str]:
-    made = schema_objects(workspace.database)
-    return {name: sql for kind, name, sql in made if kind == "table"}
+def _counted(workspace: Workspace) -> dict[str, int]:
+    """The last number of each AUTOINCREMENT; of a table with a new name under that."""
+    database = workspace.database
+    if not database.execute(
+        "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'"
+    ).fetchone():
+        return {}
+    return dict(database.execute("SELECT name, seq FROM sqlite_sequence"))
 
 
-def _tables_read(workspace: Workspace, sql: str) -> set[str]:
-    """The tables that a statement reads, by asking SQLite to prepare it."""
-    actions: Any = apsw.ext.query_info(workspace.database, sql, actions=True).actions
-    return {
-        action.table_name
-        for action in actions or ()
-        if action.action_name == "SQLITE_READ" and not action.table_name.startswith("sqlite_")
-    }
+def _definitions(workspace: Workspace) -> dict[str, tuple[str, ...]]:
+    """Each table's definition, and those of its indexes."""
+    found: dict[str, tuple[str, ...]] = {}
+    for kind, name, sql in schema_objects(workspace.database):
+        if kind == "table":
+            found[name] = (sql,)
+    for table, sql in workspace.database.execute(
+        "SELECT tbl_name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL "
+        "ORDER BY name"
+    ):
+        found[table] = (*found.get(table, ()), sql)
+    return found
+
+
+def _indexes(definition: tuple[str, ...] | None) -> tuple[str, ...]:
+    return (definition or ())[1:]

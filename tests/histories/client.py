@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, select
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
+from tests.histories.commit_order import entries
 from tests.histories.history import CRASHED, OK, REFUSED, UNKNOWN, Recorder
 from tests.histories.profile import Profile
 from tests.histories.sabotage import SABOTAGES
@@ -73,6 +74,12 @@ class PausingSession:
         if self._longest_s:
             time.sleep(self._rng.random() * self._longest_s)
         return self._connection.execute(statement)
+
+    def exec_driver_sql(self, statement: str, parameters: tuple[Any, ...] = ()) -> Any:
+        """Run one statement as it is."""
+        if self._longest_s:
+            time.sleep(self._rng.random() * self._longest_s)
+        return self._connection.exec_driver_sql(statement, parameters)
 
 
 def judge(error: DBAPIError, committing: bool) -> str:
@@ -168,6 +175,16 @@ def everything(engine: Engine) -> dict[str, list[list[Any]]]:
     return tables
 
 
+def damage_of(engine: Engine) -> str | None:
+    """What ROME says is lacking of what was committed, if anything."""
+    connection = engine.raw_connection()
+    try:
+        damage: Any = connection.driver_connection.replica.state.damage  # type: ignore[union-attr]
+        return None if damage is None else str(damage)
+    finally:
+        connection.close()
+
+
 def seen(tables: dict[str, list[list[Any]]]) -> str:
     """A short name of what `everything` gave."""
     return hashlib.sha256(json.dumps(tables).encode()).hexdigest()
@@ -228,6 +245,9 @@ def conclude(url: str, folder: Path) -> None:
     """A process of its own, which has seen nothing before, writes down all that is there."""
     try:
         engine = engine_of(url, None)
+        if engine.dialect.driver == "rome":
+            (folder / "log.json").write_text(json.dumps(entries(url)))
+            (folder / "damage.json").write_text(json.dumps(damage_of(engine)))
         (folder / "final.json").write_text(json.dumps(everything(engine)))
     except Exception:  # a database that cannot be read is a finding, too
         (folder / "final.error").write_text(traceback.format_exc()[-2000:])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+from tests.histories.profile import WORKLOADS
 from tests.redis_servers import HOST, RedisServer, redis_cluster, redis_server, until
 from tests.tcp_proxy import Proxy
 
@@ -33,13 +34,14 @@ class Fault:
     """Nothing breaks. ``failover``: another server takes over, and has not got the newest commits.
 
     ``stale``: a client may be shown an old state for a while, because an old master answers it.
-    ``note`` writes down what happens, and when.
+    ``workloads``: those that the database can run. ``note`` writes down what happens, and when.
     """
 
     name: ClassVar[str] = "none"
     failover: ClassVar[bool] = False
     stale: ClassVar[bool] = False
     options: ClassVar[dict[str, Any]] = {}
+    workloads: ClassVar[tuple[str, ...]] = WORKLOADS
 
     def __init__(self, folder: Path, note: Callable[[str], None], seed: int) -> None:
         self.folder, self.note = folder, note

@@ -91,6 +91,7 @@ class History:
     """All of a trial: operations in the order of their begin; what the faults did, and when.
 
     ``finals`` are the tables as each client saw them when all was over, ``final`` as a new one did.
+    ``log``: the transaction and payload of each entry, if the log was kept from its beginning.
     """
 
     operations: list[Operation]
@@ -98,6 +99,7 @@ class History:
     finals: dict[str, str]
     counters: Counter[str]
     events: list[tuple[float, str]]
+    log: list[tuple[str | None, bytes]] = field(default_factory=list)
 
     def of(self, workload: str) -> list[Operation]:
         """The operations of one workload."""
@@ -138,12 +140,16 @@ def read(folder: Path) -> History:
         counters.update(last)
     events = folder / "events.jsonl"
     final = folder / "final.json"
+    log = folder / "log.json"
     history = History(
         sorted(operations.values(), key=lambda op: op.begin),
         json.loads(final.read_text()) if final.exists() else {},
         finals,
         counters,
         [tuple(json.loads(x)) for x in events.read_text().splitlines()] if events.exists() else [],
+        [(name, bytes.fromhex(x)) for name, x in json.loads(log.read_text())]
+        if log.exists()
+        else [],
     )
     if history.final:
         history.resolve()

@@ -21,6 +21,7 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from tests.histories.faults import DATABASE, Clients, Fault
+from tests.histories.profile import ANYWHERE
 from tests.redis_servers import HOST, free_port, until
 
 _READY_S = 90.0
@@ -113,6 +114,7 @@ class Server:
 class MariaDB(Fault):
     """One MariaDB, as it is by default: REPEATABLE READ; nothing breaks."""
 
+    workloads: ClassVar[tuple[str, ...]] = ANYWHERE
     name = "mariadb"
     server_options: ClassVar[tuple[str, ...]] = ()
 
@@ -153,6 +155,7 @@ class MariaDBRestarted(MariaDB):
 class Galera(Fault):
     """Three nodes that all take writes; each client process has one of them. Nothing breaks."""
 
+    workloads: ClassVar[tuple[str, ...]] = ANYWHERE
     name = "galera"
     stale: ClassVar[bool] = True  # wsrep_sync_wait is 0 by default
 

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-WORKLOADS = ("bank", "sets", "appends", "uniques", "references")
+ANYWHERE = ("bank", "sets", "appends", "uniques", "references")
+"""Workloads that every database runs."""
+
+WORKLOADS = (*ANYWHERE, "programs", "tickets")
+"""Those that ROME runs."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Profile:
     longest: int = 4
     names: int = 10
     parents: int = 4
+    desks: int = 2
     reads: float = 0.25
     think_ms: float = 1.0
     processes: int = 4

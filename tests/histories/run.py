@@ -9,7 +9,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +204,8 @@ def run(trial: Trial, folder: Path, *, kind: type[Fault] | None = None) -> Repor
     folder.mkdir(parents=True, exist_ok=True)
     _processes.set_forkserver_preload(["tests.histories.client", "discovery.rome"])
     kind = kind or FAULTS[trial.fault]
+    wanted = tuple(name for name in trial.profile.workloads if name in kind.workloads)
+    trial = replace(trial, profile=replace(trial.profile, workloads=wanted))
     with notes(folder) as note:
         fault = kind(folder, note, trial.profile.seed)
         with fault.servers(**trial.options) as urls:
@@ -229,7 +231,11 @@ def run(trial: Trial, folder: Path, *, kind: type[Fault] | None = None) -> Repor
         keeps_acknowledged=not kind.failover or "wait" in kind.options,
         serializable=trial.isolation == "SERIALIZABLE",
     )
-    return Report(trial, history, check(history, promises), strokes, seconds)
+    violations = check(history, promises)
+    damage = folder / "damage.json"
+    if damage.exists() and (what := json.loads(damage.read_text())):
+        violations.append(Violation("all", "rows that lack what was committed", what))
+    return Report(trial, history, violations, strokes, seconds)
 
 
 def _strike(trial: Trial, fault: Fault, clients: ClientProcesses) -> tuple[int, float]:

@@ -5,7 +5,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from discovery.rome import certificate, scripts, store
+import apsw
+import pytest
+
+from discovery.rome import certificate, locks, reads, scripts, store
 
 
 def _rewrite(script: Any, pattern: str, replacement: str) -> None:
@@ -51,6 +54,12 @@ def no_waiting() -> None:
     store.Store._evaluate = at_once  # type: ignore[method-assign]
 
 
+def no_locks() -> None:
+    """FOR UPDATE waits for nobody, and certificates leave out what was locked."""
+    _rewrite(scripts.LOCK, r"if whose ~= owner then return whose end", "")
+    locks.Found.certify = lambda *_: None  # type: ignore[method-assign]
+
+
 SABOTAGES: dict[str, Callable[[], None]] = {
     "no certification": no_certification,
     "no memory of commits": no_memory_of_commits,
@@ -58,4 +67,40 @@ SABOTAGES: dict[str, Callable[[], None]] = {
     "no unique keys": no_unique_keys,
     "no foreign keys": no_foreign_keys,
     "no waiting": no_waiting,
+    "no locks": no_locks,
 }
+
+
+def no_tables_written(patch: pytest.MonkeyPatch) -> None:
+    """SERIALIZABLE counts tables whose columns are read, and no others."""
+    patch.setattr(reads, "_TELLS", frozenset({apsw.SQLITE_READ}))
+
+
+def no_chosen_keys(patch: pytest.MonkeyPatch) -> None:
+    """A key that SQLite chose by the greatest one counts as one that was given."""
+    patch.setattr(reads, "gives_all_keys", lambda *_: True)
+
+
+def no_rows_that_stay(patch: pytest.MonkeyPatch) -> None:
+    """A row that was written with what it held is in no certificate."""
+    patch.setattr(certificate, "_certify_unchanged", lambda *_: None)
+
+
+def no_rows(patch: pytest.MonkeyPatch) -> None:
+    """Whoever writes a row last wins."""
+    check = certificate.Certificate.check
+
+    def of_no_row(self: Any, kind: str, name: str, key: bytes = b"") -> None:
+        if kind != "row":
+            check(self, kind, name, key)
+
+    patch.setattr(certificate.Certificate, "check", of_no_row)
+
+
+WITHOUT: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "tables that are written": no_tables_written,
+    "keys that SQLite chooses": no_chosen_keys,
+    "rows that hold what they held": no_rows_that_stay,
+    "rows": no_rows,
+}
+"""Safeguards that one process' programs go without, until the patch is undone."""

@@ -7,8 +7,10 @@ gives what it was told, which is also stored in ``commits`` with the transaction
 import random
 from typing import Any, Protocol
 
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Text, select
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Text, func, select
+from sqlalchemy.exc import IntegrityError
 
+from tests.histories import programs
 from tests.histories.profile import Profile
 
 Plan = dict[str, Any]
@@ -68,12 +70,25 @@ tags = Table(
     Column("owner", String(40), nullable=False),
 )
 
+desks = Table("desks", metadata, Column("id", Integer, primary_key=True, autoincrement=False))
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("desk", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("owner", String(40), nullable=False),
+)
+
 
 class Session(Protocol):
     """A connection inside a transaction, which pauses before each statement."""
 
     def execute(self, statement: Any) -> Any:
         """Run one statement."""
+
+    def exec_driver_sql(self, statement: str, parameters: tuple[Any, ...] = ()) -> Any:
+        """Run one statement as it is."""
 
 
 class Workload:
@@ -289,7 +304,62 @@ class References(Workload):
         return {"owners": owners, "changed": changed}, changed > 0
 
 
+class Programs(Workload):
+    """Statements that tell of rows in every way; SQLite's own, so that they run on ROME only."""
+
+    name = "programs"
+
+    def fill(self, session: Session) -> None:
+        """Tables that SQLAlchemy does not know, and their first rows."""
+        for sql in (*programs.SCHEMA, *programs.FILL):
+            session.exec_driver_sql(sql)
+
+    def plan(self, rng: random.Random, name: str, step: int) -> Plan:
+        """A few statements."""
+        return {"do": "program", "steps": programs.program(rng, self.profile.longest)}
+
+    def run(self, session: Session, plan: Plan, name: str) -> tuple[Told, bool]:
+        """What each statement has said."""
+        answers = []
+        for sql, values in plan["steps"]:
+            try:
+                result = session.exec_driver_sql(sql, tuple(values))
+            except IntegrityError:
+                answers.append(programs.REFUSED)
+                continue
+            rows = result.all() if result.returns_rows else None
+            answers.append(programs.answer_of(sql, rows, result.rowcount))
+        return {"answers": answers}, programs.writes(plan["steps"])
+
+
+class Tickets(Workload):
+    """Numbers without holes, from a count that a lock of another row protects."""
+
+    name = "tickets"
+
+    def fill(self, session: Session) -> None:
+        """Where they are given out."""
+        for number in range(self.profile.desks):
+            session.execute(desks.insert().values(id=number))
+
+    def plan(self, rng: random.Random, name: str, step: int) -> Plan:
+        """Look at the numbers of a desk, or take the next."""
+        do = "look" if rng.random() < self.profile.reads else "take"
+        return {"do": do, "desk": rng.randrange(self.profile.desks)}
+
+    def run(self, session: Session, plan: Plan, name: str) -> tuple[Told, bool]:
+        """Told: the numbers in the order of their keys, or the one that was taken."""
+        here = tickets.c.desk == plan["desk"]
+        if plan["do"] == "look":
+            query = select(tickets.c.number).where(here).order_by(tickets.c.id)
+            return {"numbers": list(session.execute(query).scalars())}, False
+        session.execute(select(desks).where(desks.c.id == plan["desk"]).with_for_update()).one()
+        number = session.execute(select(func.count()).select_from(tickets).where(here)).scalar()
+        session.execute(tickets.insert().values(desk=plan["desk"], number=number, owner=name))
+        return {"number": number}, True
+
+
 BY_NAME: dict[str, type[Workload]] = {
-    kind.name: kind for kind in (Bank, Sets, Appends, Uniques, References)
+    kind.name: kind for kind in (Bank, Sets, Appends, Uniques, References, Programs, Tickets)
 }
 TABLES = tuple(metadata.sorted_tables)

@@ -2,21 +2,31 @@
 -- Certify one transaction and, if nobody came first, append it to the log and store its rows.
 -- Atomic, and repeatable: the same transaction sent again is found, not done twice.
 --
--- KEYS  head, log, versions, ids, schema, then a hash of rows for each table that is written
+-- KEYS  head, log, versions, ids, schema, totals, then a hash of rows for each table that is
+--       written; locks, if the transaction holds any
 -- ARGV  1 request, 2 payload of the log entry
 -- payload = {1, tables}, or of DDL {0, the whole new schema, tables whose rows are stored anew}
--- request = {epoch, seq, hash, known, transaction, checks, bumps, wanted ids, id floors, keep}
+-- request = {epoch, seq, hash, known, transaction, checks, bumps, wanted ids, id floors, keep,
+--   locks, {{table, least key, largest key}, …} where keys are committed in order, sums, anew,
+--   tables whose numbers go on, of DDL}
 --   epoch, seq, hash   the state that the transaction read
 --   known              up to where its process has the log
+--   locks              8-byte names that the transaction holds, given back with its commit
 --   checks, bumps      8-byte keys: unchanged since seq, changed by this
+--   sums               tables, each with what this adds to the sum of its rows
+--   anew               whether it is DDL
 -- Replies {'OK', seq, hash, entries after known, first of each id block, epoch},
---   {'CONFLICT', number of the check, entries after known}, {'BEHIND'}, {'DIVERGED'}, {'FORMAT', x}
+--   {'CONFLICT', number of the check, entries after known}, {'BEHIND'}, {'DIVERGED'}, {'FORMAT', x},
+--   {'LATE', table}, {'LOST', which key, what it holds, what it must hold}
+-- Format 1 knows no totals: nothing is counted there.
 
 local head, log, versions, ids, schema = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local totals, ROWS = KEYS[6], 6
 local q = cmsgpack.unpack(ARGV[1])
 local epoch, seq, hash, known, transaction = q[1], q[2], q[3], q[4], q[5]
 local checks, bumps, wanted, floors, keep = q[6], q[7], q[8], q[9], q[10]
-local FORMAT, KEY = '1', 8
+local locks, orders, sums, anew, kept = q[11], q[12], q[13], q[14], q[15]
+local FORMAT, UNCOUNTED, KEY, SUMS_END = '2', '1', 8, 2 ^ 52
 
 local function entries_after(number)
   local found = {}
@@ -27,28 +37,46 @@ local function entries_after(number)
 end
 
 -- What a script has written stays when it fails: find out about foreign keys before that.
-redis.call('HLEN', versions)
-redis.call('XLEN', log)
-redis.call('LLEN', schema)
+local held = {versions = redis.call('HLEN', versions), log = redis.call('XLEN', log),
+  schema = redis.call('LLEN', schema), totals = redis.call('HLEN', totals)}
 redis.call('HLEN', ids)
-for i = 6, #KEYS do redis.call('HLEN', KEYS[i]) end
+local lengths = {}
+for i = ROWS + 1, #KEYS do lengths[i] = redis.call('HLEN', KEYS[i]) end
 
-local at = redis.call('HMGET', head, 'format', 'epoch', 'seq', 'hash', 'oldest', 'keep')
+local at = redis.call('HMGET', head, 'format', 'epoch', 'seq', 'hash', 'oldest', 'keep',
+  'versions', 'statements', 'totals')
 if not at[1] then
   -- ids may be there: keys are leased while the transaction that makes the first table still runs
   local others = redis.call('EXISTS', unpack(KEYS)) - redis.call('EXISTS', ids)
   if others > 0 then return {'FORMAT', 'none'} end
   if epoch ~= '' then return {'DIVERGED'} end
   epoch = transaction
-  at = {FORMAT, epoch, '0', '', '1', tostring(keep)}
+  at = {FORMAT, epoch, '0', '', '1', tostring(keep), '0', '0', '0'}
   redis.call('HSET', head, 'format', FORMAT, 'epoch', epoch, 'seq', 0, 'hash', '', 'oldest', 1,
-    'keep', keep, 'schema', 0)
+    'keep', keep, 'schema', 0, 'statements', 0, 'totals', 0)
 end
-if at[1] ~= FORMAT then return {'FORMAT', at[1]} end
+if at[1] ~= FORMAT and at[1] ~= UNCOUNTED then return {'FORMAT', at[1]} end
 local now, last, oldest = tonumber(at[3]), at[4], tonumber(at[5])
 if epoch == '' and seq == 0 then epoch = at[2] end
 if epoch ~= at[2] or seq > now then return {'DIVERGED'} end
 if known < seq or known > now then known = seq end
+
+-- Whoever has read the whole database depends on nobody having taken a part of it away.
+local counted, sum = at[1] == FORMAT, {}
+if counted then
+  local function lost(name, right)
+    if held[name] ~= right then return {'LOST', name, held[name], right} end
+  end
+  local found = lost('versions', tonumber(at[7] or 0)) or lost('log', now - oldest + 1)
+    or lost('schema', tonumber(at[8] or 0)) or lost('totals', tonumber(at[9] or 0))
+  if found then return found end
+  for n, t in ipairs(sums) do
+    local total = redis.call('HGET', totals, t[1]) or '0 0'
+    local rows = tonumber(string.match(total, '^%d+'))
+    if lengths[ROWS + n] ~= rows then return {'LOST', 'rows:' .. t[1], lengths[ROWS + n], rows} end
+    sum[n] = anew and 0 or tonumber(string.match(total, '%d+$'))
+  end
+end
 
 local done = redis.call('HGET', versions, transaction)
 if done then
@@ -72,30 +100,44 @@ for i = 1, #checks, KEY do
     return {'CONFLICT', (i - 1) / KEY, entries_after(known)}
   end
 end
+for _, o in ipairs(orders) do
+  if tonumber(redis.call('HGET', ids, o[1] .. '\0') or '0') >= o[2] then return {'LATE', o[1]} end
+end
 
 local missed = entries_after(known)
 local number = now + 1
 local chained = redis.sha1hex(last .. ARGV[2])
-for i = 1, #bumps, KEY do redis.call('HSET', versions, string.sub(bumps, i, i + KEY - 1), number) end
-redis.call('HSET', versions, transaction, number)
+local indexed, added = held.versions, held.totals
+for i = 1, #bumps, KEY do
+  indexed = indexed + redis.call('HSET', versions, string.sub(bumps, i, i + KEY - 1), number)
+end
+indexed = indexed + redis.call('HSET', versions, transaction, number)
 
-local entry = cmsgpack.unpack(ARGV[2])
-local tables = entry[2]
-if entry[1] == 0 then
-  tables = entry[3]
+local entry, new = cmsgpack.unpack(ARGV[2]), {}
+local tables = anew and entry[3] or entry[2]
+if anew then
   redis.call('DEL', schema)
   for _, statement in ipairs(entry[2]) do redis.call('RPUSH', schema, statement) end
   redis.call('HINCRBY', head, 'schema', 1)
+  if counted then new = {'statements', #entry[2]} end
   for n, t in ipairs(tables) do
-    redis.call('DEL', KEYS[5 + n])
-    redis.call('HDEL', ids, t[1])
+    redis.call('DEL', KEYS[ROWS + n])
+    lengths[ROWS + n] = 0
+    local goes_on = false
+    for _, name in ipairs(kept) do goes_on = goes_on or name == t[1] end
+    if not goes_on then redis.call('HDEL', ids, t[1], t[1] .. '\0') end
   end
 end
 for n, t in ipairs(tables) do
-  local rows, name = t[2], KEYS[5 + n]
+  local rows, name, left = t[2], KEYS[ROWS + n], lengths[ROWS + n]
   for i = 1, #rows, 2 do
-    if rows[i + 1] then redis.call('HSET', name, rows[i], rows[i + 1])
-    else redis.call('HDEL', name, rows[i]) end
+    if rows[i + 1] then left = left + redis.call('HSET', name, rows[i], rows[i + 1])
+    else left = left - redis.call('HDEL', name, rows[i]) end
+  end
+  if counted then
+    local total = (sum[n] + sums[n][2]) % SUMS_END
+    if left == 0 and total == 0 then added = added - redis.call('HDEL', totals, t[1])
+    else added = added + redis.call('HSET', totals, t[1], string.format('%.0f %.0f', left, total)) end
   end
 end
 for _, f in ipairs(floors) do
@@ -103,12 +145,18 @@ for _, f in ipairs(floors) do
     redis.call('HSET', ids, f[1], string.format('%.0f', f[2]))
   end
 end
+for _, o in ipairs(orders) do redis.call('HSET', ids, o[1] .. '\0', string.format('%.0f', o[3])) end
 local blocks = {}
 for i, w in ipairs(wanted) do blocks[i] = redis.call('HINCRBY', ids, w[1], w[2]) - w[2] + 1 end
 
 redis.call('XADD', log, string.format('%.0f-0', number), 'h', chained, 'd', ARGV[2],
   'k', bumps .. transaction)
-redis.call('HSET', head, 'seq', string.format('%.0f', number), 'hash', chained)
+
+for i = 1, #locks, KEY do
+  local name = string.sub(locks, i, i + KEY - 1)
+  local value = redis.call('HGET', KEYS[#KEYS], name)
+  if value and string.sub(value, 1, 16) == transaction then redis.call('HDEL', KEYS[#KEYS], name) end
+end
 
 -- The index of versions covers exactly the entries that are kept: each commit takes the two oldest
 -- of those that are too many with it, and their keys unless a later commit has changed them.
@@ -118,12 +166,20 @@ if number - oldest + 1 > tonumber(at[6]) then
     if tonumber(from) + tonumber(at[6]) > number then break end
     local keys = e[2][6]
     local function forget(key)
-      if redis.call('HGET', versions, key) == from then redis.call('HDEL', versions, key) end
+      if redis.call('HGET', versions, key) == from then
+        indexed = indexed - redis.call('HDEL', versions, key)
+      end
     end
     for i = 1, #keys - 16, KEY do forget(string.sub(keys, i, i + KEY - 1)) end
     forget(string.sub(keys, -16))
     redis.call('XDEL', log, e[1])
-    redis.call('HSET', head, 'oldest', tonumber(from) + 1)
+    oldest = tonumber(from) + 1
   end
 end
+if counted then
+  new[#new + 1], new[#new + 2] = 'versions', indexed
+  if added ~= held.totals then new[#new + 1], new[#new + 2] = 'totals', added end
+end
+if oldest ~= tonumber(at[5]) then new[#new + 1], new[#new + 2] = 'oldest', oldest end
+redis.call('HSET', head, 'seq', string.format('%.0f', number), 'hash', chained, unpack(new))
 return {'OK', number, chained, missed, blocks, epoch}

@@ -5,12 +5,22 @@ survival    commits are there or not, as their clients were told
 visibility  rows appear and vanish when they should
 cycles      shortest cycles in a graph of transactions
 appends     Elle's inference from lists that grow
-bank, sets, uniques, references
+bank, sets, uniques, references, tickets
+oracle      what SQLite says of programs on each state of the log, and which one they have read
 """
 
 from collections.abc import Callable
 
-from tests.histories.checkers import appends, bank, references, sets, survival, uniques
+from tests.histories.checkers import (
+    appends,
+    bank,
+    programs,
+    references,
+    sets,
+    survival,
+    tickets,
+    uniques,
+)
 from tests.histories.checkers.violation import Promises, Violation
 from tests.histories.history import History
 
@@ -22,6 +32,8 @@ _CHECKS: dict[str, Callable[[History, Promises], list[Violation]]] = {
     "appends": appends.check,
     "uniques": uniques.check,
     "references": references.check,
+    "programs": programs.check,
+    "tickets": tickets.check,
 }
 
 

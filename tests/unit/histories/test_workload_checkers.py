@@ -203,3 +203,35 @@ def test_replicas_that_end_differently() -> None:
 def test_an_error_that_no_client_should_see() -> None:
     made = history([add("a", outcome="crashed", error="KeyError")])
     assert anomalies(made) == ["client error"]
+
+
+def ticket(name, number, **more):
+    return operation("tickets", "take", name=name, plan={"desk": 0}, number=number, **more)
+
+
+def numbers(*found):
+    plan = {"desk": 0}
+    return operation("tickets", "look", plan=plan, writes=False, numbers=list(found))
+
+
+def test_tickets() -> None:
+    operations = [ticket("a", 0), numbers(0), ticket("b", 1), ticket("c", 1, outcome="refused")]
+    made = history(operations, tickets=[[3, 0, 0, "a"], [7, 0, 1, "b"]])
+    assert anomalies(made) == []
+
+
+def test_a_number_that_was_given_twice() -> None:
+    operations = [ticket("a", 0), ticket("b", 0), numbers(0, 0)]
+    made = history(operations, tickets=[[1, 0, 0, "a"], [2, 0, 0, "b"]])
+    assert anomalies(made) == ["numbers"]
+
+
+def test_numbers_that_are_not_in_the_order_of_their_keys() -> None:
+    operations = [ticket("a", 0), ticket("b", 1)]
+    made = history(operations, tickets=[[9, 0, 0, "a"], [2, 0, 1, "b"]])
+    assert anomalies(made) == ["numbers"]
+
+
+def test_a_ticket_that_is_lost_and_one_that_nobody_took() -> None:
+    made = history([ticket("a", 0)], tickets=[[1, 0, 0, "x"]])
+    assert anomalies(made) == ["lost insert", "phantom"]

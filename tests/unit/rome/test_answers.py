@@ -9,7 +9,7 @@ REFUSED = "Error 111 connecting to 127.0.0.1:1. Connection refused."
 
 
 def says(error, *, cluster=False):
-    return refusal(error, cluster=cluster, prefix="rome:{db}")
+    return refusal(error, follows=cluster, prefix="rome:{db}")
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,12 @@ violate nothing, and be what one of the two serial orders gives.
 import functools
 import itertools
 
-import msgpack
 import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from discovery.rome.catalogue import Catalogue
-from discovery.rome.certificate import of_changes
+from discovery.rome.catalogue import Catalogue, packed
+from discovery.rome.certificate import digest, of_changes
 from discovery.rome.log import content_of
 from discovery.rome.pages import Pages, open_pages
 from discovery.rome.rows import apply_entry, open_as_stored
@@ -32,7 +31,7 @@ def execute(pages, work):
     catalogue = Catalogue(look)
     look.close()
     workspace.show(State(next(_lives), b"", 0, b"", pages, catalogue))
-    workspace.watch()
+    workspace.watch(catalogue)
     told = [
         outcome.error is None and outcome.count > 0
         for outcome in (workspace.run(sql, row, reads=False) for sql, row in work)
@@ -58,8 +57,9 @@ def full():
 def certified(pages, work):
     """The certificate, the pages with the work on them, and what each statement said."""
     workspace, catalogue, told = execute(pages, work)
-    changes = workspace.changes()
-    certificate = of_changes(changes, workspace.database, catalogue) if changes else None
+    changes, written = workspace.changes(), workspace.written()
+    certificate = of_changes(changes, written, workspace.database, catalogue)
+    certificate = certificate if certificate.bumps else None
     after = workspace.publish()
     workspace.close()
     return certificate, after, told
@@ -142,16 +142,13 @@ def touched(before, after, certificate):
     The certificate only says which rows it wrote: one may have been replaced by its like.
     """
     found = set()
-    written = {
-        (table, msgpack.unpackb(key)[0]) for table, rows in certificate.rows.items() for key in rows
-    }
     for table in TABLES:
         key = (lambda row: row[0].lower()) if table == "label" else (lambda row: row[0])
         old = {key(row): row for row in before[table]}
         new = {key(row): row for row in after[table]}
         for number in old.keys() | new.keys():
             was, is_ = old.get(number), new.get(number)
-            if was == is_ and (table, number) not in written:
+            if was == is_ and digest("row", table, packed([number])) not in certificate.checks:
                 continue
             found.add((table, number))
             for row in filter(None, (was, is_)):

@@ -12,5 +12,5 @@ SAID = (
 
 def test_it_is_asked_again_and_in_doubt_until_then() -> None:
     error = classified(ResponseError(SAID))
-    assert refusal(error, cluster=True, prefix="rome:{x}") is None
+    assert refusal(error, follows=True, prefix="rome:{x}") is None
     assert perhaps_done(error)

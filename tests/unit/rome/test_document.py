@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from discovery.rome import answers, certificate
+from discovery.rome import answers, certificate, locks
 from discovery.rome.keys import Keys
 from discovery.rome.settings import Settings
 
@@ -50,7 +50,7 @@ def test_every_option_is_documented_with_its_default():
     for field in dataclasses.fields(Settings):
         if field.name in {"hosts", "database", "username", "password"}:
             continue
-        default = str(field.default).lower().removesuffix(".0")
+        default = "" if field.default is None else str(field.default).lower().removesuffix(".0")
         assert documented[field.name] == default
 
 
@@ -74,7 +74,7 @@ def test_every_refusal_is_explained():
 
 def test_every_kind_of_key_is_explained_in_both_places():
     documented = {row[0] for row in rows("Certification")}
-    source = Path(certificate.__file__).read_text(encoding="utf-8")
+    source = "".join(Path(m.__file__).read_text("utf-8") for m in (certificate, locks))
     used = set(re.findall(r"\.(?:check|bump)\(\s*\"(\w+)\"", source)) | {"schema"}
     assert used == documented - {"key"}
 
@@ -83,9 +83,16 @@ def test_every_key_in_redis_is_explained():
     documented = {row[0].strip("`") for row in rows("What is in Redis")} - {"key"}
     keys = Keys("db")
     assert documented == {
-        *(keys.head, keys.log, keys.versions, keys.schema, keys.ids),
+        *(*keys.fixed, keys.locks),
         keys.rows("<table>"),
     }
+
+
+def test_a_test_that_is_named_is_there():
+    texts = {path.name: path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
+    defined = "\n".join(texts.values())
+    for name in re.findall(r"`(test_\w+(?:\.py)?)`", TEXT):
+        assert name in texts or f"def {name}(" in defined, name
 
 
 def test_what_is_linked_is_there():

@@ -33,7 +33,7 @@ class Network:
         for number, _, _ in entries:
             self.state = SimpleNamespace(seq=number)
 
-    def fresh(self):
+    def fresh(self, *, tell=True):
         self.asked.append(self.now)
         self.now += self.delay
         return self.state
@@ -72,6 +72,16 @@ def test_silence_is_asked_about_and_the_answer_counts_from_its_own_request(monke
     assert network.begin(after=0.5 + STALE_AFTER_S + 0.01)
 
 
+def test_a_part_of_what_is_new_is_not_the_newest_state(monkeypatch):
+    """The rest is asked for, and its age counts from that question."""
+    entries = [(number, b"", b"") for number in range(2, 2 + module.ENTRIES)]
+    network = Network(monkeypatch, 0.3, entries)
+    network.follow_once()
+    assert network.asked == [START + 0.3]
+    assert not network.begin(after=0.3 + STALE_AFTER_S - 0.01)
+    assert network.begin(after=0.3 + STALE_AFTER_S + 0.01)
+
+
 def test_a_process_that_has_heard_nothing_yet_asks(monkeypatch):
     network = Network(monkeypatch, 0.1, [])
     assert network.begin(after=0)
@@ -98,3 +108,15 @@ def test_a_feed_that_nobody_reads_ends_and_can_begin_again(monkeypatch):
     feed._follow()
     assert IDLE_S < network.now - START < IDLE_S + 4
     assert feed._process == 0  # so that the next transaction starts a thread
+
+
+def test_the_log_is_asked_for_in_parts():
+    """However far behind a process is, Redis sends it no more than so much at once."""
+    sent = []
+    client = SimpleNamespace(execute_command=lambda *words: sent.append(words))
+    store = SimpleNamespace(
+        request=lambda send: send(client), patience=2.5, keys=SimpleNamespace(log="log")
+    )
+    feed = Feed(SimpleNamespace(store=store, state=SimpleNamespace(seq=7)))
+    assert feed._next_entries() == []
+    assert sent == [("XREAD", "COUNT", 100, "BLOCK", 500, "STREAMS", "log", "7-0")]

@@ -191,7 +191,7 @@ def replaced(number, **fields):
         ),
         (
             {"rows": lambda rows: {"t": {**rows["t"], row(9): row(9, "C")}}},
-            "constraints: the rows violate one: UNIQUE constraint failed: t.n",
+            "table t: row [9, 'C'] under key [9]: UNIQUE constraint failed: t.n",
         ),
         ({"ids": lambda ids: {}}, "id counters: table t: the counter is at 0, and a row has 1"),
         (

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from discovery.rome.errors import InterfaceError
 from discovery.rome.keys import Keys
 from discovery.rome.settings import Settings, parse, parse_hosts
+from discovery.rome.urls import settings_of
 
 
 def test_defaults():
@@ -51,6 +52,24 @@ def test_hosts_of_ipv6():
         ({"foreign_keys": "on"}, "foreign_keys=on is not allowed; true or false"),
         ({"cluster": None}, "cluster=None is not allowed"),
         ({"charset": "utf8"}, "option 'charset' is not known; one of cluster"),
+        (
+            {"socket": "redis.sock"},
+            r"socket=redis\.sock is not allowed; the path, from /, of a unix",
+        ),
+        ({"socket": "/s"}, "socket=/s is not allowed beside a host; name one of the two"),
+        ({"sentinel": ("a", "b")}, r"sentinel=\('a', 'b'\) is not allowed; one name of a master"),
+        ({"sentinel": "m", "cluster": "1"}, "sentinel=m is not allowed; .* without cluster"),
+        ({"tls": "maybe"}, "tls=maybe is not allowed; true or false"),
+        ({"ca": "/ca.pem"}, r"ca=/ca\.pem is not allowed without tls=true"),
+        ({"tls": "true", "ca": "ca.pem"}, r"ca=ca\.pem is not allowed; the path, from /, of cert"),
+        ({"tls": "true", "cert": "/c"}, "cert=/c is not allowed without key="),
+        ({"tls": "true", "key": "/k"}, "key=/k is not allowed without cert="),
+        (
+            {"password_file": "/nowhere/word"},
+            r"password_file=/nowhere/word is not allowed \(No",
+        ),
+        ({"password_env": "NOT_SET"}, "password_env=NOT_SET is not allowed; a variable of the env"),
+        ({"password_env": "A", "password_file": "/b"}, "password_env=A is not allowed beside ano"),
     ],
 )
 def test_refused(said, message):
@@ -67,9 +86,21 @@ def test_refused_addresses(hosts):
         parse_hosts(hosts)
 
 
-def test_several_hosts_are_a_cluster():
-    with pytest.raises(InterfaceError, match="add \\?cluster=true"):
+def test_several_hosts_are_a_cluster_or_sentinels():
+    with pytest.raises(InterfaceError, match="add \\?cluster=true or \\?sentinel=name"):
         parse("h:1,i:2", "db")
+    assert parse("h,i:2", "db", sentinel="m").hosts == (("h", 26379), ("i", 2))
+
+
+def test_places_as_urls_have_them():
+    assert settings_of("rome:///db?socket=/run/redis.sock").address == "/run/redis.sock"
+    assert settings_of("rome:///db").hosts == (("127.0.0.1", 6379),)
+    assert settings_of("rome://:7/db").hosts == (("127.0.0.1", 7),)
+    assert settings_of("rome://[::1]/db").hosts == (("::1", 6379),)
+    assert settings_of("rome://h/db?sentinel=m&host=i").hosts == (("h", 26379), ("i", 26379))
+    with pytest.raises(InterfaceError, match="a host has an @") as caught:
+        settings_of("rome://user:w@rd@h/db")
+    assert "rd" not in str(caught.value).replace("password", "")
 
 
 @given(st.text(min_size=1).filter(lambda name: not set(name) & set("{}")), st.text())

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.rome.errors import ProgrammingError
-from discovery.rome.savepoints import verb_and_name, written_since
-from discovery.rome.statements import FOR_UPDATE, shape, with_literals
+from discovery.rome.statements import shape, with_literals
 
 KINDS = {
     "SELECT 1": "constant",
@@ -19,9 +18,13 @@ KINDS = {
     "INSERT INTO t DEFAULT VALUES": "insert",
     "INSERT INTO t SELECT * FROM u": "write",
     "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING": "write",
+    "INSERT INTO t VALUES (1 IN u)": "write",
     "INSERT OR REPLACE INTO t VALUES (1)": "write",
     "REPLACE INTO t VALUES (1)": "write",
     "WITH c AS (SELECT 1) INSERT INTO t SELECT * FROM c": "write",
+    "WITH c (a) AS (SELECT 'INSERT'), d AS (VALUES (1)) select * FROM c, d": "read",
+    "WITH RECURSIVE c AS (SELECT 1) DELETE FROM t WHERE a IN (SELECT * FROM c)": "write",
+    "WITH c": "write",
     "UPDATE t SET x = 1": "write",
     "DELETE FROM t": "write",
     "CREATE TABLE t (x)": "ddl",
@@ -59,8 +62,8 @@ def test_kinds(sql):
 
 
 def test_marks_keys_and_tables():
-    assert shape(f"SELECT * FROM t {FOR_UPDATE}").locks
-    assert not shape("SELECT * FROM t").locks
+    assert shape("SELECT * FROM t FOR UPDATE").locking
+    assert not shape("SELECT * FROM t").locking
     wanted = shape("INSERT INTO \"it's\" (a) VALUES (rome_id('it''s', 'a'), rome_id('u','b'))")
     assert wanted.ids == (("it's", "a"), ("u", "b"))
     assert wanted.into == "it's"
@@ -83,33 +86,3 @@ def test_a_literal_is_no_statement(text):
     literal = apsw.format_sql_value(text)
     assert shape(f"INSERT INTO t VALUES ({literal})").kind == "insert"
     assert shape(f"INSERT INTO t VALUES ({literal}); DELETE FROM t").kind == "several"
-
-
-W = "UPDATE t SET x = 1"
-
-
-@pytest.mark.parametrize(
-    ("statements", "found"),
-    [
-        ([W], set()),
-        (["SAVEPOINT a"], set()),
-        ([W, "SAVEPOINT a"], set()),
-        (["SAVEPOINT a", W], {"a"}),
-        (["SAVEPOINT a", "SELECT * FROM t"], set()),
-        (["SAVEPOINT a", W, "RELEASE a"], set()),
-        (["SAVEPOINT a", W, "ROLLBACK TO a"], set()),
-        (["SAVEPOINT a", W, "ROLLBACK TO SAVEPOINT A", W], {"a"}),
-        (["SAVEPOINT a", "SAVEPOINT b", W], {"a", "b"}),
-        (["SAVEPOINT a", W, "SAVEPOINT b"], {"a"}),
-        (["SAVEPOINT a", W, "SAVEPOINT b", W, "RELEASE SAVEPOINT b"], {"a"}),
-        (["SAVEPOINT a", "SAVEPOINT b", W, "ROLLBACK TO b"], set()),
-        (["SAVEPOINT a", "SAVEPOINT a", W, "RELEASE a", "ROLLBACK TO a"], set()),
-    ],
-)
-def test_savepoints_that_rows_were_written_after(statements, found):
-    assert written_since((shape(sql).kind, sql) for sql in statements) == found
-
-
-def test_names_of_savepoints():
-    assert verb_and_name('ROLLBACK TO SAVEPOINT "sa_1";') == ("rollback", "sa_1")
-    assert verb_and_name("RELEASE sa_1") == ("release", "sa_1")

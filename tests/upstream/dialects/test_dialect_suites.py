@@ -10,7 +10,7 @@ from tests.upstream.suite_process import compare, read_expected, run_suite
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize(("name", "least"), [("sqlalchemy", 1_090), ("alembic", 55)])
+@pytest.mark.parametrize(("name", "least"), [("sqlalchemy", 1_090), ("alembic", 65)])
 def test_the_suite(name, least, tmp_path, capsys):
     with redis_server(tmp_path) as server:
         suite = HERE / "suites" / f"test_{name}.py"

@@ -202,6 +202,23 @@ class Contract(unittest.TestCase):
         self.assertEqual(tries, [0, 1])
         self.assertEqual(self.count(), 2)
 
+    def test_a_lock_that_another_holds_is_a_deadlock_in_the_end(self):
+        """As MySQL's 1205; the retry decorator then runs it again."""
+
+        def lock(facade_):
+            with facade_.writer.using(Context()) as session:
+                session.get(Parent, 1, with_for_update=True)
+                session.get(Parent, 1)
+
+        def hold_and_lock():
+            with self.facade.writer.using(Context()) as session:
+                session.get(Parent, 1, with_for_update=True)
+                lock(facade(f"{self.url}?lock_wait=0.1"))
+
+        error = self.raised(exception.DBDeadlock, hold_and_lock)
+        self.assertIn("lock wait timed out", str(error))
+        lock(self.facade)
+
     def test_a_connection_is_good_after_a_deadlock(self):
         with self.engine.connect() as connection:
             statement = sa.text("SELECT count FROM parent WHERE id = 1")

@@ -1,0 +1,47 @@
+#!lua
+-- Put a database right: one entry of the log, after which every process boots.
+-- Nothing is looked at but the head: what is damaged would not pass certification.
+--
+-- KEYS  head, log, versions, ids, schema, totals, then a hash of rows for each table that is stored
+--       anew
+-- ARGV  1 request, 2 payload of the entry: {0, the whole schema, tables}
+-- request = {epoch, seq, hash, keys changed, id of this transaction, whether the log begins anew,
+--   {{table, total}, …} of all, {{table, least id}, …}}
+-- Replies {'OK', seq} or {'MOVED'}: somebody has written since the head was read
+
+local head, log, versions, ids, schema, totals = unpack(KEYS, 1, 6)
+local q = cmsgpack.unpack(ARGV[1])
+local at = redis.call('HMGET', head, 'epoch', 'seq', 'hash', 'oldest')
+if at[1] ~= q[1] or tonumber(at[2]) ~= q[2] or at[3] ~= q[3] then return {'MOVED'} end
+local number = q[2] + 1
+local bumps, transaction, anew = q[4], q[5], q[6]
+local chained = redis.sha1hex(q[3] .. ARGV[2])
+local oldest = at[4]
+if anew then
+  redis.call('DEL', log, versions)
+  oldest = string.format('%.0f', number)
+end
+
+local entry = cmsgpack.unpack(ARGV[2])
+redis.call('DEL', schema)
+for _, statement in ipairs(entry[2]) do redis.call('RPUSH', schema, statement) end
+for i = 7, #KEYS do redis.call('DEL', KEYS[i]) end
+for n, t in ipairs(entry[3]) do
+  for i = 1, #t[2], 2 do redis.call('HSET', KEYS[6 + n], t[2][i], t[2][i + 1]) end
+end
+redis.call('DEL', totals)
+for _, t in ipairs(q[7]) do redis.call('HSET', totals, t[1], t[2]) end
+for _, f in ipairs(q[8]) do
+  if tonumber(redis.call('HGET', ids, f[1]) or '0') < f[2] then
+    redis.call('HSET', ids, f[1], string.format('%.0f', f[2]))
+  end
+end
+for i = 1, #bumps, 8 do redis.call('HSET', versions, string.sub(bumps, i, i + 7), number) end
+redis.call('HSET', versions, transaction, number)
+redis.call('XADD', log, string.format('%.0f-0', number), 'h', chained, 'd', ARGV[2],
+  'k', bumps .. transaction)
+redis.call('HINCRBY', head, 'schema', 1)
+redis.call('HSET', head, 'format', '2', 'seq', string.format('%.0f', number), 'hash', chained,
+  'oldest', oldest, 'statements', #entry[2], 'versions', redis.call('HLEN', versions),
+  'totals', redis.call('HLEN', totals))
+return {'OK', number}
