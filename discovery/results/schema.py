@@ -18,7 +18,8 @@ from discovery.workload.scenarios import SCENARIOS
 
 SCHEMA_VERSION = 2
 
-_NAME = pa.Check.str_matches(r"^\S.*$")
+# Tables in CSV have names, and a spreadsheet takes one that begins like a formula for one.
+_NAME = pa.Check.str_matches(r"^[^\s=+@-].*$")
 _SITE = pa.Check.str_matches(r"^site-[1-9][0-9]*$")
 NODE_ROLES = ("master", "control", "compute", "database", "client")
 _NODE_ROLE = pa.Check.isin(NODE_ROLES)

@@ -47,6 +47,8 @@ def test_a_table_comes_back_as_it_was_written(tmp_path):
         (PHASES.assign(seconds=float("nan")), "column seconds"),
         (PHASES.assign(backend="oracle"), "column backend holds oracle"),
         (PHASES.assign(phase=None), "column phase"),
+        (PHASES.assign(variation="=cmd|' /C calc'!A0"), "column variation holds =cmd"),
+        (PHASES.assign(cell="@SUM(1)"), "column cell holds @SUM"),
     ],
 )
 def test_a_table_that_breaks_its_schema_is_not_written(tmp_path, table, message):
