@@ -114,7 +114,7 @@ for _name, _verbs in GROUPS.items():
 def _path(text: str | Path) -> Path:
     """The path meant: an empty text, as of a variable that is not set, is not this folder."""
     if text == "":
-        raise click.BadParameter("it is empty; allowed: the path of a file or folder")
+        raise click.BadParameter("it is empty; allowed: the path of a file or folder.")
     return Path(text)
 
 
