@@ -13,7 +13,8 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from discovery.results.window import OF_THIS_MACHINE, SLACK_HERE_S, SLACK_S
+from discovery.results.window import SLACK_HERE_S, SLACK_S
+from discovery.testbed.here import are_here
 
 _ROUNDED_MS = 0.001
 _ACTION_SLACK_S = 0.1
@@ -92,8 +93,8 @@ def _times(tables: Tables) -> Iterator[str]:
     phases = tables["phases"]
     took = (phases["start"] + phases["seconds"]).groupby(phases["cell"]).max().to_dict()
     window = {
-        cell: (begin, begin + took[cell], provider == OF_THIS_MACHINE)
-        for cell, started, provider in tables["cells"][["cell", "started", "provider"]].itertuples(
+        cell: (begin, begin + took[cell], are_here(held_by))
+        for cell, started, held_by in tables["cells"][["cell", "started", "provider"]].itertuples(
             index=False
         )
         if cell in took

@@ -13,7 +13,7 @@ from discovery.experiment.nova_cells import NovaCell
 from discovery.experiment.studies import AnyCell
 from discovery.results.files import plain
 from discovery.results.manifest import Manifest
-from discovery.results.window import OF_THIS_MACHINE
+from discovery.testbed.here import are_here
 from discovery.testbed.leases import ROLES, places
 
 _AGAIN = "run the cell again"
@@ -55,7 +55,7 @@ def check_nodes(path: Path, manifest: Manifest, frame: pd.DataFrame, *, all_of: 
 
 def check_use(path: Path, manifest: Manifest, frame: pd.DataFrame, keys: Iterable[str]) -> None:
     """Refuse cores and memory that no machine has, least of all the one of the manifest."""
-    here = manifest.environment.provider == OF_THIS_MACHINE
+    here = are_here(manifest.environment.provider)
     cores = manifest.environment.cores if here else _MOST_CORES
     memory = manifest.environment.memory_mb * _MIB if here else _MOST_MEMORY
     by = [*keys]

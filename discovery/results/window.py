@@ -11,14 +11,12 @@ import pandas as pd
 
 from discovery.errors import ResultError
 from discovery.results.manifest import Manifest
+from discovery.testbed.here import are_here
 
 SLACK_S = 600.0
 """How far the clocks of nodes may be off; a cell of which one is off by more says nothing."""
 SLACK_HERE_S = 5.0
 """How far off are those of nodes that share the clock of the machine that timed the cell."""
-
-OF_THIS_MACHINE = "local"
-"""The provider whose nodes are parts of the machine that a cell's manifest describes."""
 
 # A node is sampled once a second, and one that is busy may miss many, but not nearly all of them.
 _SPARSEST, _SHORT_S = 100, 3600
@@ -38,7 +36,7 @@ class Window:
         """That of the cell whose manifest this is."""
         started = manifest.started.timestamp()
         took = max((phase.start + phase.seconds for phase in manifest.phases), default=0.0)
-        here = manifest.environment.provider == OF_THIS_MACHINE
+        here = are_here(manifest.environment.provider)
         closer_s = SLACK_S - SLACK_HERE_S if here else 0.0
         return cls(started - SLACK_S, started + took + SLACK_S, closer_s)
 
