@@ -210,10 +210,12 @@ class Contract(unittest.TestCase):
                 session.get(Parent, 1, with_for_update=True)
                 session.get(Parent, 1)
 
+        impatient = sa.make_url(self.url).update_query_dict({"lock_wait": "0.1"})
+
         def hold_and_lock():
             with self.facade.writer.using(Context()) as session:
                 session.get(Parent, 1, with_for_update=True)
-                lock(facade(f"{self.url}?lock_wait=0.1"))
+                lock(facade(impatient.render_as_string()))
 
         error = self.raised(exception.DBDeadlock, hold_and_lock)
         self.assertIn("lock wait timed out", str(error))

@@ -17,6 +17,8 @@ from discovery.rome.dialect import RomeDialect
 from discovery.rome.head import FORMAT
 from discovery.rome.pages import Pages, open_pages
 from discovery.rome.state import State
+from discovery.rome.store import mapping
+from discovery.rome.totals import total_of
 
 ANY = "any"
 
@@ -103,13 +105,18 @@ def _restore(replica, content):
     epoch, chained = os.urandom(16), os.urandom(20).hex().encode()
     head = {"format": FORMAT, "epoch": epoch, "seq": 1, "hash": chained, "oldest": 1}
     head |= {"keep": replica.settings.keep, "schema": 1}
+    head |= {"versions": 0, "statements": len(content.schema), "totals": len(content.rows)}
     commands = [
-        ["DEL", keys.head, keys.log, keys.versions, keys.ids, keys.schema],
+        ["DEL", *keys.fixed],
         *(["DEL", keys.rows(name)] for name in state.catalogue.tables),
         ["HSET", keys.head, *_flat(head)],
         ["XADD", keys.log, "1-0", "h", chained, "d", b"", "k", epoch],
         *(["HSET", keys.rows(name), *_flat(rows)] for name, rows in content.rows.items()),
     ]
+    if content.rows:
+        totals = {name: total_of(mapping(rows)) for name, rows in content.rows.items()}
+        written = {name: f"{total.rows} {total.sum}" for name, total in totals.items()}
+        commands.append(["HSET", keys.totals, *_flat(written)])
     if content.schema:
         commands.append(["RPUSH", keys.schema, *content.schema])
     if content.ids:
