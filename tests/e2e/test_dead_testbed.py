@@ -181,8 +181,10 @@ def test_a_testbed_that_dies_ends_the_load_and_is_an_accident(run, tmp_path, fau
         assert (accident / "logs" / "site-1-control.log").read_text() == "site-1-control"
 
 
-def test_a_wan_that_dies_unseen_is_not_blamed_on_the_system(run, tmp_path):
-    with pytest.raises(WanError, match=r"did not outlive the load\..*all 10 pings were lost"):
+def test_a_wan_that_dies_as_the_load_ends_is_not_blamed_on_the_system(run, tmp_path):
+    """The watch finds it while results are collected, or else the pings after the load do."""
+    found = r"did not outlive the load\..*all 10 pings were lost|does not reach site-. any more"
+    with pytest.raises(WanError, match=found):
         run(lose_a_route, NO_ITERATION, "sleep 2")
     assert not (tmp_path / "raw" / CELL.id).exists()
 
