@@ -8,6 +8,7 @@ import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Any
 
 import apsw
@@ -59,8 +60,11 @@ class Key:
             value = row[column]
             if value is None:
                 return None
-            if type(value) is float and value.is_integer() and -INTEGERS <= value < INTEGERS:
-                value = int(value)  # 1 and 1.0 are one value to SQLite
+            if type(value) is float:
+                if isnan(value):
+                    return None  # SQLite stores NULL for it
+                if value.is_integer() and -INTEGERS <= value < INTEGERS:
+                    value = int(value)  # 1 and 1.0 are one value to SQLite
             values.append(collated(value, collation))
         return packed(values)
 

@@ -68,6 +68,7 @@ def test_null_equals_nothing():
 @example("1" * 400, "REAL")
 @example("1_0", "INTEGER")
 @example(2**53 + 1, "REAL")
+@example(float("nan"), "REAL")
 def test_a_value_that_refers_is_what_its_parent_would_store(database, value, kind):
     database.execute(f"CREATE TEMP TABLE IF NOT EXISTS as_{kind} (value {kind})")
     database.execute(f"DELETE FROM as_{kind}")
