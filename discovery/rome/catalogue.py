@@ -253,6 +253,7 @@ class Catalogue:
                 self.unsupported.append(
                     f"table {name} has no primary key, and a column {ROW_NUMBER} in its place"
                 )
+            self.unsupported += _looser_columns(table, own)
             references = []
             for reference in _references(database, table, own, self.unsupported):
                 parent = spelled.get(folded(reference.parent))
@@ -308,6 +309,18 @@ def _columns(database: apsw.Connection, table: str, strict: bool) -> list[_Colum
         )
         for cid, name, pk, required, declared, hidden in found
     ]
+
+
+def _looser_columns(table: Table, columns: Iterable[_Column]) -> Iterator[str]:
+    """Columns that take for equal what the primary key holds apart: SQLite's sessions mix these."""
+    usual = {table.columns.index(c.name): c for c in columns if c.name in table.columns}
+    for place, how in zip(table.primary.columns, table.primary.collations, strict=True):
+        column = usual.get(place)
+        if column is not None and column.collation not in (BINARY, how) and not table.rowid:
+            yield (
+                f"the primary key of table {table.name} compares {column.name} as {how}, and the "
+                f"column itself is {column.collation}"
+            )
 
 
 def _unknown_collations(

@@ -144,3 +144,11 @@ def test_references(catalogue):
         assert reference.of(row) == parents[reference.label].of(parent_row)
     assert nowhere.of(row) is None
     assert set(catalogue.parents) == {"parent"}
+
+
+def test_a_primary_key_finer_than_its_column_is_named():
+    database = apsw.Connection(":memory:")
+    database.execute("CREATE TABLE t (a TEXT COLLATE NOCASE, PRIMARY KEY (a COLLATE BINARY))")
+    (sentence,) = Catalogue(database).unsupported
+    assert sentence.startswith("the primary key of table t compares a as BINARY")
+    database.close()
