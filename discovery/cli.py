@@ -344,7 +344,7 @@ def rome_repair(
     url: UrlArgument,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; without, only say it.")] = False,
     aside: Annotated[
-        Path | None, typer.Option(help="File that gets what is left out, as comments of SQL.")
+        Path | None, _option(help="File that gets what is left out, as comments of SQL.")
     ] = None,
 ) -> None:
     """Say what puts a damaged database right, by its log where that tells, and do it if asked."""
