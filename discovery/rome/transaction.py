@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import apsw
 import msgpack
 
+from discovery.rome import mysql_join
 from discovery.rome.before import Before
 from discovery.rome.catalogue import Catalogue, Value, quoted
 from discovery.rome.certificate import Certificate, of_changes
@@ -26,6 +27,7 @@ from discovery.rome.errors import (
     IntegrityError,
     LockTimeout,
     NotLocked,
+    NotSupportedError,
 )
 from discovery.rome.feed import Feed
 from discovery.rome.inserts import rows_of
@@ -113,6 +115,12 @@ class Transaction:
             ConnectionLost, StoreRefused: from the store, when the transaction begins.
         """
         form = shape(sql)
+        if form.kind == "write":
+            try:
+                sql = mysql_join.translated(sql, self.columns)
+            except NotSupportedError as error:
+                return Outcome(None, (), -1, None, error)
+            form = shape(sql)
         locking = form.locking if form.kind == "read" else None
         if self._state is None:
             self._begin(form)
@@ -133,6 +141,11 @@ class Transaction:
             Statement(sql, parameters, form, outcome, self._taken, self._found, self._skipped)
         )
         return outcome
+
+    def columns(self, table: str) -> list[str]:
+        """The names of a table's columns, as the transaction sees it; none if there is none."""
+        asked = self.execute("SELECT name FROM pragma_table_info(?)", (table,))
+        return [str(name) for (name,) in asked.rows]
 
     def _lock(
         self, sql: str, parameters: Sequence[Value], form: Shape, locking: Locking

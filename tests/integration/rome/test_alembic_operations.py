@@ -275,3 +275,24 @@ def test_plain_sqlite_stays_as_it_was(engine):
     with engine.connect() as connection:
         assert type(MigrationContext.configure(connection).impl).__name__ == "RomeImpl"
     plain.dispose()
+
+
+def test_an_update_of_a_join_as_mysql_has_it(engine, migrate):
+    def change(op):
+        op.execute("UPDATE t JOIN par ON t.p = par.id SET t.d = par.code, b = 'z' WHERE t.d = 1")
+        op.get_bind().execute(
+            sa.text("DELETE ch FROM ch LEFT JOIN t ON ch.t = t.a WHERE t.d = :code"), {"code": 10}
+        )
+
+    migrate(change)
+    assert read(engine, "SELECT a, b, d FROM t ORDER BY a") == [(1, "x", 10), (2, "cd", None)]
+    assert read(engine, "SELECT id FROM ch") == [(2,)]
+
+
+def test_one_that_has_no_certain_meaning_changes_nothing(engine):
+    with engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE t SET d = 5 WHERE a = 1")
+        with pytest.raises(sa.exc.NotSupportedError, match="sets columns of t and of par"):
+            connection.exec_driver_sql("UPDATE t, par SET t.d = 1, par.code = 2")
+        connection.commit()
+    assert read(engine, "SELECT d, code FROM t JOIN par ON p = id") == [(5, 10), (None, 20)]
