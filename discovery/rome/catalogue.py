@@ -222,7 +222,8 @@ class Catalogue:
     ``parents``: by table the keys of it that foreign keys of any table refer to. ``unsupported``:
     sentences about parts of the schema whose keys cannot be certified; no DDL may make them.
     ``quiet``: names in lower case of the tables that set off no trigger; ``triggers``: whether any
-    does. ``unnumbered``: tables without row numbers.
+    does. ``unnumbered``: tables without row numbers. ``replacing``: tables, a key of which may say
+    ON CONFLICT REPLACE, so that an INSERT may delete.
     """
 
     def __init__(self, database: apsw.Connection) -> None:
@@ -269,6 +270,11 @@ class Catalogue:
         self.parents = {name: tuple(keys.values()) for name, keys in parents.items()}
         self.unsupported += _unknown_collations(database, columns)
         self.unnumbered = [name for name, table in self.tables.items() if table.numbered is None]
+        self.replacing = {
+            name
+            for kind, name, sql in schema_objects(database)
+            if kind == "table" and "REPLACE" in sql.upper()
+        }
         triggered = _rows(database, "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger'")
         self.triggers = bool(triggered)
         self.quiet = {folded(name) for name in self.tables} - {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Waiting = Literal["wait", "nowait", "skip"]
@@ -47,6 +47,8 @@ _SOURCE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SEVERAL = re.compile(r"\b(IN|OR)\b", re.IGNORECASE)
+_IS = re.compile(r"\bIS\b", re.IGNORECASE)
+_AGAIN = re.compile(r"\bSELECT\b.*\bSELECT\b", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Select:
     """A SELECT in its parts. ``places``: parameters in the list, in FROM and WHERE, and behind.
 
     ``grouped``: its rows are not those of its tables. ``several``: some condition may name more
-    than one value for a column.
+    than one value for a column, or is of a SELECT inside, which may call another table the same.
+    ``nulls``: some condition may be true of NULL, of which a unique key takes any number.
     """
 
     listed: str
@@ -72,6 +75,7 @@ class Select:
     rest: str
     grouped: bool
     several: bool
+    nulls: bool
     places: tuple[int, int, int]
 
     def with_columns(self, columns: Sequence[str], condition: str = "") -> str:
@@ -101,6 +105,12 @@ class Locking:
     waiting: Waiting
     of: tuple[str, ...]
     select: Select | None
+
+    def with_text(self, sql: str) -> Locking:
+        """The same, where its parameters stand in the text."""
+        if sql == self.sql:
+            return self
+        return replace(self, sql=sql, select=None if self.select is None else _select(sql))
 
 
 def locking(sql: str) -> Locking | None:
@@ -198,7 +208,8 @@ def _select(sql: str) -> Select | None:
         where=where,
         rest=sql[rest_start:end],
         grouped=bool(begun["distinct"] or _GROUPS.search(listed) or {"GROUP", "WINDOW"} & {*names}),
-        several=bool(_SEVERAL.search(hidden[from_start:rest_start])),
+        several=bool(_SEVERAL.search(hidden[from_start:rest_start]) or _AGAIN.search(hidden)),
+        nulls=bool(_IS.search(hidden[from_start:rest_start])),
         places=(
             listed.count("?"),
             hidden[from_start:rest_start].count("?"),

@@ -10,6 +10,7 @@ tell which rows are meant (a view, a subquery, UNION), the tables that were read
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Sequence
@@ -168,6 +169,9 @@ def read(
 
     ``skipped``: rows that others hold, and that it passes over.
     """
+    with contextlib.suppress(ProgrammingError):  # it is said when the statement is run
+        sql, parameters = workspace.written_out(statement.sql, parameters)
+        statement = statement.with_text(sql)
     select = statement.select
     sources = None if select is None else _sources(select, catalogue)
     if select is None or sources is None or not _are_named(statement, sources):
@@ -289,24 +293,37 @@ def _points(
     """The sources, by alias, of which SQLite looks up one row by all columns of a unique key.
 
     Such a row was found, and nobody else can make another one. Of all others a new row may
-    appear that the statement would have found, too.
+    appear that the statement would have found, too; and so it may of a table that is looked up
+    once for each row of another, some of which have met nothing.
     """
+    points: set[str] = set()
     if select.several:
-        return set()
+        return points
     tables = {source.alias.lower(): table for source, table in sources}
-    points = set()
     plan = f"EXPLAIN QUERY PLAN {statement.sql}"
     for *_, detail in workspace.run(plan, [None] * len(parameters), reads=True).rows:
+        if not detail.startswith(("SCAN ", "SEARCH ")):
+            continue
         match = _POINT.match(detail)
         table = tables.get(match["alias"].lower()) if match else None
-        if match is None or table is None:
-            continue
-        terms = match["terms"].split(" AND ")
-        keys = {key.name: len(key.columns) for key in (table.primary, *table.unique)}
-        width = 1 if match["index"] is None else keys.get(match["index"])
-        if width == len(terms) and all(term.endswith("=?") for term in terms):
-            points.add(match["alias"].lower())
+        if match is None or table is None or not _finds_one(workspace, table, match, select.nulls):
+            break
+        points.add(match["alias"].lower())
     return points
+
+
+def _finds_one(workspace: Workspace, table: Table, match: re.Match[str], may_be_null: bool) -> bool:
+    """Whether a step of SQLite's plan finds no more than one row of ``table``."""
+    terms = match["terms"].split(" AND ")
+    keys = {key.name: key.columns for key in (table.primary, *table.unique)}
+    columns = () if match["index"] is None else keys.get(match["index"], ())
+    if len(terms) != (1 if match["index"] is None else len(columns)):
+        return False
+    if may_be_null and match["index"] not in {None, table.primary.name}:
+        names = [table.columns[place] for place in columns]
+        if not all(workspace.database.column_metadata("main", table.name, n)[2] for n in names):
+            return False
+    return all(term.endswith("=?") for term in terms)
 
 
 def tables_read(workspace: Workspace, sql: str) -> set[str]:

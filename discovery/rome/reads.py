@@ -7,7 +7,6 @@ which tells of them even where no column is read.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,14 +41,15 @@ class Reader:
     """Finds footprints, and remembers them while the schema stays what it is."""
 
     def __init__(self) -> None:
-        self._of: tuple[Catalogue | None, Value] = (None, None)
+        self._of: tuple[Catalogue | None, Value, Value] = (None, None, None)
         self._known: dict[str, Footprint] = {}
 
     def footprint(self, database: apsw.Connection, sql: str, catalogue: Catalogue) -> Footprint:
         """Of a statement that is about to be run, in a schema that ``catalogue`` describes."""
         ((temporary,),) = database.execute("PRAGMA temp.schema_version").fetchall()
-        if self._of[0] is not catalogue or self._of[1] != temporary:
-            self._of = (catalogue, temporary)
+        ((recursive,),) = database.execute("PRAGMA recursive_triggers").fetchall()
+        if self._of[0] is not catalogue or self._of[1:] != (temporary, recursive):
+            self._of = (catalogue, temporary, recursive)
             self._known.clear()
         found = self._known.get(sql)
         if found is None:
@@ -61,7 +61,10 @@ class Reader:
 
 
 def footprint_of(database: apsw.Connection, sql: str, catalogue: Catalogue) -> Footprint:
-    """Ask SQLite to prepare ``sql``; what it cannot prepare fails by the schema alone."""
+    """Ask SQLite to prepare ``sql``; what it cannot prepare may still be run in another way.
+
+    So it is with more parameters than SQLite binds: those are written into the text.
+    """
     tables: set[str] = set()
     triggers = everything = False
 
@@ -83,8 +86,11 @@ def footprint_of(database: apsw.Connection, sql: str, catalogue: Catalogue) -> F
     cursor.exec_trace = lambda *_: False  # prepare it, and stop
     database.authorizer = note
     try:
-        with contextlib.suppress(apsw.Error):
-            cursor.execute(sql, apsw._null_bindings, can_cache=False)  # type: ignore[attr-defined]
+        cursor.execute(sql, apsw._null_bindings, can_cache=False)  # type: ignore[attr-defined]
+    except apsw.ExecTraceAbort:
+        pass
+    except apsw.Error:
+        everything = True
     finally:
         database.authorizer = None
     return Footprint(
@@ -119,13 +125,15 @@ class Reads:
         """A statement was run; ``count`` of its rows, or -1 where it failed.
 
         An INSERT of given values that did all of it has read no table: its rows, unique keys and
-        references are certified each by itself. Whoever deletes such a row again has read, too.
+        references are certified each by itself. Whoever deletes such a row again has read, too; and
+        so has one that may replace a row (ON CONFLICT REPLACE), of which others' rows may be.
         """
         table = catalogue.tables.get(form.into or "")
         if (
             form.kind == "insert"
             and table is not None
             and not footprint.triggers
+            and table.name not in catalogue.replacing
             and count == rows_of(sql)
             and gives_all_keys(sql, parameters, table)
         ):

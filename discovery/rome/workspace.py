@@ -12,6 +12,7 @@ from uuid import UUID
 
 import apsw
 import apsw.ext
+import msgpack
 
 from discovery.rome import errors
 from discovery.rome.catalogue import Catalogue, Row, Value
@@ -45,7 +46,9 @@ class Outcome:
         if self.error is not None or other.error is not None:
             return type(self.error) is type(other.error) and str(self.error) == str(other.error)
         return (
-            self.rows == other.rows and self.count == other.count and self.last_id == other.last_id
+            self.count == other.count
+            and self.last_id == other.last_id
+            and msgpack.packb(self.rows) == msgpack.packb(other.rows)  # 1 is not 1.0 to a caller
         )
 
 
@@ -240,6 +243,16 @@ class Workspace:
         count = self.database.changes() if names is None else len(rows)
         return Outcome(names, rows, count, self.database.last_insert_rowid() or None)
 
+    def written_out(self, sql: str, parameters: Sequence[Value]) -> tuple[str, Sequence[Value]]:
+        """A statement and its parameters; those that SQLite does not bind stand in its text.
+
+        Raises:
+            ProgrammingError: more or fewer parameters than question marks.
+        """
+        if len(parameters) <= self._room:
+            return sql, parameters
+        return with_literals(sql, _bindable(parameters)), ()
+
     def _execute(
         self, sql: str, parameters: Sequence[Value]
     ) -> tuple[Row, ...] | errors.DatabaseError:
@@ -250,9 +263,7 @@ class Workspace:
             return errors.DataError(f"{type(error).__name__}: {error}")
         self.database.set_last_insert_rowid(0)
         try:
-            if len(values) > self._room:
-                sql, values = with_literals(sql, values), ()
-            return tuple(self.database.execute(sql, values))
+            return tuple(self.database.execute(*self.written_out(sql, values)))
         except apsw.ExecTraceAbort as error:
             raise self._objection or translated(error) from None
         except errors.ProgrammingError as error:

@@ -11,6 +11,7 @@ import pytest
 
 from discovery.rome.dbapi import Connection
 from discovery.rome.errors import DatabaseError, Deadlock, IntegrityError
+from discovery.rome.statements import with_literals
 from tests.histories.interleaved import connect
 from tests.redis_servers import redis_server
 
@@ -177,6 +178,43 @@ HOLES = {
         ["SAVEPOINT s", TO_A, "ROLLBACK TO s", TO_B],
         [NO_B, TO_A],
     ),
+    "a key that replaces what has children": (
+        [
+            "CREATE TABLE p (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, v INT)",
+            "CREATE TABLE c (id INTEGER PRIMARY KEY, p INT REFERENCES p ON DELETE CASCADE)",
+            "INSERT INTO p VALUES (1, 1)",
+        ],
+        ["INSERT INTO p VALUES (1, 2)"],
+        ["SELECT v FROM p", "INSERT INTO c VALUES (2, 1)"],
+    ),
+    "a key that replaces its own parent": (
+        [
+            "CREATE TABLE p (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, v INT, "
+            "p INT REFERENCES p ON DELETE CASCADE)",
+            "INSERT INTO p VALUES (1, 1, NULL)",
+        ],
+        ["INSERT INTO p VALUES (1, 2, NULL)"],
+        ["SELECT v FROM p", "INSERT INTO p VALUES (2, 1, 1)"],
+    ),
+    "a key that may not replace what has children": (
+        [
+            "CREATE TABLE p (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, v INT)",
+            "CREATE TABLE c (id INTEGER PRIMARY KEY, p INT REFERENCES p(id) ON DELETE RESTRICT)",
+            "INSERT INTO p VALUES (1, 1)",
+        ],
+        ["INSERT INTO p VALUES (1, 2)", TO_B],
+        [NO_B, "INSERT INTO c VALUES (2, 1)"],
+    ),
+    "a number of another type": (
+        ["CREATE TABLE any (v)", "INSERT INTO any VALUES (1)"],
+        ["SELECT v FROM any", TO_B],
+        [NO_B, "UPDATE any SET v = 1.0"],
+    ),
+    "more parameters than SQLite binds": (
+        [],
+        [f"SELECT count(*) FROM a WHERE id IN ({', '.join('?' * 33_000)})", TO_B],
+        [NO_B, TO_A],
+    ),
     "an INSERT that was deleted again": ([], [TO_A, "DELETE FROM a", TO_B], [NO_B, TO_A]),
     "a reference that was deleted again": (
         [TO_A, CHILD],
@@ -205,6 +243,11 @@ HOLES = {
 }
 
 
+def alone(database: apsw.Connection, sql: str) -> list[object]:
+    """What SQLite says, of any number of parameters."""
+    return database.execute(with_literals(sql, range(sql.count("?")))).fetchall()
+
+
 def told(run, sql: str) -> object:
     try:
         rows = run(sql)
@@ -214,7 +257,7 @@ def told(run, sql: str) -> object:
         raise
     except (DatabaseError, apsw.Error) as error:
         return type(error).__name__.replace("OperationalError", "SQLError")
-    return sorted(rows)
+    return sorted(map(repr, rows))  # 1 is not 1.0
 
 
 def serially(setup: list[str], programs: list[list[str]]) -> tuple[list[list[object]], object]:
@@ -226,14 +269,14 @@ def serially(setup: list[str], programs: list[list[str]]) -> tuple[list[list[obj
     answers = []
     for program in programs:
         database.execute("BEGIN")
-        answers.append([told(lambda s: database.execute(s).fetchall(), sql) for sql in program])
+        answers.append([told(lambda s: alone(database, s), sql) for sql in program])
         database.execute("COMMIT")
     return answers, left(lambda sql: database.execute(sql).fetchall())
 
 
 def left(run) -> object:
     tables = [name for (name,) in run("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-    return {table: sorted(run(f"SELECT * FROM {table}")) for table in tables}
+    return {table: sorted(map(repr, run(f"SELECT * FROM {table}"))) for table in tables}
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +286,7 @@ def address(tmp_path_factory):
 
 
 def ask(connection: Connection, sql: str) -> list[object]:
-    cursor = connection.execute(sql)
+    cursor = connection.execute(sql, range(sql.count("?")))
     return cursor.fetchall() if cursor.description else []
 
 
@@ -316,3 +359,25 @@ def test_who_goes_on_after_a_key_was_taken_is_told(replicas):
     one.commit()
     assert maker.execute("SELECT id FROM a").fetchall() == [(1,), (2,), (7,)]
     assert maker.execute(NO_B).fetchall() == [(0,)]
+
+
+def test_a_pragma_changes_what_a_statement_reads(replicas):
+    """REPLACE sets triggers off where they are recursive; it is the same text, and known."""
+    maker, one, other = replicas
+    trigger = (
+        "CREATE TRIGGER t AFTER DELETE ON a BEGIN INSERT INTO b SELECT 1, 1, count(*) FROM e; END"
+    )
+    for sql in (*SCHEMA, "CREATE TABLE e (x INT)", trigger, TO_A):
+        maker.execute(sql)
+    maker.commit()
+    one.serializable = other.serializable = True
+    for pragma in ("SELECT 1", "PRAGMA recursive_triggers = ON"):
+        one.execute(pragma)
+        one.commit()
+        one.execute("REPLACE INTO a VALUES (1, 1, 2)")
+        other.execute("SELECT x FROM a").fetchall()
+        other.execute("INSERT INTO e VALUES (1)")
+        other.commit()
+        one.commit()
+        maker.rollback()
+    assert maker.execute("SELECT x FROM b").fetchall() == [(2,)]
