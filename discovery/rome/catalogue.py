@@ -36,6 +36,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def of_main(table: str) -> str:
+    """A table of the database as SQL names it: the name alone may be a temporary table's."""
+    return f"main.{quoted(table)}"
+
+
 def packed(values: Iterable[Value]) -> bytes:
     """A key's values as bytes: equal values, equal bytes, whatever process packs them."""
     result: bytes = msgpack.packb(list(values), use_bin_type=True)
@@ -298,7 +303,8 @@ class _Column:
 def _columns(database: apsw.Connection, table: str, strict: bool) -> list[_Column]:
     found = _rows(
         database,
-        'SELECT cid, name, pk, "notnull", type, hidden FROM pragma_table_xinfo(?) ORDER BY cid',
+        'SELECT cid, name, pk, "notnull", type, hidden '
+        "FROM pragma_table_xinfo(?, 'main') ORDER BY cid",
         (table,),
     )
     rowid = not any(pk for _, _, pk, *_ in found)
@@ -343,7 +349,9 @@ def _unknown_collations(
         database,
         "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index' ORDER BY rowid",
     ):
-        for (collation,) in _rows(database, "SELECT coll FROM pragma_index_xinfo(?)", (name,)):
+        for (collation,) in _rows(
+            database, "SELECT coll FROM pragma_index_xinfo(?, 'main')", (name,)
+        ):
             if (collation or BINARY).upper() not in COLLATIONS:
                 yield (
                     f"index {name} of table {table} has collation {collation}, which only this "
@@ -360,7 +368,9 @@ def _rows(
 def _index_key(database: apsw.Connection, index: str, place: dict[int, int]) -> Key | None:
     columns, collations = [], []
     for cid, collation in _rows(
-        database, "SELECT cid, coll FROM pragma_index_xinfo(?) WHERE key ORDER BY seqno", (index,)
+        database,
+        "SELECT cid, coll FROM pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno",
+        (index,),
     ):
         if cid not in place:
             return None
@@ -380,7 +390,9 @@ def _table(database: apsw.Connection, name: str, columns: list[_Column]) -> Tabl
     scanned = False
     primary: Key | None = None
     for index, origin, partial in _rows(
-        database, 'SELECT name, origin, partial FROM pragma_index_list(?) WHERE "unique"', (name,)
+        database,
+        """SELECT name, origin, partial FROM pragma_index_list(?, 'main') WHERE "unique\"""",
+        (name,),
     ):
         key = _index_key(database, index, place)
         if key is None or partial:
@@ -401,7 +413,7 @@ def _table(database: apsw.Connection, name: str, columns: list[_Column]) -> Tabl
         for i, how in zip(primary.columns, primary.collations, strict=True)
     )
     listed = ", ".join(quoted(column) for column in names)
-    table = quoted(name)
+    table = of_main(name)
     select_all = f"SELECT {listed} FROM {table}"
     number = _row_number(database, name, names)
     return Table(
@@ -456,7 +468,8 @@ def _references(
     declared: dict[int, tuple[str, list[str], list[str]]] = {}
     for number, parent, child, target in _rows(
         database,
-        'SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq',
+        'SELECT id, "table", "from", "to" '
+        "FROM pragma_foreign_key_list(?, 'main') ORDER BY id, seq",
         (table.name,),
     ):
         _, children, targets = declared.setdefault(number, (parent, [], []))

@@ -11,19 +11,20 @@ from typing import Any
 
 import apsw
 
-from discovery.rome.catalogue import quoted
+from discovery.rome.catalogue import INTEGERS, quoted
 from discovery.rome.damage import Damage, commented
 from discovery.rome.dbapi import Connection
 from discovery.rome.errors import Error, IntegrityError, OperationalError, ProgrammingError
 from discovery.rome.head import missing
 from discovery.rome.history import shown
+from discovery.rome.ids import numbers_given
 from discovery.rome.literals import literal
 from discovery.rome.pages import open_pages
 from discovery.rome.schema import schema_objects
 from discovery.rome.settings import Settings
 from discovery.rome.state import boot
 from discovery.rome.statements import shape
-from discovery.rome.store import Store, mapping
+from discovery.rome.store import Store
 
 _COUNTERS = "sqlite_sequence"
 _SQLITES_OWN = (_COUNTERS, "sqlite_stat1", "sqlite_stat4")
@@ -50,7 +51,7 @@ def dump(settings: Settings, tell: Callable[[str], None] = lambda _: None) -> It
     with Store(settings) as store:
         store.check_server()
         state = boot(store, life=1)
-        ids = mapping(store.request(lambda client: client.hgetall(store.keys.ids)))
+        ids = numbers_given(store.request(lambda client: client.hgetall(store.keys.ids)))
     if not state.epoch:
         raise missing(settings)
     database, _ = open_pages(state.pages)
@@ -93,7 +94,7 @@ def _ended(sql: str) -> str:
     return f"{sql};\n"
 
 
-def _counters(database: apsw.Connection, ids: Mapping[bytes, bytes]) -> Iterator[str]:
+def _counters(database: apsw.Connection, ids: Mapping[str, int]) -> Iterator[str]:
     """The last numbers of tables whose numbers are never given twice (AUTOINCREMENT)."""
     counted = [
         name
@@ -104,7 +105,7 @@ def _counters(database: apsw.Connection, ids: Mapping[bytes, bytes]) -> Iterator
         return
     yield "DELETE FROM sqlite_sequence;\n"
     for name in counted:
-        last = int(ids.get(name.encode(), 0))
+        last = min(max(ids.get(name, 0), 0), INTEGERS - 1)
         for (seq,) in database.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,)):
             last = max(last, int(seq or 0))
         if last:
@@ -133,9 +134,9 @@ def load(settings: Settings, lines: Iterable[str]) -> Loaded:
         for line, statement in statements(lines):
             if not counters.take(statement):
                 _run(connection, line, statement)
-        if settings.foreign_keys:
-            _check_references(connection)
         tables = _tables(connection)
+        if settings.foreign_keys:
+            _check_references(connection, tables)
         rows = sum(_count(connection, name) for name in tables)
         connection.commit()
         counters.give(connection, tables)
@@ -241,9 +242,14 @@ def _count(connection: Connection, table: str) -> int:
     return int(rows)
 
 
-def _check_references(connection: Connection) -> None:
-    row = connection.execute("PRAGMA foreign_key_check").fetchone()
-    if row is not None:
-        raise IntegrityError(
-            f"table {row[0]}: row {row[1]} refers to a row that {row[2]} lacks; nothing was loaded"
-        )
+def _check_references(connection: Connection, tables: list[str]) -> None:
+    for name in tables:
+        with contextlib.suppress(OperationalError):  # its parent has no such key: nothing refers
+            row = connection.execute(
+                "SELECT * FROM pragma_foreign_key_check(?, 'main')", (name,)
+            ).fetchone()
+            if row is not None:
+                raise IntegrityError(
+                    f"table {row[0]}: row {row[1]} refers to a row that {row[2]} lacks; nothing "
+                    "was loaded"
+                )

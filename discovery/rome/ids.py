@@ -10,8 +10,23 @@ from __future__ import annotations
 import threading
 from collections import deque
 
+from discovery.rome.store import mapping
+
 BLOCK = 32
 LARGEST_BLOCK = 1024
+
+NO_NUMBER = -1
+MOST_DIGITS = 20
+
+
+def numbers_given(reply: object) -> dict[str, int]:
+    """HGETALL's answer about the counters: by table the last number, or that it is none."""
+    return {
+        name.decode(errors="replace"): (
+            int(last) if last.isdigit() and len(last) <= MOST_DIGITS else NO_NUMBER
+        )
+        for name, last in mapping(reply).items()
+    }
 
 
 class Ids:

@@ -13,11 +13,12 @@ from typing import Any
 
 import msgpack
 
-from discovery.rome.catalogue import Table
+from discovery.rome.catalogue import INTEGERS, Table
 from discovery.rome.certificate import DIGEST
 from discovery.rome.head import uncounted
 from discovery.rome.history import Violation, built, contents, shown
 from discovery.rome.log import chained
+from discovery.rome.references import orphans
 from discovery.rome.rows import values_of
 from discovery.rome.settings import Settings
 from discovery.rome.snapshot import Snapshot, read
@@ -124,6 +125,10 @@ def _totals(snapshot: Snapshot) -> Iterator[Violation]:
 
 def _ids(snapshot: Snapshot) -> Iterator[Violation]:
     """No key in use is still to be leased."""
+    for name, last in sorted(snapshot.ids.items()):
+        if not 0 <= last < INTEGERS:
+            of = name.rstrip("\0")
+            yield Violation("id counters", f"table {of}: the counter holds no number of a row")
     for name, table in snapshot.catalogue.tables.items():
         if table.rowid or len(table.primary.columns) != 1:
             continue
@@ -157,7 +162,7 @@ def _hashes(snapshot: Snapshot, foreign_keys: bool) -> Iterator[Violation]:
         if said != "ok":
             yield Violation("constraints", str(said))
     if foreign_keys:
-        for child, rowid, parent, _ in database.execute("PRAGMA foreign_key_check"):
+        for child, rowid, parent, _ in orphans(database, snapshot.catalogue.tables):
             yield Violation(
                 "constraints", f"table {child}: row {rowid} refers to a row that {parent} lacks"
             )

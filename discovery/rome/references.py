@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import apsw
 
@@ -47,12 +47,18 @@ def check_foreign_keys(database: apsw.Connection, before: Pages, tables: Iterabl
 
 
 def _violations(database: apsw.Connection, tables: Iterable[str]) -> dict[str, int]:
-    found = {}
+    return {name: n for name in tables if (n := sum(1 for _ in orphans(database, [name])))}
+
+
+def orphans(
+    database: apsw.Connection, tables: Iterable[str]
+) -> Iterator[tuple[str, int | None, str, int]]:
+    """Rows of ``tables`` that refer to none: table, row number, parent, and which foreign key.
+
+    A foreign key whose parent has no such key has none: SQLite lets nobody write such a row.
+    """
     for name in tables:
-        with contextlib.suppress(apsw.SQLError):  # its parent has no such key: nothing can refer
-            ((count,),) = database.execute(
-                "SELECT count(*) FROM pragma_foreign_key_check(?)", (name,)
+        with contextlib.suppress(apsw.SQLError):
+            yield from database.execute(
+                "SELECT * FROM pragma_foreign_key_check(?, 'main')", (name,)
             )
-            if count:
-                found[name] = count
-    return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import msgpack
 
-from discovery.rome.catalogue import Catalogue
+from discovery.rome.catalogue import INTEGERS, Catalogue
 from discovery.rome.certificate import digest
 from discovery.rome.damage import Refused, Unfit, commented
 from discovery.rome.errors import Deadlock
@@ -20,6 +20,7 @@ from discovery.rome.head import uncounted
 from discovery.rome.history import shown, told
 from discovery.rome.integrity import log_of, versions_of
 from discovery.rome.log import Definition
+from discovery.rome.references import orphans
 from discovery.rome.rows import fill_in_order, open_empty, values_of
 from discovery.rome.scripts import REPAIR
 from discovery.rome.settings import Settings
@@ -155,7 +156,7 @@ def _leave_out(plan: Plan, catalogue: Catalogue, order: dict[str, dict[bytes, in
             if not table.rowid and largest:
                 plan.ids[name] = largest
     plan.does += [f"leave out {one}" for one in plan.aside]
-    for child, rowid, parent, _ in database.execute("PRAGMA foreign_key_check"):
+    for child, rowid, parent, _ in orphans(database, catalogue.tables):
         plan.leaves.append(f"table {child}: row {rowid} refers to a row that {parent} lacks")
     database.close()
 
@@ -174,8 +175,11 @@ def _lengths(plan: Plan, snapshot: Snapshot, *, broken: bool) -> None:
     if broken or any(True for _ in versions_of(snapshot)):
         plan.anew = True
         plan.does.append("begin the log anew, since it or its index is not whole")
+    for name, last in snapshot.ids.items():
+        if not 0 <= last < INTEGERS:
+            plan.ids.setdefault(name, 0)
     for name, largest in plan.ids.items():
-        if snapshot.ids.get(name, 0) < largest:
+        if not 0 <= snapshot.ids.get(name, 0) < INTEGERS or snapshot.ids.get(name, 0) < largest:
             plan.does.append(f"table {name}: lease no number up to {largest} again")
 
 
@@ -193,7 +197,7 @@ def _apply(store: Store, snapshot: Snapshot, plan: Plan) -> bool:
         *(head.get("epoch", b""), snapshot.number("seq"), head.get("hash", b"")),
         *(b"".join(bumps), transaction, plan.anew),
         [[name, f"{len(rows)} {total_of(rows).sum}"] for name, rows in plan.rows.items() if rows],
-        [[name, number] for name, number in plan.ids.items()],
+        [[name, str(number)] for name, number in plan.ids.items()],
     ]
     payload = Definition(plan.schema, contents).payload()
     reply = store.run(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -17,10 +18,16 @@ from typing import Any
 import apsw
 import msgpack
 
-from discovery.rome.catalogue import Catalogue
+from discovery.rome.catalogue import INTEGERS, Catalogue
 from discovery.rome.certificate import Certificate
 from discovery.rome.counters import Counters
-from discovery.rome.errors import DataError, InternalError, OperationalError, TailLost
+from discovery.rome.errors import (
+    DataError,
+    InternalError,
+    OperationalError,
+    StoreRefused,
+    TailLost,
+)
 from discovery.rome.head import foreign
 from discovery.rome.ids import Ids
 from discovery.rome.limits import MOST_COMMIT_BYTES
@@ -51,6 +58,9 @@ BELIEVED_S = 2.0
 
 UNLOCK_S = 0.5
 """How long a transaction that gives up tries to give its locks back."""
+
+_USED_UP = re.compile("would overflow|not an integer")
+"""Redis' words where a counter is at its end, or was set behind it by an older ROME."""
 
 _parents: list[Any] = []
 """SQLite handles that a parent's thread may have been inside of: closing one would wait for it."""
@@ -309,10 +319,10 @@ class Replica:
             b"".join(certificate.checks),
             b"".join(certificate.bumps),
             wanted,
-            list(certificate.ids.items()),
+            [(table, str(number)) for table, number in certificate.ids.items() if number > 0],
             self.settings.keep,
             b"".join(certificate.locks),
-            certificate.orders,
+            [(table, str(least), str(most)) for table, least, most in certificate.orders],
         ]
         locks = [keys.locks] if certificate.locks else []
         if definition is None:
@@ -343,7 +353,8 @@ class Replica:
             return Rejected("log")
         self._advance_quietly(of_script(reply[3]))
         for (table, count), first in zip(wanted, reply[4], strict=False):
-            self.ids.add(table, int(first), count)
+            if first is not None:
+                self.ids.add(table, int(first), count)
         return Accepted(int(reply[1]), reply[2], reply[5], payload)
 
     def settle(
@@ -389,7 +400,15 @@ class Replica:
 
     def lease(self, table: str, count: int) -> int:
         """Ask for so many keys, larger than all that were given before: one round trip."""
-        last = self.store.request(lambda client: client.hincrby(self.store.keys.ids, table, count))
+        ids = self.store.keys.ids
+        try:
+            last = self.store.request(lambda client: client.hincrby(ids, table, count))
+        except StoreRefused as error:
+            if not _USED_UP.search(str(error)):
+                raise
+            raise DataError(
+                f"table {table}: no number is left for a new row's key; they end at {INTEGERS - 1}"
+            ) from error
         return int(last) - count + 1
 
     def before_fork(self) -> None:

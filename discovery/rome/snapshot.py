@@ -16,6 +16,7 @@ from discovery.rome.head import (
     read_head,
     same_schema,
 )
+from discovery.rome.ids import numbers_given
 from discovery.rome.rows import open_empty
 from discovery.rome.store import Store, mapping
 from discovery.rome.totals import Total, totals_of
@@ -114,8 +115,11 @@ def read(store: Store, instead: list[str] | None = None) -> Snapshot:
         schema=schema,
         catalogue=catalogue,
         log=[_entry(number, fields) for number, fields in log],
-        versions={key: int(number) for key, number in mapping(versions).items()},
-        ids={name.decode(): int(number) for name, number in mapping(ids).items()},
+        versions={
+            key: int(number) if number.isdigit() else -1
+            for key, number in mapping(versions).items()
+        },
+        ids=numbers_given(ids),
         rows=dict(zip(catalogue.tables, map(mapping, rows), strict=True)),
         others=strange,
         totals=totals_of(totals),

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import apsw
 
-from discovery.rome.catalogue import Catalogue
+from discovery.rome.catalogue import INTEGERS, Catalogue
 from discovery.rome.damage import Damage, Refused, Unfit
 from discovery.rome.errors import InternalError
 from discovery.rome.head import FORMAT, Head, check_format, read_head
+from discovery.rome.ids import numbers_given
 from discovery.rome.pages import Pages
 from discovery.rome.reading import ChangedError, Reading
 from discovery.rome.rows import UNFIT, apply_entry, fill_what_fits, open_empty, plain
-from discovery.rome.store import Store, mapping
+from discovery.rome.store import Store
 from discovery.rome.totals import Loss, Total, losses
 
 MOST_READINGS = 3
@@ -88,11 +89,11 @@ def _go_on_counting(store: Store, database: apsw.Connection, catalogue: Catalogu
         "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'"
     ).fetchone():
         return
-    ids = store.request(lambda client: mapping(client.hgetall(store.keys.ids)))
-    given = {name.decode(): int(number) for name, number in ids.items()}
+    given = numbers_given(store.request(lambda client: client.hgetall(store.keys.ids)))
     for name in catalogue.tables.keys() & given.keys():
+        last = min(max(given[name], 0), INTEGERS - 1)
         database.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
-        database.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, given[name]))
+        database.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, last))
 
 
 def _fill(

@@ -12,10 +12,11 @@ from redis.crc import key_slot
 from discovery.rome.catalogue import Catalogue
 from discovery.rome.damage import Refused
 from discovery.rome.head import FORMAT, Head
+from discovery.rome.ids import numbers_given
 from discovery.rome.scripts import LOOK
 from discovery.rome.settings import Settings
 from discovery.rome.snapshot import read_schema
-from discovery.rome.store import Command, Store, mapping
+from discovery.rome.store import Command, Store
 from discovery.rome.watch import lost
 
 _NAME = re.compile(r"rome:(?P<database>[^:]+):(?P<process>\d+)")
@@ -100,7 +101,7 @@ def _status(store: Store) -> Status:
     for name in catalogue.tables:
         commands += [["HLEN", keys.rows(name)], ["MEMORY", "USAGE", keys.rows(name)]]
     ids, entries, versions, log_bytes, version_bytes, *sizes = store.at_once(commands)
-    last = {name.decode(): int(number) for name, number in mapping(ids).items()}
+    last = numbers_given(ids)
     server, memory, persistence, replication, clients, here, address = store.request(_server)
     return Status(
         database=settings.database,

@@ -20,7 +20,7 @@ import msgpack
 
 from discovery.rome import mysql_join
 from discovery.rome.before import Before
-from discovery.rome.catalogue import Catalogue, Value, quoted
+from discovery.rome.catalogue import Catalogue, Value, of_main, quoted
 from discovery.rome.certificate import Certificate, of_changes
 from discovery.rome.errors import (
     Deadlock,
@@ -318,7 +318,7 @@ class Transaction:
         return number
 
     def _unused_id(self, table: str, column: str) -> int:
-        used = f"SELECT 1 FROM {quoted(table)} WHERE {quoted(column)} = ?"
+        used = f"SELECT 1 FROM {of_main(table)} WHERE {quoted(column)} = ?"
         while True:
             number = self._numbers.take(table)
             if not self._workspace.database.execute(used, (number,)).fetchall():

@@ -11,11 +11,12 @@
 --   tables whose numbers go on, of DDL}
 --   epoch, seq, hash   the state that the transaction read
 --   known              up to where its process has the log
+--   wanted ids         {{table, how many}, …}; id floors and keys in order are texts
 --   locks              8-byte names that the transaction holds, given back with its commit
 --   checks, bumps      8-byte keys: unchanged since seq, changed by this
 --   sums               tables, each with what this adds to the sum of its rows
 --   anew               whether it is DDL
--- Replies {'OK', seq, hash, entries after known, first of each id block, epoch},
+-- Replies {'OK', seq, hash, entries after known, first of each id block or nothing, epoch},
 --   {'CONFLICT', number of the check, entries after known}, {'BEHIND'}, {'DIVERGED'}, {'FORMAT', x},
 --   {'LATE', table}, {'LOST', which key, what it holds, what it must hold}
 -- Format 1 knows no totals: nothing is counted there.
@@ -26,7 +27,17 @@ local q = cmsgpack.unpack(ARGV[1])
 local epoch, seq, hash, known, transaction = q[1], q[2], q[3], q[4], q[5]
 local checks, bumps, wanted, floors, keep = q[6], q[7], q[8], q[9], q[10]
 local locks, orders, sums, anew, kept = q[11], q[12], q[13], q[14], q[15]
-local FORMAT, UNCOUNTED, KEY, SUMS_END = '2', '1', 8, 2 ^ 52
+local FORMAT, UNCOUNTED, KEY, SUMS_END, EXACT_DIGITS = '2', '1', 8, 2 ^ 52, 15
+
+-- Numbers of rows are texts here: Lua's own are exact below 2^53 only. What is no number is 0.
+local function given(name)
+  local last = redis.call('HGET', ids, name)
+  return last and string.match(last, '^%d+$') or '0'
+end
+local function less(a, b)
+  if #a ~= #b then return #a < #b end
+  return a < b
+end
 
 local function entries_after(number)
   local found = {}
@@ -44,14 +55,14 @@ local lengths = {}
 for i = ROWS + 1, #KEYS do lengths[i] = redis.call('HLEN', KEYS[i]) end
 
 local at = redis.call('HMGET', head, 'format', 'epoch', 'seq', 'hash', 'oldest', 'keep',
-  'versions', 'statements', 'totals')
+  'versions', 'statements', 'totals', 'schema')
 if not at[1] then
   -- ids may be there: keys are leased while the transaction that makes the first table still runs
   local others = redis.call('EXISTS', unpack(KEYS)) - redis.call('EXISTS', ids)
   if others > 0 then return {'FORMAT', 'none'} end
   if epoch ~= '' then return {'DIVERGED'} end
   epoch = transaction
-  at = {FORMAT, epoch, '0', '', '1', tostring(keep), '0', '0', '0'}
+  at = {FORMAT, epoch, '0', '', '1', tostring(keep), '0', '0', '0', '0'}
   redis.call('HSET', head, 'format', FORMAT, 'epoch', epoch, 'seq', 0, 'hash', '', 'oldest', 1,
     'keep', keep, 'schema', 0, 'statements', 0, 'totals', 0)
 end
@@ -101,12 +112,15 @@ for i = 1, #checks, KEY do
   end
 end
 for _, o in ipairs(orders) do
-  if tonumber(redis.call('HGET', ids, o[1] .. '\0') or '0') >= o[2] then return {'LATE', o[1]} end
+  if not less(given(o[1] .. '\0'), o[2]) then return {'LATE', o[1]} end
 end
 
 local missed = entries_after(known)
 local number = now + 1
 local chained = redis.sha1hex(last .. ARGV[2])
+-- First what may fail: what a script has written before that stays.
+redis.call('XADD', log, string.format('%.0f-0', number), 'h', chained, 'd', ARGV[2],
+  'k', bumps .. transaction)
 local indexed, added = held.versions, held.totals
 for i = 1, #bumps, KEY do
   indexed = indexed + redis.call('HSET', versions, string.sub(bumps, i, i + KEY - 1), number)
@@ -118,8 +132,8 @@ local tables = anew and entry[3] or entry[2]
 if anew then
   redis.call('DEL', schema)
   for _, statement in ipairs(entry[2]) do redis.call('RPUSH', schema, statement) end
-  redis.call('HINCRBY', head, 'schema', 1)
-  if counted then new = {'statements', #entry[2]} end
+  new = {'schema', string.format('%.0f', (tonumber(at[10]) or 0) + 1)}
+  if counted then new[3], new[4] = 'statements', #entry[2] end
   for n, t in ipairs(tables) do
     redis.call('DEL', KEYS[ROWS + n])
     lengths[ROWS + n] = 0
@@ -141,16 +155,15 @@ for n, t in ipairs(tables) do
   end
 end
 for _, f in ipairs(floors) do
-  if tonumber(redis.call('HGET', ids, f[1]) or '0') < f[2] then
-    redis.call('HSET', ids, f[1], string.format('%.0f', f[2]))
-  end
+  if less(given(f[1]), f[2]) then redis.call('HSET', ids, f[1], f[2]) end
 end
-for _, o in ipairs(orders) do redis.call('HSET', ids, o[1] .. '\0', string.format('%.0f', o[3])) end
+for _, o in ipairs(orders) do redis.call('HSET', ids, o[1] .. '\0', o[3]) end
 local blocks = {}
-for i, w in ipairs(wanted) do blocks[i] = redis.call('HINCRBY', ids, w[1], w[2]) - w[2] + 1 end
-
-redis.call('XADD', log, string.format('%.0f-0', number), 'h', chained, 'd', ARGV[2],
-  'k', bumps .. transaction)
+for i, w in ipairs(wanted) do
+  local last = given(w[1])
+  blocks[i] = #last <= EXACT_DIGITS and tonumber(last) + 1
+  if blocks[i] then redis.call('HSET', ids, w[1], string.format('%.0f', last + w[2])) end
+end
 
 for i = 1, #locks, KEY do
   local name = string.sub(locks, i, i + KEY - 1)

@@ -6,12 +6,20 @@
 --       anew
 -- ARGV  1 request, 2 payload of the entry: {0, the whole schema, tables}
 -- request = {epoch, seq, hash, keys changed, id of this transaction, whether the log begins anew,
---   {{table, total}, …} of all, {{table, least id}, …}}
+--   {{table, total}, …} of all, {{table, least id as text}, …}}
 -- Replies {'OK', seq} or {'MOVED'}: somebody has written since the head was read
+
+local MOST = '9223372036854775807'
+
+-- Numbers of rows are texts here: Lua's own are exact below 2^53 only.
+local function less(last, least)
+  local function before(a, b) return #a < #b or (#a == #b and a < b) end
+  return not string.match(last, '^%d+$') or before(MOST, last) or before(last, least)
+end
 
 local head, log, versions, ids, schema, totals = unpack(KEYS, 1, 6)
 local q = cmsgpack.unpack(ARGV[1])
-local at = redis.call('HMGET', head, 'epoch', 'seq', 'hash', 'oldest')
+local at = redis.call('HMGET', head, 'epoch', 'seq', 'hash', 'oldest', 'schema')
 if at[1] ~= q[1] or tonumber(at[2]) ~= q[2] or at[3] ~= q[3] then return {'MOVED'} end
 local number = q[2] + 1
 local bumps, transaction, anew = q[4], q[5], q[6]
@@ -32,16 +40,14 @@ end
 redis.call('DEL', totals)
 for _, t in ipairs(q[7]) do redis.call('HSET', totals, t[1], t[2]) end
 for _, f in ipairs(q[8]) do
-  if tonumber(redis.call('HGET', ids, f[1]) or '0') < f[2] then
-    redis.call('HSET', ids, f[1], string.format('%.0f', f[2]))
-  end
+  if less(redis.call('HGET', ids, f[1]) or '0', f[2]) then redis.call('HSET', ids, f[1], f[2]) end
 end
 for i = 1, #bumps, 8 do redis.call('HSET', versions, string.sub(bumps, i, i + 7), number) end
 redis.call('HSET', versions, transaction, number)
 redis.call('XADD', log, string.format('%.0f-0', number), 'h', chained, 'd', ARGV[2],
   'k', bumps .. transaction)
-redis.call('HINCRBY', head, 'schema', 1)
-redis.call('HSET', head, 'format', '2', 'seq', string.format('%.0f', number), 'hash', chained,
+redis.call('HSET', head, 'format', '2',
+  'schema', string.format('%.0f', (tonumber(at[5]) or 0) + 1), 'seq', string.format('%.0f', number), 'hash', chained,
   'oldest', oldest, 'statements', #entry[2], 'versions', redis.call('HLEN', versions),
   'totals', redis.call('HLEN', totals))
 return {'OK', number}

@@ -131,6 +131,80 @@ def test_what_every_process_can_build_is_taken(pair, statements):
     pair.agree()
 
 
+SHADOWS = [
+    ["CREATE TEMP TABLE t (id INTEGER PRIMARY KEY, n TEXT)"],
+    ["CREATE TEMP TABLE t (n REAL, id TEXT PRIMARY KEY) WITHOUT ROWID"],
+    ["CREATE TEMP VIEW t AS SELECT 5 AS id, 'v' AS n"],
+    ["CREATE TEMP TABLE t (id, n)", "INSERT INTO t VALUES (1, 'temporary')"],
+]
+
+
+@pytest.mark.parametrize("statements", SHADOWS, ids=lambda found: found[0])
+def test_a_temporary_table_of_the_same_name_hides_no_row(pair, statements):
+    """A commit is of the database's table, also where the name alone means another one."""
+    for statement in (
+        *statements,
+        "INSERT INTO main.t VALUES (3, 'c')",
+        "UPDATE main.t SET n = n || '!' WHERE id = 1",
+        "DELETE FROM main.t WHERE id = 2",
+        "CREATE TABLE u AS SELECT * FROM main.t",
+        "INSERT INTO main.t (id, n) VALUES (rome_id('t', 'id'), 'd')",
+    ):
+        pair.one.execute(statement)
+        pair.one.commit()
+    assert pair.two.execute("SELECT n FROM t ORDER BY id").fetchall() == [("a!",), ("c",), ("d",)]
+    pair.two.rollback()
+    pair.agree()
+
+
+LARGEST = 2**63 - 1
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 10**18, LARGEST - 5, LARGEST])
+@pytest.mark.parametrize("key", ["INTEGER PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT"])
+def test_keys_up_to_the_largest_number_are_told_to_the_last_digit(pair, key, number):
+    """Redis' Lua rounds above 2**53; what it rounded up to ended the database of AUTOINCREMENT."""
+    pair.one.execute(f"CREATE TABLE u (id {key}, n)")
+    pair.one.commit()
+    pair.one.execute("INSERT INTO u VALUES (rome_id('u', 'id'), 'small')")
+    pair.one.commit()
+    pair.two.execute("INSERT INTO u VALUES (?, 'large')", (number,))
+    pair.two.commit()
+    for _ in range(20):  # more than half a block: a commit would bring the next one along
+        pair.one.execute("INSERT INTO u VALUES (rome_id('u', 'id'), 'held')")
+        pair.one.commit()
+    pair.agree()
+    three = pair.connect()
+    if number > LARGEST - 32:
+        with pytest.raises(errors.DataError, match="table u: no number is left for a new row"):
+            three.execute("INSERT INTO u VALUES (rome_id('u', 'id'), 'none')")
+    else:
+        three.execute("INSERT INTO u VALUES (rome_id('u', 'id'), 'next')")
+        three.commit()
+        assert three.execute("SELECT id FROM u WHERE n = 'next'").fetchone() > (number,)
+    three.rollback()
+    three.close()
+    pair.agree()
+
+
+def test_ordered_keys_go_on_above_the_exact_numbers_of_lua(server):
+    connections = [
+        dbapi.connect(f"127.0.0.1:{server.port}", "large", keys="ordered", timeout=20 + i)
+        for i in range(2)
+    ]
+    one, two = connections
+    one.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, n)")
+    one.execute("INSERT INTO t VALUES (?, 0)", (2**53,))
+    one.commit()
+    for connection in (one, two, one, two, one):
+        connection.execute("INSERT INTO t VALUES (rome_id('t', 'id'), 1)")
+        connection.commit()
+    found = one.execute("SELECT id - ? FROM t ORDER BY id", (2**53,)).fetchall()
+    assert found == [(n,) for n in range(6)]
+    for connection in connections:
+        connection.close()
+
+
 REFUSED = [
     "PRAGMA user_version = 5",
     "PRAGMA main.user_version(5)",

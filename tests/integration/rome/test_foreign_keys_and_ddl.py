@@ -5,6 +5,10 @@ import itertools
 import pytest
 
 from discovery.rome import dbapi, errors
+from discovery.rome.dump import dump, load
+from discovery.rome.integrity import check
+from discovery.rome.repair import repair
+from discovery.rome.urls import settings_of
 from tests.redis_servers import redis_server
 
 SCHEMA = (
@@ -214,3 +218,33 @@ def test_autoincrement_numbers_are_not_given_again(processes):
         numbers.append(added(fifth))
     numbers.append(added(one))
     assert numbers == [*range(3, 11)]
+
+
+MISMATCHED = [
+    ["CREATE TABLE kid (p REFERENCES par(missing))"],
+    ["CREATE TABLE kid (p REFERENCES other(n))", "CREATE TABLE other (n)"],
+    ["CREATE TABLE other (a, b, PRIMARY KEY (a, b))", "CREATE TABLE kid (p REFERENCES other)"],
+    ["CREATE VIEW v AS SELECT 1 AS a", "CREATE TABLE kid (p REFERENCES v(a))"],
+    ["CREATE TABLE other (n TEXT)", "CREATE TABLE kid (p REFERENCES other(n))"],
+]
+
+
+@pytest.mark.parametrize("statements", MISMATCHED, ids=str)
+def test_tools_take_a_foreign_key_of_no_key(processes, server, statements):
+    """SQLite takes the schema, and says what is wrong when a row comes; no tool ends on it."""
+    one, _ = processes
+    for statement in statements:
+        one.execute(statement)
+    one.commit()
+    with pytest.raises(errors.OperationalError, match=r"foreign key mismatch|no such table"):
+        one.execute("INSERT INTO kid VALUES (1)")
+    one.rollback()
+    url = server.url(one.settings.database)
+    assert check(settings_of(url)).violations == ()
+    assert repair(settings_of(url), apply=False).does == []
+    copy = f"{url}copy"
+    assert load(settings_of(copy), dump(settings_of(url))).rows == 4
+    assert (
+        "".join(dump(settings_of(copy))).split("\n", 1)[1]
+        == ("".join(dump(settings_of(url))).split("\n", 1)[1])
+    )

@@ -100,6 +100,9 @@ BY_LOG = {
     "lost versions": lambda it: it.ask("DEL", "versions"),
     "lost totals": lambda it: it.ask("DEL", "totals"),
     "lost counters": lambda it: it.ask("DEL", "ids"),
+    "a counter that is none": lambda it: it.ask("HSET", "ids", "t", "abc"),
+    "a counter behind its end": lambda it: it.ask("HSET", "ids", "t", "9223372036854775808"),
+    "an index of no number": lambda it: it.ask("HSET", "versions", "8 bytes.", "x"),
 }
 
 
