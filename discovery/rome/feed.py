@@ -93,5 +93,5 @@ class Feed:
         pause = int(min(PAUSE_MS, store.patience * 500))
         how = ("COUNT", ENTRIES, "BLOCK", pause)
         place = ("STREAMS", store.keys.log, f"{state.seq}-0")
-        reply = store.request(lambda client: client.execute_command("XREAD", *how, *place))
+        reply = store.request(lambda client: client.ask("XREAD", *how, *place))
         return of_stream(reply)

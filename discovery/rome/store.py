@@ -332,7 +332,7 @@ class Store:
     ) -> Any:
         command = ["EVALSHA", script.sha, len(keys), *keys, *arguments]
         if not wait:
-            return client.execute_command(*command)
+            return client.ask(*command)
         with client.pipeline(transaction=False) as pipeline:
             pipeline.execute_command(*command)
             pipeline.execute_command("WAIT", wait, int(self.patience * 800))

@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import apsw
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from sqlalchemy import exc, insert, select, text, update
 
 from discovery.rome import errors
+from discovery.rome.connections import client_of
 from tests.redis_servers import redis_server
 from tests.rome_counters import add, count, counter, engine_on, read, replica_of, step
 from tests.tcp_proxy import Proxy
@@ -47,6 +50,37 @@ def test_killed_clients(server, fresh):
                 connection.execute(insert(step).values(counter="a", label=f"b{number}"))
                 kill_clients(server)
         assert count(engine) == 100
+
+
+def test_the_short_way_says_what_redis_py_says(server, monkeypatch):
+    """All kinds of arguments and answers, an error, and a connection that is shut meanwhile."""
+    client = client_of(("127.0.0.1", server.port), None, protocol=2)
+    lua = "return {1, 'a', {KEYS[1], {}}, false, redis.status_reply('OK'), ARGV[1], ARGV[2]}"
+    commands = [
+        ("EVAL", lua, 1, "kéy", b"\r\n\0\xff", -(2**53)),
+        ("SET", "number", 0.1),
+        ("GET", "number"),
+        ("GET", "nothing"),
+        ("EVAL", f"return string.rep('x', {10**6})", 0),
+        ("SET", "large", bytes(10**6)),
+    ]
+    expected = [client.execute_command(*command) for command in commands]
+    expected[1] = expected[-1] = b"OK"  # redis-py makes a truth value of it
+    long_way = []
+    monkeypatch.setattr(
+        client, "execute_command", lambda *command: long_way.append(command) or b"OK"
+    )
+    assert [client.ask(*command) for command in commands] == expected
+    assert long_way == commands[-1:]
+    with pytest.raises(ResponseError, match="wrong number of arguments"):
+        client.ask("GET")
+    assert client.ask("GET", "number") == b"0.1"
+    kill_clients(server)
+    with pytest.raises(RedisConnectionError):
+        client.ask("GET", "number")
+    monkeypatch.undo()
+    assert client.ask("GET", "number") == b"0.1"
+    client.close()
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -113,7 +113,7 @@ def test_a_feed_that_nobody_reads_ends_and_can_begin_again(monkeypatch):
 def test_the_log_is_asked_for_in_parts():
     """However far behind a process is, Redis sends it no more than so much at once."""
     sent = []
-    client = SimpleNamespace(execute_command=lambda *words: sent.append(words))
+    client = SimpleNamespace(ask=lambda *words: sent.append(words))
     store = SimpleNamespace(
         request=lambda send: send(client), patience=2.5, keys=SimpleNamespace(log="log")
     )
