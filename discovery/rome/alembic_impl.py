@@ -108,6 +108,21 @@ def register() -> bool:
                     f"its constraints with a name: {', '.join(known) or 'none'}"
                 )
 
+        def drop_index(self, index: Any, **kw: Any) -> None:
+            if self.as_sql or not self._drop_unique(index):
+                super().drop_index(index, **kw)
+
+        def _drop_unique(self, index: Any) -> bool:
+            """Drop the unique constraint of this name, which is an index in MySQL."""
+            table, name = index.table.name, str(index.name)
+            found = self._run(
+                "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?) "
+                "AND NOT EXISTS (SELECT 1 FROM sqlite_schema "
+                "WHERE type = 'index' AND lower(name) = lower(?))",
+                *(table, name),
+            )
+            return bool(found) and self._rebuild(table, lambda one: one.remove("unique", name))
+
         def add_column(self, table_name: str, column: Any, **kw: Any) -> None:
             default = column.server_default
             computed = isinstance(default, Computed) and default.persisted

@@ -215,6 +215,14 @@ def test_indexes(engine, migrate):
     whole(engine, objects=OBJECTS - {"by_d"})
 
 
+def test_a_unique_constraint_is_an_index_in_mysql(engine, migrate):
+    migrate(lambda op: op.drop_index("uq", table_name="t"))
+    whole(engine)
+    accepted(engine, "INSERT INTO t (a, b, d) VALUES (9, 'AB', 1)")
+    with pytest.raises(sa.exc.OperationalError, match="no such index: uq"):
+        migrate(lambda op: op.drop_index("uq", table_name="t"))
+
+
 def test_keys_without_a_name_get_those_of_mysql(engine, migrate):
     def change(op):
         op.create_table(
