@@ -20,9 +20,9 @@ from nova.db.main import api as main_db
 from nova.db.main import models
 from population import copies, rows_of
 
-from discovery.rome.catalogue import packed
 from discovery.rome.dbapi import connect
 from discovery.rome.dialect import RomeDialect
+from discovery.rome.packing import values_packed
 from discovery.rome.store import Store
 
 AT_ONCE = 20_000
@@ -46,7 +46,7 @@ def main() -> None:
             table = catalogue.tables[sql_table.name]
             for row in rows:
                 values = [stored(row.get(name)) for name in table.columns]
-                key = table.primary.of(values) or packed(values[:1])
+                key = table.primary.of(values) or values_packed(values[:1])
                 data = msgpack.packb(values, use_bin_type=True)
                 commands.append((store.keys.rows(table.name), key, data))
         if len(commands) >= AT_ONCE:

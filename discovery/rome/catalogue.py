@@ -9,11 +9,12 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isnan
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import apsw
-import msgpack
 
+from discovery.rome.packing import values_packed
 from discovery.rome.schema import schema_objects
 
 Value = Any
@@ -41,12 +42,6 @@ def of_main(table: str) -> str:
     return f"main.{quoted(table)}"
 
 
-def packed(values: Iterable[Value]) -> bytes:
-    """A key's values as bytes: equal values, equal bytes, whatever process packs them."""
-    result: bytes = msgpack.packb(list(values), use_bin_type=True)
-    return result
-
-
 @dataclass(frozen=True, slots=True)
 class Key:
     """Columns of a table, by position, that identify a row, and the collation of each.
@@ -71,7 +66,19 @@ class Key:
                 if value.is_integer() and -INTEGERS <= value < INTEGERS:
                     value = int(value)  # 1 and 1.0 are one value to SQLite
             values.append(collated(value, collation))
-        return packed(values)
+        return values_packed(values)
+
+    def stays(self, old: Row, new: Row) -> bool:
+        """Whether a row that was changed has these columns' values as they were."""
+        return _are_same(self.columns, old, new)
+
+
+def _are_same(columns: tuple[int, ...], old: Row, new: Row) -> bool:
+    for column in columns:
+        before, after = old[column], new[column]
+        if before is not after and (type(before) is not type(after) or before != after):
+            return False
+    return True
 
 
 def collated(value: Value, collation: str) -> Value:
@@ -92,13 +99,15 @@ def _fold_case(value: str) -> str:
     NOCASE compares no character behind a NUL; of what stands there only the length in bytes counts.
     """
     text, nul, behind = value.partition("\0")
-    folded = "".join(c.lower() if c.isascii() else c for c in text)
-    return folded + nul + "\0" * len(behind.encode())
+    return folded(text) + nul + "\0" * len(behind.encode())
 
 
 def folded(name: str) -> str:
     """A name as SQLite compares names: the letters of ASCII without case, and no others."""
-    return "".join(c.lower() if c.isascii() else c for c in name)
+    return name.lower() if name.isascii() else name.translate(_LOWER)
+
+
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def affinity(declared: str, *, strict: bool = False) -> str:
@@ -170,6 +179,10 @@ class Reference:
         ]
         return Key("", tuple(range(len(values))), self.collations).of(values)
 
+    def stays(self, old: Row, new: Row) -> bool:
+        """As a key does."""
+        return _are_same(self.columns, old, new)
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -218,7 +231,7 @@ class Table:
     def key_of(self, row: Sequence[Value]) -> bytes:
         """What a row lies under: its primary key, NULLs of a declared one as they are."""
         key = self.primary.of(row)
-        return packed(row[i] for i in self.primary.columns) if key is None else key
+        return values_packed([row[i] for i in self.primary.columns]) if key is None else key
 
 
 class Catalogue:

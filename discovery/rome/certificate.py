@@ -19,16 +19,17 @@ schema         all tables                                       everyone        
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import apsw
-import msgpack
 
 from discovery.rome.catalogue import Catalogue, Key, Reference, Row, Table, Value
 from discovery.rome.log import ROWS_CHANGED
+from discovery.rome.packing import for_redis, values_packed
 from discovery.rome.totals import SUMS_END, row_sum
 
 DIGEST = 8
@@ -38,9 +39,18 @@ _KeyOrReference = TypeVar("_KeyOrReference", Key, Reference)
 
 def digest(kind: str, name: str, key: bytes = b"") -> bytes:
     """The eight bytes that stand for one key."""
+    return _digest_of_all(kind, name) if key == b"" else _digest(kind, name, key)
+
+
+def _digest(kind: str, name: str, key: bytes) -> bytes:
     return hashlib.blake2b(
         kind.encode() + b"\0" + name.encode() + b"\0" + key, digest_size=DIGEST
     ).digest()
+
+
+@functools.lru_cache(maxsize=2048)
+def _digest_of_all(kind: str, name: str) -> bytes:
+    return _digest(kind, name, b"")
 
 
 @dataclass(slots=True)
@@ -69,6 +79,11 @@ class Certificate:
         """The transaction changes this key."""
         self.bumps[digest(kind, name, key)] = f"{kind} {name}"
 
+    def change(self, kind: str, name: str, key: bytes = b"") -> None:
+        """Both: whoever else changes this key meets this transaction."""
+        hashed = digest(kind, name, key)
+        self.checks[hashed] = self.bumps[hashed] = f"{kind} {name}"
+
     def note_id(self, table: Table, row: Sequence[Value]) -> None:
         """A row is new here: no lease may give its number again."""
         number = row[table.primary.columns[0]]
@@ -96,8 +111,7 @@ class Certificate:
     def payload(self) -> bytes:
         """What every replica applies: ``[1, [[table, [key, row, …]], …]]``; row is False if gone.
 
-        Keys and rows are packed by themselves. What is around them is in MessagePack's old form,
-        without a type for bytes: Redis' Lua does not know the new one.
+        Keys and rows are packed by themselves.
         """
         tables = []
         for table, rows in self.rows.items():
@@ -105,8 +119,7 @@ class Certificate:
             for key, row in rows.items():
                 flat += (key, False if row is None else row)
             tables.append([table, flat])
-        result: bytes = msgpack.packb([ROWS_CHANGED, tables], use_bin_type=False)
-        return result
+        return for_redis([ROWS_CHANGED, tables])
 
 
 def of_changes(
@@ -139,7 +152,7 @@ def of_changes(
     for (name, key), primary in inserted.items():
         old = None if (name, key) in taken else before(catalogue.tables[name], primary)
         if old is not None:
-            certificate.takes(name, key, msgpack.packb(old, use_bin_type=True))
+            certificate.takes(name, key, values_packed(old))
     for name, numbers in written.items():
         written_table = catalogue.tables.get(name)
         if written_table is not None:
@@ -152,8 +165,7 @@ def _certify_unchanged(
 ) -> None:
     """Rows that were written and hold what they held: others must not have written them, too."""
     if table.numbered is None:
-        certificate.check("table", table.name)
-        certificate.bump("table", table.name)
+        certificate.change("table", table.name)
         return
     rows = certificate.rows.get(table.name, {})
     if len(numbers) == sum(row is not None for row in rows.values()):
@@ -161,8 +173,7 @@ def _certify_unchanged(
     for number in numbers:
         row = database.execute(table.numbered, (number,)).fetchone()
         if row is not None and (key := table.key_of(row)) not in rows:
-            certificate.check("row", table.name, key)
-            certificate.bump("row", table.name, key)
+            certificate.change("row", table.name, key)
             certificate.bump("table", table.name)
 
 
@@ -177,17 +188,14 @@ def _certify_row(
     image = change.new if change.op == "INSERT" else change.old
     assert image is not None
     key = table.key_of(image)
-    certificate.check("row", table.name, key)
-    certificate.bump("row", table.name, key)
+    certificate.change("row", table.name, key)
     # one that is gone may be there again, spelled in another case: both changes have this key
     primary = [image[i] for i in table.primary.columns]
     new: Row | None = database.execute(table.select, primary).fetchone()
     old = None if change.op == "INSERT" else _old_row(table, change, new)
-    certificate.rows.setdefault(table.name, {})[key] = (
-        None if new is None else msgpack.packb(new, use_bin_type=True)
-    )
+    certificate.rows.setdefault(table.name, {})[key] = None if new is None else values_packed(new)
     if old is not None:
-        certificate.takes(table.name, key, msgpack.packb(old, use_bin_type=True))
+        certificate.takes(table.name, key, values_packed(old))
     if change.op == "INSERT":
         certificate.note_id(table, image)
     _certify_unique(certificate, table, old, new)
@@ -213,6 +221,8 @@ def _gained(
     if new is None:
         return
     for key in keys:
+        if old is not None and key.stays(old, new):
+            continue
         values = key.of(new)
         if values is not None and (old is None or key.of(old) != values):
             yield key, values
@@ -222,8 +232,7 @@ def _certify_unique(
     certificate: Certificate, table: Table, old: Row | None, new: Row | None
 ) -> None:
     for unique, values in _gained(table.unique, old, new):
-        certificate.check("unique", unique.name, values)
-        certificate.bump("unique", unique.name, values)
+        certificate.change("unique", unique.name, values)
 
 
 def _certify_references(
@@ -238,6 +247,8 @@ def _certify_as_parent(
     certificate: Certificate, parents: Iterable[Key], old: Row | None, new: Row | None
 ) -> None:
     for parent in parents:
+        if old is not None and new is not None and parent.stays(old, new):
+            continue
         before = None if old is None else parent.of(old)
         after = None if new is None else parent.of(new)
         if before == after:

@@ -155,11 +155,12 @@ class Client(redis.Redis):
 
         redis-py takes as long for its callbacks, metrics and packing as SQLite for a transaction.
         """
+        long_way: Any = self.execute_command
         pool: Any = self.connection_pool
         small = sum(len(part) for part in command if isinstance(part, bytes)) < LARGE
         connection = pool.take() if small else None
         if connection is None:
-            return self.execute_command(*command)
+            return long_way(*command)
         try:
             connection.send_packed_command([packed(command)], check_health=False)
             return connection.read_response()

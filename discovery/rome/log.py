@@ -9,6 +9,7 @@ from typing import Any
 
 import msgpack
 
+from discovery.rome.packing import for_redis
 from discovery.rome.store import mapping
 from discovery.rome.totals import sum_of
 
@@ -41,9 +42,7 @@ class Definition:
 
     def payload(self) -> bytes:
         """``[0, schema, [[table, [key, row, …]], …]]``, packed as a certificate's payload is."""
-        content = [SCHEMA_CHANGED, self.schema, self.rows]
-        result: bytes = msgpack.packb(content, use_bin_type=False)
-        return result
+        return for_redis([SCHEMA_CHANGED, self.schema, self.rows])
 
 
 def content_of(payload: bytes) -> Any:

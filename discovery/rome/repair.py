@@ -10,8 +10,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import msgpack
-
 from discovery.rome.catalogue import INTEGERS, Catalogue
 from discovery.rome.certificate import digest
 from discovery.rome.damage import Refused, Unfit, commented
@@ -20,6 +18,7 @@ from discovery.rome.head import uncounted
 from discovery.rome.history import shown, told
 from discovery.rome.integrity import log_of, versions_of
 from discovery.rome.log import Definition
+from discovery.rome.packing import for_redis
 from discovery.rome.references import orphans
 from discovery.rome.rows import fill_in_order, open_empty, values_of
 from discovery.rome.scripts import REPAIR
@@ -203,7 +202,7 @@ def _apply(store: Store, snapshot: Snapshot, plan: Plan) -> bool:
     reply = store.run(
         REPAIR,
         [*keys.fixed, *(keys.rows(name) for name, _ in contents)],
-        [msgpack.packb(request, use_bin_type=False), payload],
+        [for_redis(request), payload],
     )
     return bool(reply[0] == b"OK")
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import apsw
-import msgpack
 
 from discovery.rome.catalogue import INTEGERS, Catalogue
 from discovery.rome.certificate import Certificate
@@ -32,6 +31,7 @@ from discovery.rome.head import foreign
 from discovery.rome.ids import Ids
 from discovery.rome.limits import MOST_COMMIT_BYTES
 from discovery.rome.log import SCHEMA_CHANGED, Definition, Entry, content_of, continues, of_script
+from discovery.rome.packing import for_redis
 from discovery.rome.pages import PageFile, Pages
 from discovery.rome.rows import apply_entry, open_as_stored
 from discovery.rome.scripts import CERTIFY, LOCK, SYNC
@@ -338,7 +338,7 @@ class Replica:
         reply = self.store.run(
             CERTIFY,
             [*keys.fixed, *map(keys.rows, names), *locks],
-            [msgpack.packb(request, use_bin_type=False), payload],
+            [for_redis(request), payload],
             commit=True,
         )
         if reply[0] == b"CONFLICT":

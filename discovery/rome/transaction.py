@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import apsw
-import msgpack
 
 from discovery.rome import mysql_join
 from discovery.rome.before import Before
@@ -35,6 +34,7 @@ from discovery.rome.locking import Locking
 from discovery.rome.locks import CANNOT_SKIP, Found, Locks, Wait, is_skipped, read
 from discovery.rome.log import Definition, pairs
 from discovery.rome.numbers import Numbers
+from discovery.rome.packing import values_packed
 from discovery.rome.pages import Pages
 from discovery.rome.probation import prove
 from discovery.rome.reads import Footprint, Reads, footprint_of
@@ -444,7 +444,7 @@ class Transaction:
             if table is not None:
                 for row in workspace.database.execute(table.select_all):
                     certificate.note_id(table, row)
-                    flat += (table.key_of(row), msgpack.packb(row, use_bin_type=True))
+                    flat += (table.key_of(row), values_packed(row))
             contents.append((name, flat))
         made = schema_objects(workspace.database)
         schema = [sql for kind, _, sql in sorted(made, key=lambda one: one.kind != "table")]
@@ -453,7 +453,7 @@ class Transaction:
             certificate.check("table", name)
             table = catalogue.tables[name]
             proved[name] = {
-                table.key_of(row): msgpack.packb(row, use_bin_type=True)
+                table.key_of(row): values_packed(row)
                 for row in workspace.database.execute(table.select_all)
             }
         prove(schema, catalogue, proved)

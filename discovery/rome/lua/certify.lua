@@ -28,6 +28,7 @@ local epoch, seq, hash, known, transaction = q[1], q[2], q[3], q[4], q[5]
 local checks, bumps, wanted, floors, keep = q[6], q[7], q[8], q[9], q[10]
 local locks, orders, sums, anew, kept = q[11], q[12], q[13], q[14], q[15]
 local FORMAT, UNCOUNTED, KEY, SUMS_END, EXACT_DIGITS = '2', '1', 8, 2 ^ 52, 15
+local AT_ONCE = 1000 -- arguments of one command: Lua's stack ends at 8,000
 
 -- Numbers of rows are texts here: Lua's own are exact below 2^53 only. What is no number is 0.
 local function given(name)
@@ -39,10 +40,30 @@ local function less(a, b)
   return a < b
 end
 
-local function entries_after(number)
+
+local function split(keys)
   local found = {}
-  for i, e in ipairs(redis.call('XRANGE', log, string.format('%.0f-0', number + 1), '+')) do
-    found[i] = {tonumber(string.match(e[1], '^%d+')), e[2][2], e[2][4]}
+  for i = 1, #keys, KEY do found[#found + 1] = string.sub(keys, i, i + KEY - 1) end
+  return found
+end
+
+-- One command, or several where there are many values; what they answer, together.
+local function count(command, key, values)
+  local sum = 0
+  for i = 1, #values, AT_ONCE do
+    sum = sum + redis.call(command, key, unpack(values, i, math.min(i + AT_ONCE - 1, #values)))
+  end
+  return sum
+end
+
+local function changed_at(keys)
+  if #keys <= AT_ONCE then return redis.call('HMGET', versions, unpack(keys)) end
+  local found = {}
+  for i = 1, #keys, AT_ONCE do
+    local last = math.min(i + AT_ONCE - 1, #keys)
+    for _, number in ipairs(redis.call('HMGET', versions, unpack(keys, i, last))) do
+      found[#found + 1] = number
+    end
   end
   return found
 end
@@ -50,7 +71,7 @@ end
 -- What a script has written stays when it fails: find out about foreign keys before that.
 local held = {versions = redis.call('HLEN', versions), log = redis.call('XLEN', log),
   schema = redis.call('LLEN', schema), totals = redis.call('HLEN', totals)}
-redis.call('HLEN', ids)
+if anew or #wanted + #floors + #orders > 0 then redis.call('HLEN', ids) end
 local lengths = {}
 for i = ROWS + 1, #KEYS do lengths[i] = redis.call('HLEN', KEYS[i]) end
 
@@ -72,6 +93,15 @@ if epoch == '' and seq == 0 then epoch = at[2] end
 if epoch ~= at[2] or seq > now then return {'DIVERGED'} end
 if known < seq or known > now then known = seq end
 
+local function missed()
+  local found = {}
+  if known == now then return found end
+  for i, e in ipairs(redis.call('XRANGE', log, string.format('%.0f-0', known + 1), '+')) do
+    found[i] = {tonumber(string.match(e[1], '^%d+')), e[2][2], e[2][4]}
+  end
+  return found
+end
+
 -- Whoever has read the whole database depends on nobody having taken a part of it away.
 local counted, sum = at[1] == FORMAT, {}
 if counted then
@@ -89,10 +119,13 @@ if counted then
   end
 end
 
-local done = redis.call('HGET', versions, transaction)
+checks = split(checks)
+checks[#checks + 1] = transaction
+local at_numbers = changed_at(checks)
+local done = at_numbers[#checks]
 if done then
   local e = redis.call('XRANGE', log, string.format('%.0f-0', done), string.format('%.0f-0', done))
-  return {'OK', tonumber(done), e[1][2][2], entries_after(known), {}, epoch}
+  return {'OK', tonumber(done), e[1][2][2], missed(), {}, epoch}
 end
 
 if seq == now then
@@ -105,27 +138,25 @@ elseif seq > 0 then
   if mine[1][2][2] ~= hash then return {'DIVERGED'} end
 end
 
-for i = 1, #checks, KEY do
-  local version = redis.call('HGET', versions, string.sub(checks, i, i + KEY - 1))
-  if version and tonumber(version) > seq then
-    return {'CONFLICT', (i - 1) / KEY, entries_after(known)}
-  end
+for i, changed in ipairs(at_numbers) do
+  if changed and tonumber(changed) > seq then return {'CONFLICT', i - 1, missed()} end
 end
 for _, o in ipairs(orders) do
   if not less(given(o[1] .. '\0'), o[2]) then return {'LATE', o[1]} end
 end
 
-local missed = entries_after(known)
+local news = missed()
 local number = now + 1
 local chained = redis.sha1hex(last .. ARGV[2])
 -- First what may fail: what a script has written before that stays.
 redis.call('XADD', log, string.format('%.0f-0', number), 'h', chained, 'd', ARGV[2],
   'k', bumps .. transaction)
-local indexed, added = held.versions, held.totals
+local added = held.totals
+local numbered = {transaction, number}
 for i = 1, #bumps, KEY do
-  indexed = indexed + redis.call('HSET', versions, string.sub(bumps, i, i + KEY - 1), number)
+  numbered[#numbered + 1], numbered[#numbered + 2] = string.sub(bumps, i, i + KEY - 1), number
 end
-indexed = indexed + redis.call('HSET', versions, transaction, number)
+local indexed = held.versions + count('HSET', versions, numbered)
 
 local entry, new = cmsgpack.unpack(ARGV[2]), {}
 local tables = anew and entry[3] or entry[2]
@@ -143,11 +174,12 @@ if anew then
   end
 end
 for n, t in ipairs(tables) do
-  local rows, name, left = t[2], KEYS[ROWS + n], lengths[ROWS + n]
+  local rows, name, there, gone = t[2], KEYS[ROWS + n], {}, {}
   for i = 1, #rows, 2 do
-    if rows[i + 1] then left = left + redis.call('HSET', name, rows[i], rows[i + 1])
-    else left = left - redis.call('HDEL', name, rows[i]) end
+    if rows[i + 1] then there[#there + 1], there[#there + 2] = rows[i], rows[i + 1]
+    else gone[#gone + 1] = rows[i] end
   end
+  local left = lengths[ROWS + n] + count('HSET', name, there) - count('HDEL', name, gone)
   if counted then
     local total = (sum[n] + sums[n][2]) % SUMS_END
     if left == 0 and total == 0 then added = added - redis.call('HDEL', totals, t[1])
@@ -177,14 +209,12 @@ if number - oldest + 1 > tonumber(at[6]) then
   for _, e in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', 2)) do
     local from = string.match(e[1], '^%d+')
     if tonumber(from) + tonumber(at[6]) > number then break end
-    local keys = e[2][6]
-    local function forget(key)
-      if redis.call('HGET', versions, key) == from then
-        indexed = indexed - redis.call('HDEL', versions, key)
-      end
+    local keys, unchanged = split(string.sub(e[2][6], 1, -17)), {}
+    keys[#keys + 1] = string.sub(e[2][6], -16)
+    for i, changed in ipairs(changed_at(keys)) do
+      if changed == from then unchanged[#unchanged + 1] = keys[i] end
     end
-    for i = 1, #keys - 16, KEY do forget(string.sub(keys, i, i + KEY - 1)) end
-    forget(string.sub(keys, -16))
+    indexed = indexed - count('HDEL', versions, unchanged)
     redis.call('XDEL', log, e[1])
     oldest = tonumber(from) + 1
   end
@@ -195,4 +225,4 @@ if counted then
 end
 if oldest ~= tonumber(at[5]) then new[#new + 1], new[#new + 2] = 'oldest', oldest end
 redis.call('HSET', head, 'seq', string.format('%.0f', number), 'hash', chained, unpack(new))
-return {'OK', number, chained, missed, blocks, epoch}
+return {'OK', number, chained, news, blocks, epoch}

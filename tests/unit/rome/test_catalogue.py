@@ -5,7 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from discovery.rome.catalogue import Catalogue, Key, as_stored, collated, packed
+from discovery.rome.catalogue import Catalogue, Key, as_stored, collated
+from discovery.rome.packing import values_packed
 
 texts = st.text(alphabet="aAbBzZ@[`{éÉßıK0 \0", max_size=4)
 collations = st.sampled_from(["BINARY", "NOCASE", "RTRIM"])
@@ -55,7 +56,7 @@ def test_keys_are_equal_where_sqlite_says_so(database, one, other, collation):
 def test_null_equals_nothing():
     key = Key("k", (0, 1), ("NOCASE", "BINARY"))
     assert key.of(["a", None]) is None
-    assert key.of(["A", 1]) == key.of(["a", 1]) == packed(["a", 1])
+    assert key.of(["A", 1]) == key.of(["a", 1]) == values_packed(["a", 1])
 
 
 @given(

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from discovery.rome.catalogue import Catalogue, packed
+from discovery.rome.catalogue import Catalogue
 from discovery.rome.certificate import digest, of_changes
 from discovery.rome.log import content_of
+from discovery.rome.packing import values_packed
 from discovery.rome.pages import Pages, open_pages
 from discovery.rome.rows import apply_entry, open_as_stored
 from discovery.rome.state import State
@@ -148,7 +149,8 @@ def touched(before, after, certificate):
         new = {key(row): row for row in after[table]}
         for number in old.keys() | new.keys():
             was, is_ = old.get(number), new.get(number)
-            if was == is_ and digest("row", table, packed([number])) not in certificate.checks:
+            key = digest("row", table, values_packed([number]))
+            if was == is_ and key not in certificate.checks:
                 continue
             found.add((table, number))
             for row in filter(None, (was, is_)):

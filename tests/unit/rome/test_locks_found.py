@@ -10,10 +10,11 @@ import itertools
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from discovery.rome.catalogue import Catalogue, packed
+from discovery.rome.catalogue import Catalogue
 from discovery.rome.certificate import Certificate
 from discovery.rome.locking import locking
 from discovery.rome.locks import Found, read
+from discovery.rome.packing import values_packed
 from discovery.rome.pages import Pages, open_pages
 from discovery.rome.state import State
 from discovery.rome.workspace import Workspace
@@ -91,7 +92,7 @@ def test_a_locking_read_answers_as_it_does_without_and_finds_its_rows(
         rest = "" if grouped else tail.replace("ORDER BY 1", "")
         for row in look.execute(f"SELECT {columns} FROM {tables}{where}{rest}", values):
             if row[0] is not None:
-                expected.add((table, packed(row)))
+                expected.add((table, values_packed(row)))
     look.close()
     assert found.rows.keys() == expected
 
