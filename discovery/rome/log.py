@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +56,12 @@ def pairs(flat: Sequence[Any]) -> Iterator[tuple[bytes, Any]]:
     return zip(flat[::2], flat[1::2], strict=True)
 
 
-def of_script(reply: list[Any]) -> list[Entry]:
+def of_script(reply: bytes) -> list[Entry]:
     """The entries in a script's answer."""
-    return [(int(number), hashed, payload) for number, hashed, payload in reply]
+    if not reply:
+        return []
+    flat = msgpack.unpackb(reply, raw=True)
+    return list(zip(itertools.count(flat[0]), flat[1::2], flat[2::2], strict=False))
 
 
 def of_stream(reply: Any) -> list[Entry]:
@@ -74,7 +78,7 @@ def chained(previous: bytes, payload: bytes) -> bytes:
     return hashlib.sha1(previous + payload, usedforsecurity=False).hexdigest().encode()
 
 
-def continues(seq: int, last: bytes, entries: list[Entry]) -> bool:
+def continues(seq: int, last: bytes, entries: Sequence[Entry]) -> bool:
     """Whether ``entries`` come next in the history whose newest one is ``seq``, hashed ``last``."""
     for expected, (number, hashed, payload) in enumerate(entries, seq + 1):
         if number != expected or chained(last, payload) != hashed:

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import re
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,7 +171,7 @@ class Replica:
         with contextlib.suppress(OperationalError):
             self.store.run(*self._locking(owner, "free", names), patience=UNLOCK_S)
 
-    def advance(self, entries: list[Entry]) -> None:
+    def advance(self, entries: Sequence[Entry]) -> None:
         """Apply what of ``entries`` is new here, in order.
 
         Entries that do not continue this replica's history (an entry between them is on its way to
@@ -388,7 +388,7 @@ class Replica:
         while len(self._passed) > ENTRIES_REMEMBERED:
             del self._passed[next(iter(self._passed))]
 
-    def _advance_quietly(self, entries: list[Entry]) -> None:
+    def _advance_quietly(self, entries: Sequence[Entry]) -> None:
         """`advance`, where the commit is done and no trouble with Redis may say otherwise."""
         with contextlib.suppress(OperationalError, InternalError):
             self.advance(entries)

@@ -19,6 +19,8 @@
 -- Replies {'OK', seq, hash, entries after known, first of each id block or nothing, epoch},
 --   {'CONFLICT', number of the check, entries after known}, {'BEHIND'}, {'DIVERGED'}, {'FORMAT', x},
 --   {'LATE', table}, {'LOST', which key, what it holds, what it must hold}
+-- Entries are packed, {number of the first, hash, payload, hash, payload, …}, or '' for none: nested
+-- answers cost more. Where one is missing between them, the hashes do not chain.
 -- Format 1 knows no totals: nothing is counted there.
 
 local head, log, versions, ids, schema = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -94,12 +96,12 @@ if epoch ~= at[2] or seq > now then return {'DIVERGED'} end
 if known < seq or known > now then known = seq end
 
 local function missed()
-  local found = {}
-  if known == now then return found end
+  if known == now then return '' end
+  local found = {known + 1}
   for i, e in ipairs(redis.call('XRANGE', log, string.format('%.0f-0', known + 1), '+')) do
-    found[i] = {tonumber(string.match(e[1], '^%d+')), e[2][2], e[2][4]}
+    found[2 * i], found[2 * i + 1] = e[2][2], e[2][4]
   end
-  return found
+  return cmsgpack.pack(found)
 end
 
 -- Whoever has read the whole database depends on nobody having taken a part of it away.
@@ -113,18 +115,23 @@ if counted then
   if found then return found end
   for n, t in ipairs(sums) do
     local total = redis.call('HGET', totals, t[1]) or '0 0'
-    local rows = tonumber(string.match(total, '^%d+'))
+    local before, sum_before = string.match(total, '^(%d+) (%d+)$')
+    local rows = tonumber(before or 0)
     if lengths[ROWS + n] ~= rows then return {'LOST', 'rows:' .. t[1], lengths[ROWS + n], rows} end
-    sum[n] = anew and 0 or tonumber(string.match(total, '%d+$'))
+    sum[n] = anew and 0 or tonumber(sum_before or 0)
   end
 end
 
-checks = split(checks)
-checks[#checks + 1] = transaction
-local at_numbers = changed_at(checks)
-local done = at_numbers[#checks]
+-- Where nothing came after seq, nothing has changed after it, and this is not done either.
+local numbers = {}
+if seq ~= now then
+  checks = split(checks)
+  checks[#checks + 1] = transaction
+  numbers = changed_at(checks)
+end
+local done = numbers[#numbers]
 if done then
-  local e = redis.call('XRANGE', log, string.format('%.0f-0', done), string.format('%.0f-0', done))
+  local e = redis.call('XRANGE', log, done .. '-0', done .. '-0')
   return {'OK', tonumber(done), e[1][2][2], missed(), {}, epoch}
 end
 
@@ -138,7 +145,7 @@ elseif seq > 0 then
   if mine[1][2][2] ~= hash then return {'DIVERGED'} end
 end
 
-for i, changed in ipairs(at_numbers) do
+for i, changed in ipairs(numbers) do
   if changed and tonumber(changed) > seq then return {'CONFLICT', i - 1, missed()} end
 end
 for _, o in ipairs(orders) do
@@ -147,16 +154,17 @@ end
 
 local news = missed()
 local number = now + 1
+local as_text = string.format('%.0f', number)
 local chained = redis.sha1hex(last .. ARGV[2])
 -- First what may fail: what a script has written before that stays.
-redis.call('XADD', log, string.format('%.0f-0', number), 'h', chained, 'd', ARGV[2],
+redis.call('XADD', log, as_text .. '-0', 'h', chained, 'd', ARGV[2],
   'k', bumps .. transaction)
 local added = held.totals
-local numbered = {transaction, number}
+local changes = {transaction, as_text}
 for i = 1, #bumps, KEY do
-  numbered[#numbered + 1], numbered[#numbered + 2] = string.sub(bumps, i, i + KEY - 1), number
+  changes[#changes + 1], changes[#changes + 2] = string.sub(bumps, i, i + KEY - 1), as_text
 end
-local indexed = held.versions + count('HSET', versions, numbered)
+local indexed = held.versions + count('HSET', versions, changes)
 
 local entry, new = cmsgpack.unpack(ARGV[2]), {}
 local tables = anew and entry[3] or entry[2]
@@ -224,5 +232,5 @@ if counted then
   if added ~= held.totals then new[#new + 1], new[#new + 2] = 'totals', added end
 end
 if oldest ~= tonumber(at[5]) then new[#new + 1], new[#new + 2] = 'oldest', oldest end
-redis.call('HSET', head, 'seq', string.format('%.0f', number), 'hash', chained, unpack(new))
+redis.call('HSET', head, 'seq', as_text, 'hash', chained, unpack(new))
 return {'OK', number, chained, news, blocks, epoch}
