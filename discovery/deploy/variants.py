@@ -29,12 +29,11 @@ Fresh = Literal["sync", "push"]
 _MARIADB = ("mariadb", "galera")
 _ROME = ("rome", "rome-cluster")
 
-# The databases of a Nova control plane, and the back ends that each has been run on. Neutron's
-# migrations write MariaDB's own SQL (CONVERT TO CHARACTER SET, ALTER of constraints).
+# The databases of a Nova control plane, and the back ends that each has been run on.
 NOVA_SERVICES: Mapping[str, tuple[str, ...]] = {
     "keystone": _MARIADB + _ROME,
     "glance": _MARIADB + _ROME,
-    "neutron": _MARIADB,
+    "neutron": _MARIADB + _ROME,
     "placement": _MARIADB + _ROME,
     "nova_api": _MARIADB + _ROME,
     "nova_cell0": _MARIADB + _ROME,
@@ -146,8 +145,8 @@ NOVA_VARIANTS: dict[str, Variant] = {
         ),
         variant(
             "redis-all",
-            "Nova, Keystone and Glance on a Redis Cluster, one node per site",
-            {"rome-cluster": (*_NOVA, "keystone", "glance"), "mariadb": ["neutron"]},
+            "Every service on a Redis Cluster, one node per site",
+            {"rome-cluster": [*NOVA_SERVICES]},
         ),
     )
 }

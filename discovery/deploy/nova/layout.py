@@ -8,10 +8,11 @@ load). A node that idles costs 25 MB.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from discovery.deploy.backends import BACKENDS
+from discovery.deploy.drivers import serves
 from discovery.deploy.variants import Variant
 
 if TYPE_CHECKING:
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
 
 CLUSTER = "rome-cluster"
 
+# The databases that are used on each kind of node.
+_USED_ON: Mapping[str, tuple[str, ...]] = {
+    "master": ("keystone", "glance", "neutron"),
+    "control": ("placement", "nova_api", "nova_cell0", "nova_cell1"),
+}
+
 # A cluster's databases are dealt out to its masters in this order, that of how much each is asked.
-_BUSIEST = ("nova_cell1", "nova_api", "placement", "nova_cell0", "keystone", "glance")
+_BUSIEST = ("nova_cell1", "nova_api", "placement", "nova_cell0", "keystone", "neutron", "glance")
 
 
 def roles_of(
@@ -45,6 +52,12 @@ def roles_of(
         stores: list[Role] = ["database"] * databases
         found.append((*master, "control", "compute", *stores, "client"))
     return found
+
+
+def ours_on(variant: Variant, role: Role) -> bool:
+    """Whether a service on the nodes of ``role`` reaches its database by a driver of ours."""
+    backends = (variant.backends[service] for service in _USED_ON.get(role, ()))
+    return any(serves(BACKENDS[backend].url) for backend in backends)
 
 
 def servers_of(

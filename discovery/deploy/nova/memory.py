@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from discovery.deploy.backends import BACKENDS
-from discovery.deploy.drivers import serves
-from discovery.deploy.nova.layout import roles_of
+from discovery.deploy.nova.layout import ours_on, roles_of
 from discovery.deploy.nova.settings import NovaSettings
 from discovery.deploy.variants import Variant
+
+if TYPE_CHECKING:
+    from discovery.testbed.leases import Role
 
 # Proportional set sizes of whole nodes after a deployment and its health check, one worker each,
 # with room for connections and for what a load leaves (seen: master 590, control 581, compute 133).
@@ -22,7 +26,8 @@ _NODE_MB = 25
 FAKE_NODE_MB = 1
 # One more process of nova-api, Placement, nova-conductor and nova-scheduler each.
 _WORKER_MB = 450
-# ROME's replicas in a control node's five processes (seen: 91 MB), room for their rows beside them.
+# ROME's replicas in a control node's five processes (seen: 91 MB) or the master's four (seen: 112),
+# room for their rows beside them.
 _REPLICAS_MB = 150
 
 
@@ -30,16 +35,16 @@ def nova_memory_mb(
     variant: Variant, sites: int, settings: NovaSettings, redis_nodes: int | None = None
 ) -> int:
     """What a deployment of ``variant`` on ``sites`` sites takes, all nodes together."""
-    control = _CONTROL_MB + (settings.workers - 1) * _WORKER_MB
-    if any(serves(BACKENDS[backend].url) for backend in variant.stores):
-        control += _REPLICAS_MB
-    kinds = {
+    kinds: dict[Role, int] = {
         "master": _MASTER_MB,
-        "control": control,
+        "control": _CONTROL_MB + (settings.workers - 1) * _WORKER_MB,
         "compute": _COMPUTE_MB + settings.fake_nodes * FAKE_NODE_MB,
         "client": _CLIENT_MB,
         "database": _NODE_MB,
     }
+    for role in kinds:
+        if ours_on(variant, role):
+            kinds[role] += _REPLICAS_MB
     roles = [role for site in roles_of(variant, sites, redis_nodes) for role in site]
     # The first database node has a server of every back end, the others of one that is everywhere.
     everywhere = [name for name in variant.stores if BACKENDS[name].placement == "every-site"]

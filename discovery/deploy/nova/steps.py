@@ -13,7 +13,7 @@ from discovery.deploy.dumps import Dump, bootstrap, dump_of
 from discovery.deploy.image import image_hash
 from discovery.deploy.logs import new_log
 from discovery.deploy.nova.deployment import FLAVORS, IMAGE, NovaDeployment
-from discovery.deploy.nova.layout import CLUSTER, homes, servers_of
+from discovery.deploy.nova.layout import CLUSTER, homes, ours_on, servers_of
 from discovery.deploy.nova.settings import NovaSettings
 from discovery.deploy.prepare import Phase, prepare
 from discovery.deploy.variants import NOVA_SERVICES, Variant
@@ -128,8 +128,8 @@ def _start_services(deployment: NovaDeployment, keystone: KeystoneSettings) -> N
     control, compute, master = (deployment.of(role) for role in ("control", "compute", "master"))
     databases = {node.alias: deployment.database_urls(node) for node in (*control, *master)}
     keystone_url = databases[master[0].alias]["keystone"]
-    own = deployment.variant.backends["nova_cell1"], deployment.variant.backends["placement"]
-    rome = any(drivers.serves(BACKENDS[name].url) for name in own)
+    secrets = deployment.secrets
+    seen = (secrets.admin, *secrets.load_users, *secrets.service_users)
     deployment.run_on(
         "nova",
         {"control": control, "compute": compute, "master": master},
@@ -140,17 +140,18 @@ def _start_services(deployment: NovaDeployment, keystone: KeystoneSettings) -> N
             node.alias: deployment.placement_urls[node.site] for node in (*control, *compute)
         },
         nova_urls={node.alias: deployment.nova_urls[node.site] for node in compute},
-        keystone_keys=dict(deployment.secrets.keys),
-        keystone_users=dict(deployment.secrets.users),
+        keystone_keys=dict(secrets.keys),
+        keystone_users=dict(secrets.users),
         keystone_databases={master[0].alias: keystone_url},
         keystone=keystone.model_copy(update={"replay": None}).model_dump(),
         keystone_url=deployment.keystone_url,
         glance_url=f"http://{master[0].address}:9292",
         neutron_url=f"http://{master[0].address}:9696",
         transport_url=deployment.transport_url,
-        service_users={user.username: user.password for user in deployment.secrets.service_users},
+        service_users={user.username: user.password for user in secrets.service_users},
+        seen_users=[asdict(user) for user in seen],
         nova=deployment.settings.told,
-        control_needs_drivers=rome or deployment.settings.probe,
+        control_needs_drivers=ours_on(deployment.variant, "control") or deployment.settings.probe,
         **drivers.carried(),
     )
 

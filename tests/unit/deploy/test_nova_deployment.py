@@ -55,6 +55,16 @@ def test_only_romes_urls_say_that_its_readers_are_told():
     assert "fresh" not in urls["keystone"]
 
 
+def test_redis_all_has_no_mariadb_and_gives_every_service_romes_url():
+    deployed = deployment("redis-all")
+    for node in (deployed.master, *deployed.of("control")):
+        urls = deployed.database_urls(node)
+        assert {service: url.partition("://")[0] for service, url in urls.items()} == dict.fromkeys(
+            NOVA_SERVICES, "rome"
+        )
+    assert not [unit for units in deployed.units.values() for unit in units if "mariadb" in unit]
+
+
 def test_each_site_is_a_region_with_its_own_nova_and_the_masters_services():
     regions = deployment("vanilla").regions
     assert list(regions) == ["site-1", "site-2", "site-3"]
@@ -83,6 +93,9 @@ def test_memory_grows_with_sites_workers_and_servers():
     assert nova_memory_mb(vanilla, 3, settings) > nova_memory_mb(vanilla, 2, settings)
     assert nova_memory_mb(redis, 3, settings) > nova_memory_mb(vanilla, 3, settings)
     assert nova_memory_mb(redis, 3, NovaSettings(workers=2)) > nova_memory_mb(redis, 3, settings)
+    everything = nova_memory_mb(NOVA_VARIANTS["redis-all"], 3, settings)
+    mariadb, masters_replicas = BACKENDS["mariadb"].memory_mb, 150
+    assert everything == nova_memory_mb(redis, 3, settings) + masters_replicas - mariadb
     one_more = nova_memory_mb(redis, 1, settings, 4) - nova_memory_mb(redis, 1, settings, 3)
     assert one_more == 25 + BACKENDS["rome-cluster"].memory_mb
 

@@ -245,6 +245,13 @@ def test_novas_controllers_have_two_databases_and_its_computes_have_none():
     assert compute["DEFAULT"]["host"] == "site-2-control"
 
 
+@pytest.mark.parametrize("template", ["neutron.conf.j2", "glance-api.conf.j2"])
+def test_the_masters_services_are_on_the_database_that_they_are_given(template):
+    service = template.partition("-api")[0].partition(".")[0]
+    conf = ini(render("nova", template))
+    assert conf["database"]["connection"] == f"rome://10.9.2.11/{service}"
+
+
 def test_who_asks_others_when_it_starts_waits_for_them():
     def lines(service):
         return render("nova", "discovery-nova.service.j2", service=service).splitlines()

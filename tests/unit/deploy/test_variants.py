@@ -3,12 +3,13 @@ from __future__ import annotations
 import pytest
 
 from discovery.deploy.backends import BACKENDS
-from discovery.deploy.nova.layout import homes, roles_of, servers_of
+from discovery.deploy.nova.layout import homes, ours_on, roles_of, servers_of
 from discovery.deploy.variants import NOVA_SERVICES, NOVA_VARIANTS, variant
 from discovery.errors import ConfigError
 from discovery.testbed.leases import Node, places
 
 MARIADB = [*NOVA_SERVICES]
+ROLE_KINDS = ("master", "control", "compute", "database", "client")
 
 
 def without(*services: str) -> list[str]:
@@ -29,12 +30,11 @@ def test_a_variant_has_a_back_end_for_every_service(name):
     assert known.name == name
     assert list(known.backends) == list(NOVA_SERVICES)
     assert set(known.backends.values()) <= set(BACKENDS)
-    assert known.backends["neutron"] in ("mariadb", "galera")
     assert all(BACKENDS[backend].dump for backend in known.stores)
 
 
-def test_redis_all_leaves_only_neutron_on_mariadb():
-    assert NOVA_VARIANTS["redis-all"].stores["mariadb"] == ("neutron",)
+def test_redis_all_has_nothing_but_a_redis_cluster():
+    assert NOVA_VARIANTS["redis-all"].stores == {"rome-cluster": tuple(NOVA_SERVICES)}
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_redis_all_leaves_only_neutron_on_mariadb():
         ({"oracle": MARIADB}, "oracle", None, "unknown back end"),
         ({"mariadb": [*MARIADB, "cinder"]}, "mariadb", "cinder", "unknown service"),
         (
-            {"mariadb": without("neutron"), "rome": ["neutron"]},
-            "rome",
+            {"mariadb": without("neutron"), "cockroachdb": ["neutron"]},
+            "cockroachdb",
             "neutron",
-            "neutron does not run on rome",
+            "neutron does not run on cockroachdb",
         ),
         ({"postgresql": MARIADB}, "postgresql", "keystone", "keystone does not run on postgresql"),
         (
@@ -129,3 +129,31 @@ def test_a_clusters_databases_are_dealt_out_to_its_masters():
         "placement": "c",
         "nova_cell0": "a",
     }
+
+
+def test_every_database_of_a_cluster_has_a_home():
+    services = NOVA_VARIANTS["redis-all"].stores["rome-cluster"]
+    assert homes(["a", "b", "c"], services) == {
+        "nova_cell1": "a",
+        "nova_api": "b",
+        "placement": "c",
+        "nova_cell0": "a",
+        "keystone": "b",
+        "neutron": "c",
+        "glance": "a",
+    }
+
+
+@pytest.mark.parametrize(
+    ("service", "role"),
+    [
+        ("keystone", "master"),
+        ("glance", "master"),
+        ("neutron", "master"),
+        ("placement", "control"),
+        ("nova_api", "control"),
+    ],
+)
+def test_whoever_has_a_service_on_rome_needs_its_driver(service, role):
+    one = variant("mine", "Mine", {"mariadb": without(service), "rome": [service]})
+    assert [kind for kind in ROLE_KINDS if ours_on(one, kind)] == [role]

@@ -123,9 +123,9 @@ def test_a_cell_knows_all_that_decides_how_it_is_run():
         ),
         (
             ("variants", "mine", "stores"),
-            {"galera": SERVICES[:2] + SERVICES[3:], "rome": ["neutron"]},
-            "variants.mine.stores.rome",
-            "neutron does not run on rome",
+            {"galera": SERVICES[:2] + SERVICES[3:], "postgresql": ["neutron"]},
+            "variants.mine.stores.postgresql",
+            "neutron does not run on postgresql",
             "mariadb",
         ),
         (

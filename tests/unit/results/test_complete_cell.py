@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from discovery.cli import app
 from discovery.errors import ResultError
 from discovery.experiment.load import load_cells
-from discovery.results.complete import check_phases
+from discovery.results.complete import check_cell, check_phases
 from discovery.results.manifest import Phase
 from discovery.results.raw import read_cell
 from discovery.results.tidy import tidy
@@ -371,6 +371,13 @@ def test_a_cell_of_other_settings_than_were_asked_for_is_refused(
     keystone = asked.keystone.model_copy(update={"threads": 3})
     with pytest.raises(ResultError, match=r"cell\.keystone\.threads is 10, but .* asks for 3"):
         tidy([folders["light"]], tmp_path, [asked.model_copy(update={"keystone": keystone})])
+
+
+def test_a_redis_all_that_had_neutron_on_mariadb_is_none_of_today(tmp_path):
+    asked = next(one for one in load_cells(STUDY, "full") if one.variant == "redis-all")
+    before = asked.model_copy(update={"backends": asked.backends | {"neutron": "mariadb"}})
+    with pytest.raises(ResultError, match=r"neutron is 'mariadb', but .* asks for 'rome-cluster'"):
+        check_cell(tmp_path / "cell.json", before, asked)
 
 
 def test_a_cell_that_older_software_wrote_with_the_same_parameters_is_taken(folders, tmp_path):
