@@ -1,4 +1,4 @@
-"""A Nova over two local sites, on MariaDB and on a Redis Cluster, is what it says it is."""
+"""A Nova over two local sites, on MariaDB and then all on Redis, is what it says it is."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ from discovery.deploy.nova import (
     nova_memory_mb,
     roles_of,
 )
-from discovery.deploy.variants import NOVA_VARIANTS
+from discovery.deploy.nova.deployment import FLAVORS, IMAGE
+from discovery.deploy.variants import NOVA_SERVICES, NOVA_VARIANTS
 from discovery.errors import DeployError
 from discovery.experiment.models import DatabaseSettings, KeystoneSettings
+from discovery.rome.integrity import check
+from discovery.rome.urls import settings_of
 from discovery.testbed import Lease, Node, lease, load_testbed
 from tests import exposure
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
 
 KEYSTONE = KeystoneSettings(cache="memcached", bcrypt_rounds=4, processes=2, threads=2)
-REDIS = NOVA_VARIANTS["redis-nova"]
+REDIS = NOVA_VARIANTS["redis-all"]
 
 # Every file of the wheels, against the checksum that it was delivered with.
 UNTOUCHED = """
@@ -92,12 +95,26 @@ def databases_in(node: Node, password: str) -> set[str]:
     return {key.split("{")[1].split("}")[0] for key in on(node, f"{ask} --scan").split()}
 
 
-def told(deployment: NovaDeployment, path: str, service: str = "nova") -> dict[str, Any]:
-    """What the second site's API of ``service`` answers to an administrator."""
-    url = deployment.nova_urls["site-2"]
-    if service == "placement":
-        url = url.replace(":8774/v2.1", ":8778")
-    question = {"keystone": deployment.keystone_url, "url": url + path}
+def told(
+    deployment: NovaDeployment,
+    path: str,
+    service: str = "nova",
+    *,
+    method: str = "GET",
+    body: object = None,
+) -> dict[str, Any]:
+    """What the API of ``service`` that the second site uses answers to an administrator."""
+    url = {
+        "nova": deployment.nova_urls["site-2"],
+        "placement": deployment.placement_urls["site-2"],
+        "neutron": f"http://{deployment.master.address}:9696/v2.0",
+    }[service]
+    question = {
+        "keystone": deployment.keystone_url,
+        "url": url + path,
+        "method": method,
+        "body": json.dumps(body) if body else None,
+    }
     program = f"""
 import json, urllib.request
 question = json.loads({json.dumps(json.dumps(question))})
@@ -108,9 +125,11 @@ body = {{"auth": {{"identity": {{"methods": ["password"], "password": {{"user": 
 asked = urllib.request.Request(question["keystone"] + "/auth/tokens", method="POST",
     data=json.dumps(body).encode(), headers={{"Content-Type": "application/json"}})
 token = urllib.request.urlopen(asked, timeout=60).headers["X-Subject-Token"]
-headers = {{"X-Auth-Token": token, "OpenStack-API-Version": "placement 1.1"}}
-asked = urllib.request.Request(question["url"], headers=headers)
-print(urllib.request.urlopen(asked, timeout=60).read().decode())
+headers = {{"X-Auth-Token": token, "OpenStack-API-Version": "placement 1.1",
+           "Content-Type": "application/json"}}
+asked = urllib.request.Request(question["url"], method=question["method"], headers=headers)
+asked.data = question["body"].encode() if question["body"] else None
+print(urllib.request.urlopen(asked, timeout=60).read().decode() or "null")
 """
     return json.loads(on(deployment.of("control")[1], "python3 -", program))
 
@@ -134,7 +153,62 @@ def aggregates_of(deployment: NovaDeployment) -> dict[str, list[str]]:
     }
 
 
-def test_a_nova_over_two_sites_on_mariadb_and_then_on_redis(held, tmp_path):
+def assert_all_is_on_redis(deployment: NovaDeployment) -> None:
+    """Each database lies on one of the two masters, and no MariaDB runs any more."""
+    servers = deployment.servers("rome-cluster")
+    assert [node.alias for node in servers] == ["site-1-database", "site-2-database"]
+    one, two = (databases_in(node, deployment.secrets.store) for node in servers)
+    assert one == {"nova_cell1", "placement", "keystone", "glance"}
+    assert two == {"nova_api", "nova_cell0", "neutron"}
+    assert one | two == {*NOVA_SERVICES}
+    for node in deployment.nodes:
+        assert "mariadbd" not in on(node, "cat /proc/[0-9]*/comm").split()
+
+
+def ports_of(deployment: NovaDeployment) -> list[tuple[str, str, str, str]]:
+    """Server, host, status and address of each of Neutron's ports."""
+    return [
+        (port["device_id"], port["binding:host_id"], port["status"], address["ip_address"])
+        for port in told(deployment, "/ports", "neutron")["ports"]
+        for address in port["fixed_ips"]
+    ]
+
+
+def awaited(deployment: NovaDeployment, server: str, status: str | None) -> dict[str, Any]:
+    """The server as soon as it has that status, or the last list if it is to be gone."""
+    for _ in range(60):
+        found = {one["id"]: one for one in told(deployment, "/servers/detail")["servers"]}
+        if found.get(server, {}).get("status") == status:
+            return found.get(server, {})
+        time.sleep(0.5)
+    raise AssertionError(found)
+
+
+def assert_a_server_has_its_port_while_it_is_there(deployment: NovaDeployment) -> None:
+    """Neutron makes a network, a subnet and a server's port, and removes the port with it."""
+    body: dict[str, Any] = {"network": {"name": "net"}}
+    network = told(deployment, "/networks", "neutron", method="POST", body=body)["network"]["id"]
+    body = {"subnet": {"network_id": network, "ip_version": 4, "cidr": "172.20.0.0/24"}}
+    told(deployment, "/subnets", "neutron", method="POST", body=body)
+    body = {
+        "server": {
+            "name": "with-a-port",
+            "imageRef": IMAGE["id"],
+            "flavorRef": FLAVORS[0]["id"],
+            "networks": [{"uuid": network}],
+        }
+    }
+    server = told(deployment, "/servers", method="POST", body=body)["server"]["id"]
+    host = awaited(deployment, server, "ACTIVE")["OS-EXT-SRV-ATTR:host"]
+    ((device, bound, status, address),) = ports_of(deployment)
+    assert (device, bound, status) == (server, host, "ACTIVE")
+    assert address.startswith("172.20.0.")
+    told(deployment, f"/servers/{server}", method="DELETE")
+    awaited(deployment, server, None)
+    assert ports_of(deployment) == []
+
+
+def test_a_nova_over_two_sites_on_mariadb_and_then_all_on_redis(held, tmp_path):
     flat = Clock()
     vanilla = NOVA_VARIANTS["vanilla"]
     with exposure.watched() as arguments:
@@ -160,12 +234,8 @@ def test_a_nova_over_two_sites_on_mariadb_and_then_on_redis(held, tmp_path):
         second = deploy_nova(held, REDIS, KEYSTONE, DatabaseSettings(), settings, zoned)
         second.check_health()
     exposure.assert_nothing_is_shown(second, held.nodes, arguments, {"redis-server"})
-    print("redis-nova", {name: round(seconds, 1) for name, seconds in zoned.seconds.items()})
-    redis = [node.alias for node in second.servers("rome-cluster")]
-    assert redis == ["site-1-database", "site-2-database"]
-    one, two = (databases_in(node, second.secrets.store) for node in second.servers("rome-cluster"))
-    assert (one, two) == ({"nova_cell1", "placement"}, {"nova_api", "nova_cell0"})
-    assert sql(second, "SELECT count(*) FROM nova_cell1.compute_nodes") == ["0"]
+    print("redis-all", {name: round(seconds, 1) for name, seconds in zoned.seconds.items()})
+    assert_all_is_on_redis(second)
     assert zones_of(second) == {"site-1", "site-2"}
     zone_of = aggregates_of(second)
     assert len(zone_of) == 4
@@ -176,11 +246,17 @@ def test_a_nova_over_two_sites_on_mariadb_and_then_on_redis(held, tmp_path):
         checked = on(node, "/opt/openstack/bin/python -", UNTOUCHED).split()
         assert all(int(number) > 100 for number in checked[1::2])
 
+    assert_a_server_has_its_port_while_it_is_there(second)
+    for url in second.database_urls(second.master).values():
+        assert check(settings_of(url)).violations == ()
+
     versions = second.versions()
     assert versions["nova"] == "34.0.0"
     assert versions["rabbitmq-server"].startswith("3.10")
     second.logs(tmp_path)
     assert "nova-scheduler" in (tmp_path / "site-2-control.log").read_text()
+    # Nobody was refused because another one logged the same user in at that moment.
+    assert "ERROR keystone" not in (tmp_path / "site-1-master.log").read_text()
 
     used = sum(
         int(line)
