@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 
 from discovery.rome.certificate import Certificate, digest
-from discovery.rome.errors import LockTimeout, NotLocked
+from discovery.rome.errors import LockTimeout
 from discovery.rome.locks import Locks, Wait
 from discovery.rome.replica import Replica
 
@@ -33,25 +33,35 @@ class Numbers:
         """Whether the transaction wants numbers that are larger than those given before."""
         return self._ordered or bool(self._locks.held)
 
-    def prepare(self, wanted: Iterable[tuple[str, str]]) -> None:
+    def prepare(self, wanted: Iterable[tuple[str, str]]) -> LockTimeout | None:
         """Have numbers at hand for a statement that asks for these tables' and columns'.
 
-        Raises:
-            LockTimeout: another transaction keeps the table's numbers to itself.
+        The answer is the statement's error, where another transaction keeps a table's to itself.
         """
         for table, count in Counter(table for table, _ in wanted).items():
+            refused = self._keep_to_itself(table)
+            if refused is not None:
+                return refused
             if self._leases:
                 self._lease(table, count - len(self._own.get(table, ())))
             elif self._replica.ids.empty(table):
                 self._replica.lease_ids(table)
+        return None
 
     def take(self, table: str) -> int:
-        """The next number."""
+        """The next number.
+
+        Raises:
+            LockTimeout: another transaction keeps them to itself, and `prepare` was not asked.
+        """
         while True:
             own = self._own.get(table)
             if own:
                 return self._note(table, own.popleft())
             if self._leases:
+                refused = self._keep_to_itself(table)
+                if refused is not None:
+                    raise refused
                 self._lease(table, max(self._leased.get(table, 0), 1))
                 continue
             number = self._replica.ids.take(table)
@@ -68,18 +78,18 @@ class Numbers:
     def _lease(self, table: str, count: int) -> None:
         if count <= 0:
             return
-        name = digest("numbers", table)
-        if self._ordered and name not in self._locks.held:
-            self._keep_to_itself(name)
         first = self._replica.lease(table, count)
         self._leased[table] = self._leased.get(table, 0) + count
         self._own.setdefault(table, deque()).extend(range(first, first + count))
 
-    def _keep_to_itself(self, name: bytes) -> None:
+    def _keep_to_itself(self, table: str) -> LockTimeout | None:
+        """With ``keys=ordered``, lock a table's numbers until the commit."""
+        name = digest("numbers", table)
+        if not self._ordered or name in self._locks.held:
+            return None
         wait = Wait("wait", self._replica.settings.lock_wait)
         answer, _ = self._locks.take({name}, wait)
-        if isinstance(answer, LockTimeout | NotLocked):
-            raise answer
+        return answer if isinstance(answer, LockTimeout) else None
 
     def certify(self, certificate: Certificate) -> None:
         """With ``keys=ordered``: no key may have been committed that is younger."""

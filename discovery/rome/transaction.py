@@ -132,8 +132,8 @@ class Transaction:
             outcome = self._run(sql, parameters, form)
         else:
             outcome = self._lock(sql, parameters, form, locking)
-            if isinstance(outcome.error, LockTimeout | NotLocked):  # an answer about others' locks
-                return outcome
+        if isinstance(outcome.error, LockTimeout | NotLocked):  # an answer about others' locks
+            return outcome
         if self._assumed and _objects(sql, form, outcome):  # the newest state may not
             self._confirm()
             outcome = self._run(sql, parameters, form)
@@ -245,9 +245,11 @@ class Transaction:
         self._taken = []
         text = sql if form.locking is None else form.locking.sql
         footprint = self._footprint(text, form)
-        if form.ids and not self._given:
-            self._numbers.prepare(form.ids)
         self._found = None
+        if form.ids and not self._given:
+            refused = self._numbers.prepare(form.ids)
+            if refused is not None:
+                return Outcome(None, (), -1, None, refused)
         if form.locking is not None and form.kind == "read":
             self._found = Found()
             outcome, self._wanted = read(

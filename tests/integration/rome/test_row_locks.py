@@ -610,3 +610,20 @@ def test_an_ordered_key_whose_lock_was_lost_does_not_come_too_late(processes):
     skip = "SELECT id FROM study ORDER BY id {} FOR UPDATE SKIP LOCKED"
     assert trips(plain, skip.format(""), insert) == 3
     assert trips(plain, skip.format("LIMIT 1"), insert) == 4, "another row, number, commit"
+
+
+def test_who_waits_for_ordered_keys_for_too_long_goes_on(processes):
+    """The time-out is the INSERT's; what the transaction did before is still there."""
+    insert = "INSERT INTO trial VALUES (rome_id('trial', 'id'), 1, 0)"
+    one, two = (processes.make(keys="ordered", lock_wait=0.2) for _ in range(2))
+    one.execute(insert)
+    two.execute(WRITE)
+    with pytest.raises(errors.LockTimeout):
+        two.execute(insert)
+    assert two.in_transaction
+    two.commit()
+    assert rows(two, "SELECT n FROM study WHERE id = 2") == [(1,)]
+    one.commit()
+    two.execute(insert)
+    two.commit()
+    assert rows(one, "SELECT count(*) FROM trial") == [(2,)]
