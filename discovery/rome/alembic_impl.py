@@ -20,6 +20,7 @@ from sqlalchemy import CheckConstraint, Column, Computed, ForeignKeyConstraint, 
 from sqlalchemy import PrimaryKeyConstraint as PrimaryKey
 from sqlalchemy.schema import Constraint, UniqueConstraint
 from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.types import to_instance
 
 from discovery.rome import mysql_alter
 from discovery.rome.definition import Clause, Definition, names_of_index, parse
@@ -31,6 +32,8 @@ _KINDS: dict[type[Constraint], str] = {
     CheckConstraint: "check",
     UniqueConstraint: "unique",
 }
+_ADD = "add_constraint"
+"""What alembic's batch mode calls that operation."""
 _COPY = "_alembic_tmp_"
 """What alembic's batch mode, too, puts before the name of a copy."""
 
@@ -51,7 +54,7 @@ def register() -> bool:
     plain = impl._impls["sqlite"]
 
     class RomeImpl(SQLiteImpl):
-        """What alembic does on ``rome://``; batch mode goes its own way, as ever."""
+        """What alembic does on ``rome://``; batch mode goes its own way where it can."""
 
         __dialect__ = "rome"
 
@@ -107,6 +110,11 @@ def register() -> bool:
                     f"table {const.table.name} has no {kind or 'any'} constraint {name}; "
                     f"its constraints with a name: {', '.join(known) or 'none'}"
                 )
+
+        def requires_recreate_in_batch(self, batch_op: Any) -> bool:
+            """Whether batch mode has to copy the table; it cannot where a new key has no name."""
+            added = (arguments[0] for name, arguments, _ in batch_op.batch if name == _ADD)
+            return not any(map(_nameless, added)) and super().requires_recreate_in_batch(batch_op)
 
         def drop_index(self, index: Any, **kw: Any) -> None:
             if self.as_sql or not self._drop_unique(index):
@@ -298,9 +306,8 @@ def _add(table: Definition, constraint: Any, text: str, error: type[Exception]) 
 
 
 def _type(impl: Any, name: str, type_: Any) -> str:
-    text: str = impl.dialect.type_compiler_instance.process(
-        type_, type_expression=Column(name, type_)
-    )
+    one = to_instance(type_)  # a class is a type, too
+    text: str = impl.dialect.type_compiler_instance.process(one, type_expression=Column(name, one))
     return text
 
 

@@ -163,6 +163,7 @@ def test_alter_column(engine, migrate):
         migrate(lambda op: op.alter_column("t", "b", nullable=False, existing_type=sa.String(9)))
     accepted(engine, "UPDATE t SET b = 'Ab' WHERE a = 1")
     migrate(lambda op: op.alter_column("t", "b", nullable=False, server_default="a:b"))
+    migrate(lambda op: op.alter_column("t", "d", type_=sa.Text, existing_type=sa.Integer))
     migrate(lambda op: op.alter_column("t", "d", type_=sa.String(7), existing_type=sa.Integer()))
     migrate(lambda op: op.alter_column("t", "bin", server_default=sa.text("1 + 1")))
     whole(engine, [(1, "Ab", 1, None, "1", "x", 2), ROWS[1]])
@@ -243,6 +244,22 @@ def test_keys_without_a_name_get_those_of_mysql(engine, migrate):
     for name, kind in (("new_ibfk_1", "foreignkey"), ("b", "unique"), ("c", "unique")):
         migrate(lambda op, name=name, kind=kind: op.drop_constraint(name, "new", type_=kind))
     assert names() == {"mine", "b_2", "new_ibfk_2"}
+
+
+def test_batch_mode_adds_a_key_without_a_name(engine, migrate):
+    def change(op):
+        with op.batch_alter_table("t") as batch:
+            batch.alter_column("d", existing_type=sa.Integer, nullable=True)
+            batch.create_foreign_key(None, "par", ["d"], ["id"])
+            batch.create_unique_constraint("one", ["p"])
+
+    migrate(change)
+    whole(engine)
+    refused(engine, "INSERT INTO t (a, b, d) VALUES (9, 'z', 99)")
+    refused(engine, "INSERT INTO t (a, b, p) VALUES (9, 'z', 1)")
+    assert {key["name"] for key in sa.inspect(engine).get_foreign_keys("t")} == {
+        *("fk", "self", "t_ibfk_1")
+    }
 
 
 def test_rows_that_break_a_new_constraint(engine, migrate):
