@@ -1,6 +1,7 @@
 """docs/rome.md says what the code says: options, error sentences, keys, and a picture."""
 
 import ast
+import csv
 import dataclasses
 import re
 from pathlib import Path
@@ -110,3 +111,64 @@ def test_the_picture_is_a_picture_with_a_description():
     assert picture.tag == f"{space}svg"
     assert picture.find(f"{space}title").text
     assert picture.find(f"{space}desc").text
+
+
+def measured(name):
+    with (ROOT / "docs" / "rome" / f"{name}.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_round_trips_and_times_are_the_measured_ones():
+    """An operation in each row; here, and 20 and 100 ms away."""
+    found = {(m["operation"], m["backend"], m["rtt_ms"]): m for m in measured("round-trips")}
+    operations = list(dict.fromkeys(operation for operation, _, _ in found))
+    _, *table = [row for row in rows("Round trips") if len(row) == 8]
+    assert len(table) == len(operations)
+    for operation, (_, sql, sync, push, *times) in zip(operations, table, strict=True):
+
+        def said(what, backend, operation=operation):
+            return [found[operation, backend, away][what] for away in ("here", "20", "100")]
+
+        trips = [said("round_trips", backend) for backend in ("mariadb", "postgresql")]
+        assert set(trips[0]) == {sql.split()[0]}
+        assert set(trips[1]) == {sql.split()[-1].strip("()")}
+        assert (set(said("round_trips", "rome-sync")), set(said("round_trips", "rome-push"))) == (
+            {sync},
+            {push},
+        )
+        for backend, time in zip(
+            ("mariadb", "galera", "rome-sync", "rome-push"), times, strict=True
+        ):
+            expected = [float(wall) for wall in said("wall_ms", backend)]
+            assert [float(part) for part in time.split(" / ")] == pytest.approx(expected, abs=0.51)
+
+
+def test_the_staleness_is_the_measured_one():
+    _, *table = rows("Staleness")
+    for (away, rate, *times), found in zip(table, measured("staleness"), strict=True):
+        assert (float(away.split()[0]), float(rate)) == (
+            float(found["rtt_ms"]),
+            float(found["commits_per_s"]),
+        )
+        expected = [float(found[name]) for name in ("median_ms", "p99_ms", "max_ms")]
+        assert [float(time.split()[0]) for time in times] == pytest.approx(expected, abs=0.06)
+
+
+def test_the_growth_is_the_measured_one():
+    _, boots, _, committing, following, redis, rates = rows("Growth")
+    found = measured("growth")
+    sizes = list(dict.fromkeys(m["instances"] for m in found))
+    for size, boot, commit, follow, server, rate in zip(
+        sizes, *(row[1:] for row in (boots, committing, following, redis, rates)), strict=True
+    ):
+        mine = [m for m in found if m["instances"] == size]
+        for said, what, unit in (
+            (boot, "boot_s", 1),
+            (commit, "commit_cpu_us", 1000),
+            (follow, "apply_cpu_us", 1000),
+            (server, "server_cpu_us", 1000),
+        ):
+            assert float(said.split()[0]) == pytest.approx(float(mine[0][what]) / unit, rel=0.06)
+        several = {m["processes"]: float(m["commits_per_s"]) for m in mine}
+        named = [several[count] for count in ("1", "10", "50")]
+        assert [float(part) for part in rate.split(", ")] == pytest.approx(named, abs=0.51)
