@@ -42,6 +42,11 @@ def of_main(table: str) -> str:
     return f"main.{quoted(table)}"
 
 
+def names_inner(sql: str) -> bool:
+    """Whether a statement may name one of SQLite's own tables."""
+    return "sqlite_" in sql.lower()
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """Columns of a table, by position, that identify a row, and the collation of each.
@@ -240,8 +245,9 @@ class Catalogue:
     ``parents``: by table the keys of it that foreign keys of any table refer to. ``unsupported``:
     sentences about parts of the schema whose keys cannot be certified; no DDL may make them.
     ``quiet``: names in lower case of the tables that set off no trigger; ``triggers``: whether any
-    does. ``unnumbered``: tables without row numbers. ``replacing``: tables, a key of which may say
-    ON CONFLICT REPLACE, so that an INSERT may delete.
+    does; ``inner``: whether one names SQLite's own tables. ``unnumbered``: tables without row
+    numbers. ``replacing``: tables, a key of which may say ON CONFLICT REPLACE, so that an INSERT
+    may delete.
     """
 
     def __init__(self, database: apsw.Connection) -> None:
@@ -293,10 +299,13 @@ class Catalogue:
             for kind, name, sql in schema_objects(database)
             if kind == "table" and "REPLACE" in sql.upper()
         }
-        triggered = _rows(database, "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger'")
+        triggered = _rows(
+            database, "SELECT tbl_name, sql FROM sqlite_schema WHERE type = 'trigger'"
+        )
         self.triggers = bool(triggered)
+        self.inner = any(names_inner(sql) for _, sql in triggered)
         self.quiet = {folded(name) for name in self.tables} - {
-            folded(name) for (name,) in triggered
+            folded(name) for name, _ in triggered
         }
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import apsw
 
-from discovery.rome.catalogue import Row, Value
+from discovery.rome.catalogue import Row, Value, folded
 from discovery.rome.errors import (
     DatabaseError,
     DataError,
@@ -33,6 +33,7 @@ from discovery.rome.errors import (
     Warning,
 )
 from discovery.rome.feed import Feed
+from discovery.rome.functions import REGEXP, check_new
 from discovery.rome.locks import UNLOCKED
 from discovery.rome.replica import Replica
 from discovery.rome.secret import Secret
@@ -211,12 +212,21 @@ class Connection:
         *,
         deterministic: bool = False,
     ) -> None:
-        """Let SQL call a Python function, as `sqlite3.Connection.create_function` does."""
+        """Let SQL call a Python function, as `sqlite3.Connection.create_function` does.
+
+        One called ``regexp``, as oslo.db brings, is not taken: REGEXP is the same in each process.
+
+        Raises:
+            NotSupportedError: SQLite, or the driver, has a function of that name.
+        """
         self._check()
         try:
+            if folded(name) == REGEXP:
+                return
+            check_new(name)
             self._workspace.add_function(name, narg, func, deterministic=deterministic)
         except Exception as error:
-            raise translated(error) from error
+            raise error if isinstance(error, Error) else translated(error) from error
         self._functions.append((name, narg, func, deterministic))
 
     def run(self, sql: str, parameters: Sequence[Value]) -> Outcome:
@@ -309,7 +319,10 @@ class Connection:
             return
         if self._process == os.getpid():
             self.rollback()
-            self._workspace.close()
+            try:
+                self._workspace.close()
+            except apsw.Error as error:  # another thread is at it
+                raise translated(error) from error
         self._closed = True
 
     def __enter__(self) -> Connection:  # noqa: D105

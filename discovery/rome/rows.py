@@ -10,7 +10,7 @@ import msgpack
 
 from discovery.rome.catalogue import Catalogue, Table, quoted
 from discovery.rome.damage import Refused, Unfit
-from discovery.rome.functions import regexp
+from discovery.rome.functions import REGEXP, regexp
 from discovery.rome.log import pairs
 from discovery.rome.pages import PageFile, Pages, open_new, open_pages
 
@@ -52,7 +52,7 @@ def open_empty(
 def _store_as_they_are(database: apsw.Connection) -> None:
     database.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     database.execute("PRAGMA ignore_check_constraints=ON")
-    database.create_scalar_function("regexp", regexp, 2, deterministic=True)
+    database.create_scalar_function(REGEXP, regexp, 2, deterministic=True)
 
 
 def fill(database: apsw.Connection, table: Table, rows: Mapping[bytes, bytes]) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import apsw
 
-from discovery.rome.catalogue import Value
+from discovery.rome.catalogue import Value, names_inner
 from discovery.rome.errors import ProgrammingError
 from discovery.rome.literals import literal
 from discovery.rome.locking import TOKEN, Locking, locking, verb_behind_with
@@ -35,6 +35,12 @@ Kind = Literal[
 _COMMENT = re.compile(r"\A(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
 _WORD = re.compile(r"\A[A-Za-z]+")
 _TEMPORARY = re.compile(r"\A(CREATE|DROP)\s+TEMP(ORARY)?\b", re.IGNORECASE)
+_WRITES_INNER = re.compile(
+    r"""\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM)\s+(?:\w+\s*\.\s*)?["'`\[]?sqlite_""",
+    re.IGNORECASE,
+)
+_INNER_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_TRIGGER = re.compile(r"\ACREATE\s+(?:TEMP(?:ORARY)?\s+)?TRIGGER\b", re.IGNORECASE)
 _ROLLBACK_TO = re.compile(r"\AROLLBACK\s+(TRANSACTION\s+)?TO\b", re.IGNORECASE)
 _CONSTANT = re.compile(r"\ASELECT\s+\d+\s*\Z", re.IGNORECASE)
 _INSERT = re.compile(r"\AINSERT\s+INTO\b", re.IGNORECASE)
@@ -102,6 +108,8 @@ def shape(sql: str) -> Shape:
     kind = _KINDS.get(verb_behind_with(text) if verb == "WITH" else verb, "write")
     if _is_several(text):
         kind = "several"
+    elif _TRIGGER.match(text) and _WRITES_INNER.search(_INNER_COMMENT.sub(" ", text)):
+        kind = "alone"
     elif kind == "ddl" and _TEMPORARY.match(text):
         kind = "write"
     elif word and word.group().upper() == "PRAGMA":
@@ -114,7 +122,7 @@ def shape(sql: str) -> Shape:
         kind = "insert"
     named = _INTO.match(text)
     into = named.group(1).strip('"').replace('""', '"') if named else None
-    return Shape(kind, _locking(kind, sql), tuple(_ids(text)), into, "sqlite_" in sql.lower())
+    return Shape(kind, _locking(kind, sql), tuple(_ids(text)), into, names_inner(sql))
 
 
 def _locking(kind: Kind, sql: str) -> Locking | None:

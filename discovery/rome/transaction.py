@@ -225,7 +225,7 @@ class Transaction:
     def _check_allowed(self, sql: str, form: Shape) -> None:
         if form.kind in {"insert", "write", "ddl"}:
             self._replica.refuse_writes(self.state)
-            if form.inner and form.kind != "ddl":
+            if form.kind != "ddl" and (form.inner or self.state.catalogue.inner):
                 self._workspace.refuse_inner(sql)
 
     def _run(self, sql: str, parameters: Sequence[Value], form: Shape) -> Outcome:

@@ -16,7 +16,7 @@ import msgpack
 
 from discovery.rome import errors
 from discovery.rome.catalogue import Catalogue, Row, Value
-from discovery.rome.functions import regexp
+from discovery.rome.functions import REGEXP, regexp
 from discovery.rome.limits import with_limit
 from discovery.rome.pages import Pages, open_pages
 from discovery.rome.reads import Reader
@@ -74,7 +74,7 @@ class Workspace:
         """The tables of which rows were changed or deleted since `show`; not those by REPLACE."""
         self.reader = Reader()
         """What is known of statements that this handle has prepared."""
-        self.add_function("regexp", 2, regexp, deterministic=True)
+        self.add_function(REGEXP, 2, regexp, deterministic=True)
 
     @property
     def database(self) -> apsw.Connection:

@@ -227,6 +227,9 @@ REFUSED = [
     "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END; DELETE FROM t",
     "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END/**/; DELETE FROM t; END",
     "CREATE TEMP TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END; DELETE FROM t; END;",
+    "CREATE TRIGGER g AFTER INSERT ON t BEGIN UPDATE sqlite_sequence SET seq = 9; END",
+    "CREATE TEMP TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM/**/sqlite_sequence; END",
+    'CREATE TRIGGER g AFTER DELETE ON t BEGIN INSERT INTO "sqlite_sequence" VALUES (1, 2); END',
     ";DELETE FROM t",
     "\ufeffDELETE FROM t",
     "EXPLAIN SELECT 1; DELETE FROM t",
@@ -260,6 +263,56 @@ def test_an_index_meets_the_rows_that_come_at_the_same_time(pair):
     pair.one.commit()
     with pytest.raises(errors.DatabaseError):
         pair.two.commit()
+    pair.agree()
+
+
+def test_a_trigger_of_before_that_writes_sqlites_own_tables_is_not_fired(pair):
+    """It was certified once; what would set it off is refused, and the rest goes on."""
+    pair.one.execute("CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT, a)")
+    pair.one.commit()
+    trigger = "CREATE TRIGGER g AFTER INSERT ON t BEGIN UPDATE sqlite_sequence SET seq = 9; END"
+    key = f"rome:{{{pair.name}}}:"
+    pair.server.ask("RPUSH", f"{key}schema", trigger)
+    pair.server.ask("HINCRBY", f"{key}head", "statements", 1)
+    new = pair.connect()
+    with pytest.raises(errors.NotSupportedError, match="one process' replica alone"):
+        new.execute("INSERT INTO t VALUES (5, 'e')")
+    new.rollback()
+    new.execute("DELETE FROM t WHERE id = 1")
+    new.commit()
+    new.execute("DROP TRIGGER g")
+    new.commit()
+    new.execute("INSERT INTO t VALUES (5, 'e')")
+    new.commit()
+    new.close()
+    pair.agree()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("lower", 1), ("ABS", -1), ("like", 2), ("coalesce", 3), ("->", 2), ("Rome_id", 2)],
+)
+def test_no_function_of_a_program_stands_in_for_one_of_the_schema(pair, name, arguments):
+    """An index or a CHECK would say something else in this process than in all others."""
+    pair.one.execute("CREATE TABLE u (a TEXT CHECK (lower(a) <> 'x'), b AS (abs(a)))")
+    pair.one.execute("CREATE INDEX i ON u (lower(a), a LIKE 'b%')")
+    pair.one.commit()
+    with pytest.raises(errors.NotSupportedError, match="give yours another name"):
+        pair.one.create_function(name, arguments, lambda *_: "other", deterministic=True)
+    pair.one.execute("INSERT INTO u VALUES ('A'), ('B')")
+    pair.one.commit()
+    pair.agree()
+
+
+def test_regexp_is_the_same_in_each_process(pair):
+    """oslo.db brings one of its own to each connection; a CHECK may call REGEXP."""
+    pair.one.create_function("regexp", 2, lambda pattern, text: False)
+    pair.one.execute("CREATE TABLE u (a TEXT CHECK (a REGEXP '^A'))")
+    pair.one.execute("INSERT INTO u VALUES ('abc')")
+    pair.one.commit()
+    with pytest.raises(errors.IntegrityError):
+        pair.one.execute("INSERT INTO u VALUES ('xyz')")
+    pair.one.rollback()
     pair.agree()
 
 
