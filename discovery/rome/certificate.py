@@ -28,11 +28,9 @@ from typing import TypeVar
 import apsw
 
 from discovery.rome.catalogue import Catalogue, Key, Reference, Row, Table, Value
-from discovery.rome.log import ROWS_CHANGED
+from discovery.rome.log import DIGEST, ROWS_CHANGED
 from discovery.rome.packing import for_redis, values_packed
 from discovery.rome.totals import SUMS_END, row_sum
-
-DIGEST = 8
 
 _KeyOrReference = TypeVar("_KeyOrReference", Key, Reference)
 

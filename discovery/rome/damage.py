@@ -59,11 +59,13 @@ class Damage:
         return damaged(settings, f"{every[0]}{more}")
 
 
-def damaged(settings: Settings, what: str) -> Damaged:
+def damaged(
+    settings: Settings, what: str, so: str = "it can be read and takes no writes"
+) -> Damaged:
     """The sentence for a database that is not what was committed."""
     return Damaged(
-        f"redis at {settings.address}: database {settings.database!r} is damaged: {what}; it can "
-        f"be read and takes no writes; {ADVICE}"
+        f"redis at {settings.address}: database {settings.database!r} is damaged: {what}; {so}; "
+        f"{ADVICE}"
     )
 
 

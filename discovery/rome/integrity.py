@@ -14,19 +14,15 @@ from typing import Any
 import msgpack
 
 from discovery.rome.catalogue import INTEGERS, Table
-from discovery.rome.certificate import DIGEST
-from discovery.rome.head import uncounted
+from discovery.rome.head import all_told, uncounted
 from discovery.rome.history import Violation, built, contents, shown
-from discovery.rome.log import chained
+from discovery.rome.log import chained, keys_of
 from discovery.rome.references import orphans
 from discovery.rome.rows import values_of
 from discovery.rome.settings import Settings
 from discovery.rome.snapshot import Snapshot, read
 from discovery.rome.store import Store
 from discovery.rome.totals import losses
-
-TRANSACTION = 16
-"""Bytes of a transaction's id, the last of an entry's keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,9 @@ def check(settings: Settings) -> Report:
 
 def violations_of(snapshot: Snapshot, *, foreign_keys: bool) -> Iterator[Violation]:
     """Everything that is wrong in ``snapshot``, one after the other."""
+    if snapshot.restored is not None:
+        yield Violation("head", snapshot.restored.lost)
+        yield from (Violation("head", f"not known: {one}") for one in snapshot.restored.unknown)
     for name in snapshot.others:
         yield Violation("keys", f"{name} belongs to no table of the schema")
     broken = list(log_of(snapshot))
@@ -103,10 +102,7 @@ def versions_of(snapshot: Snapshot) -> Iterator[Violation]:
     """For each key the last kept entry that has changed it, and no other key."""
     expected: dict[bytes, int] = {}
     for number, entry in enumerate(snapshot.log, snapshot.number("oldest")):
-        keys = entry.keys[:-TRANSACTION]
-        for place in range(0, len(keys), DIGEST):
-            expected[keys[place : place + DIGEST]] = number
-        expected[entry.keys[-TRANSACTION:]] = number
+        expected.update(dict.fromkeys(keys_of(entry.keys), number))
     for key in sorted(expected.keys() | snapshot.versions.keys()):
         found, right = snapshot.versions.get(key), expected.get(key)
         if found == right:
@@ -118,8 +114,10 @@ def versions_of(snapshot: Snapshot) -> Iterator[Violation]:
 
 def _totals(snapshot: Snapshot) -> Iterator[Violation]:
     """As much as was committed, and the same."""
-    found = (len(snapshot.schema), len(snapshot.totals), len(snapshot.log), len(snapshot.versions))
-    for loss in (*uncounted(snapshot.head, *found), *losses(snapshot.totals, snapshot.rows)):
+    keys = (snapshot.schema, snapshot.totals, snapshot.log, snapshot.versions, snapshot.ids)
+    told = all_told(snapshot.head, len(snapshot.totals))
+    lost = losses(snapshot.totals, snapshot.rows, all_told=told)
+    for loss in (*uncounted(snapshot.head, *map(len, keys)), *lost):
         yield Violation("totals", str(loss))
 
 

@@ -21,9 +21,10 @@ import apsw
 import apsw.ext
 
 from discovery.rome.catalogue import Catalogue, Table, Value, quoted
-from discovery.rome.certificate import DIGEST, Certificate, digest
+from discovery.rome.certificate import Certificate, digest
 from discovery.rome.errors import Deadlock, LockTimeout, NotLocked, ProgrammingError
 from discovery.rome.locking import Locking, Select, Source, Waiting
+from discovery.rome.log import DIGEST
 from discovery.rome.replica import LEASE_S, Replica
 from discovery.rome.state import State
 from discovery.rome.workspace import Outcome, Workspace

@@ -17,6 +17,12 @@ from discovery.rome.totals import sum_of
 SCHEMA_CHANGED, ROWS_CHANGED = 0, 1
 """What a payload begins with."""
 
+DIGEST = 8
+"""Bytes of the name of something that an entry has changed."""
+
+TRANSACTION = 16
+"""Bytes of a transaction's id, the last of the keys that an entry has changed."""
+
 Entry = tuple[int, bytes, bytes]
 """Number, chained hash, payload."""
 
@@ -54,6 +60,13 @@ def content_of(payload: bytes) -> Any:
 def pairs(flat: Sequence[Any]) -> Iterator[tuple[bytes, Any]]:
     """Each key and its row (False where it is gone) of ``[key, row, key, row, …]``."""
     return zip(flat[::2], flat[1::2], strict=True)
+
+
+def keys_of(changed: bytes) -> Iterator[bytes]:
+    """The names of what an entry has changed, its transaction's id last."""
+    keys = changed[:-TRANSACTION]
+    yield from (keys[place : place + DIGEST] for place in range(0, len(keys), DIGEST))
+    yield changed[-TRANSACTION:]
 
 
 def of_script(reply: bytes) -> list[Entry]:

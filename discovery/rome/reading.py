@@ -53,15 +53,20 @@ class _Scan:
 class Reading:
     """Reads tables, and follows the log from ``head`` on; at the end it is at ``seq``, ``hash``.
 
-    ``at_once``: not in pieces, where the log goes on faster than they come.
+    ``at_once``: not in pieces, where the log goes on faster than they come. ``lost``: what there is
+    of a head that ``head`` stands in for; nobody commits while it is that.
     """
 
-    def __init__(self, store: Store, head: Head, *, at_once: bool) -> None:
+    def __init__(
+        self, store: Store, head: Head, *, at_once: bool, lost: Head | None = None
+    ) -> None:
         self._store = store
         self._at_once = at_once
-        self._server = b""
+        self._lost = lost
+        self.server = b""
+        """The run of Redis that has answered last."""
         self._changes: dict[bytes, dict[bytes, Any]] = {}
-        self._lengths = (0, 0, 0, 0)
+        self._lengths = (0, 0, 0, 0, 0)
         self.totals: dict[str, Total] = {}
         """As of the last piece, as the rows of the tables that it has completed."""
         self._stand_at(head)
@@ -89,7 +94,7 @@ class Reading:
                 if scan.done:
                     waiting.remove(scan)
                     yield scan.table, self._up_to_date(scan)
-        while not self._server or int(self.head.get("seq", 0)) != self.seq:
+        while not self.server or int(self.head.get("seq", 0)) != self.seq:
             self._piece([])
 
     def lengths(self) -> list[Loss]:
@@ -123,21 +128,26 @@ class Reading:
             ["HGETALL", keys.head],
             ["HGETALL", keys.totals],
             *(["LLEN", keys.schema], ["XLEN", keys.log], ["HLEN", keys.versions]),
+            ["HLEN", keys.ids],
         ]
         for scan in batch:
             where = keys.rows(scan.table.name)
             commands.append(["HSCAN", where, scan.cursor, "COUNT", scan.count])
-        if not self._at_once:
+        if not self._at_once and self._lost is None:
             place = (self.epoch, self.seq, self.hash, ENTRIES_AT_ONCE)
             commands.append(["EVALSHA", SYNC.sha, 2, keys.head, keys.log, *place])
         said, head, totals, *replies = self._store.at_once(commands, script=SYNC)
         self.totals = totals_of(totals)
-        statements, entries, versions, *replies = replies
-        self._lengths = (statements, len(self.totals), entries, versions)
+        statements, entries, versions, ids, *replies = replies
+        self._lengths = (statements, len(self.totals), entries, versions, ids)
         server = str(said["run_id"]).encode()
-        same, self._server = server == self._server, server
+        same, self.server = server == self.server, server
         for scan, (cursor, rows) in zip(batch, replies, strict=False):
             _take(scan, int(cursor), rows, goes_on=same)
+        if self._lost is not None:
+            if head_of(head) != self._lost:
+                raise ChangedError
+            return True
         before, self.head = self.head, head_of(head)
         if not same_schema(before, self.head):
             raise ChangedError

@@ -10,11 +10,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgpack
+
 from discovery.rome.catalogue import INTEGERS, Catalogue
 from discovery.rome.certificate import digest
 from discovery.rome.damage import Refused, Unfit, commented
 from discovery.rome.errors import Deadlock
-from discovery.rome.head import uncounted
+from discovery.rome.head import all_told, uncounted
 from discovery.rome.history import shown, told
 from discovery.rome.integrity import log_of, versions_of
 from discovery.rome.log import Definition
@@ -80,10 +82,20 @@ def _logged_schema(snapshot: Snapshot) -> list[str] | None:
 def planned(snapshot: Snapshot, schema: list[str] | None = None) -> Plan:
     """What puts ``snapshot`` right; it was read by ``schema`` where the log tells another one."""
     plan = Plan(schema=list(snapshot.schema if schema is None else schema))
+    made = snapshot.restored
+    if made is not None:
+        number = snapshot.number("seq")
+        plan.does.append(f"make its head anew, at commit {number}, since {made.lost}")
+        plan.leaves += [f"not known: {one}" for one in made.unknown]
     if schema is not None:
         plan.does.append("take the schema from the log")
-    elif snapshot.counted and snapshot.number("statements") != len(snapshot.schema):
-        plan.leaves.append("its schema is not whole, and the log does not tell it: load a backup")
+    elif not _has_schema(snapshot):
+        plan.does.clear()
+        plan.leaves.append(
+            "its schema is not whole, and the log does not tell it: put the CREATE statements of a "
+            f"backup into the list {snapshot.schema_key}, tables first, and repair again; or load "
+            "a dump into another database"
+        )
         return plan
     plan.leaves += [
         f"{name} belongs to no table: look at it, and delete it" for name in snapshot.others
@@ -110,14 +122,28 @@ def planned(snapshot: Snapshot, schema: list[str] | None = None) -> Plan:
             plan.does.append(f"table {name}: take {count} rows from the log")
         plan.rows[name] = right
     if snapshot.counted:
-        for loss in losses(snapshot.totals, plan.rows):
-            plan.does.append(f"count anew: {loss}")
-            plan.leaves.append(f"{loss}, and the log does not tell which")
+        _count(plan, snapshot, set() if history is None else history.whole)
     _leave_out(plan, catalogue, order)
     plan.changed = [name for name in plan.rows if plan.rows[name] != snapshot.rows.get(name, {})]
     plan.changed += [name for name in snapshot.rows if name not in plan.rows]
     _lengths(plan, snapshot, broken=bool(broken))
     return plan
+
+
+def _count(plan: Plan, snapshot: Snapshot, whole: set[str]) -> None:
+    """Say what rows are lost, or too many, of tables of which the log does not tell the whole."""
+    told_all = all_told(snapshot.head, len(snapshot.totals))
+    if not told_all and plan.rows.keys() - snapshot.totals.keys() - whole:
+        plan.leaves.append("not known: whether rows are lost, since totals are")
+    for loss in losses(snapshot.totals, plan.rows, all_told=told_all):
+        plan.does.append(f"count anew: {loss}")
+        plan.leaves.append(f"{loss}, and the log does not tell which")
+
+
+def _has_schema(snapshot: Snapshot) -> bool:
+    if snapshot.counted and (not snapshot.schema or "statements" in snapshot.head):
+        return snapshot.number("statements") == len(snapshot.schema)
+    return bool(snapshot.schema) or not any(":rows:" in name for name in snapshot.others)
 
 
 def _schema(plan: Plan) -> Catalogue:
@@ -150,7 +176,8 @@ def _leave_out(plan: Plan, catalogue: Catalogue, order: dict[str, dict[bytes, in
             plan.does.append(f"table {name}: put {moved} rows under their own keys")
         plan.rows[name] = kept
         if table.integer_key or len(table.primary.columns) == 1:
-            numbers = (values_of(table, row)[table.primary.columns[0]] for row in kept.values())
+            numbers = [values_of(table, row)[table.primary.columns[0]] for row in kept.values()]
+            numbers += [msgpack.unpackb(key)[0] for key in ranks if len(table.primary.columns) == 1]
             largest = max((one for one in numbers if isinstance(one, int)), default=0)
             if not table.rowid and largest:
                 plan.ids[name] = largest
@@ -165,9 +192,14 @@ def _lengths(plan: Plan, snapshot: Snapshot, *, broken: bool) -> None:
     if not snapshot.counted:
         plan.does.append("add totals, by which losses are noticed (format 2)")
     else:
-        found = (len(snapshot.schema), len(snapshot.totals))
-        lengths = uncounted(snapshot.head, *found, len(snapshot.log), len(snapshot.versions))
+        keys = (snapshot.schema, snapshot.totals, snapshot.log, snapshot.versions, snapshot.ids)
+        lengths = uncounted(snapshot.head, *map(len, keys))
         plan.does += [f"count anew: {loss}" for loss in lengths]
+    told_from_start = snapshot.number("oldest") == 1 and not broken
+    if not snapshot.ids and plan.ids and not told_from_start:
+        plan.leaves.append(
+            "not known: which generated keys rows had that are gone; they may be given again"
+        )
     full = len(snapshot.log) >= snapshot.number("keep")
     if plan.does and full:
         plan.anew = True
@@ -192,11 +224,16 @@ def _apply(store: Store, snapshot: Snapshot, plan: Plan) -> bool:
     ]
     contents += [(name, []) for name in gone]
     bumps = [digest("schema", ""), *(digest("table", name) for name in plan.changed)]
+    made = snapshot.restored
+    found = head if made is None else made.found
+    fields = [] if made is None else [part for item in head.items() for part in item]
     request = [
         *(head.get("epoch", b""), snapshot.number("seq"), head.get("hash", b"")),
         *(b"".join(bumps), transaction, plan.anew),
         [[name, f"{len(rows)} {total_of(rows).sum}"] for name, rows in plan.rows.items() if rows],
         [[name, str(number)] for name, number in plan.ids.items()],
+        [found.get(name, b"") for name in ("epoch", "seq", "hash")],
+        fields,
     ]
     payload = Definition(plan.schema, contents).payload()
     reply = store.run(

@@ -11,13 +11,13 @@ import apsw
 from discovery.rome.catalogue import INTEGERS, Catalogue
 from discovery.rome.damage import Damage, Refused, Unfit
 from discovery.rome.errors import InternalError
-from discovery.rome.head import FORMAT, Head, check_format, read_head
+from discovery.rome.head import FORMAT, Head, all_told, check_format, read_head
 from discovery.rome.ids import numbers_given
 from discovery.rome.pages import Pages
 from discovery.rome.reading import ChangedError, Reading
 from discovery.rome.rows import UNFIT, apply_entry, fill_what_fits, open_empty, plain
 from discovery.rome.store import Store
-from discovery.rome.totals import Loss, Total, losses
+from discovery.rome.totals import Loss, losses
 
 MOST_READINGS = 3
 """How often rows are read in pieces, if the log goes on too fast for that, before all at once."""
@@ -61,8 +61,9 @@ def boot(store: Store, life: int) -> State:
 
 def _boot(store: Store, life: int) -> State:
     for attempt in itertools.count():
-        head, schema, _ = read_head(store)
-        if head or schema:
+        keys = store.keys
+        head, schema, (others,) = read_head(store, ["EXISTS", keys.log, keys.versions, keys.totals])
+        if head or schema or others:
             check_format(store, head)
         refused: list[Refused] = []
         database, file, catalogue = open_empty(
@@ -108,13 +109,14 @@ def _fill(
     counted = head.get("format") == FORMAT
     for table, rows in reading.tables(list(catalogue.tables.values())):
         if counted:
-            total = reading.totals.get(table.name, Total())
-            lost += losses({table.name: total}, {table.name: rows})
+            total = {table.name: reading.totals[table.name]} if table.name in reading.totals else {}
+            told = all_told(reading.head, len(reading.totals))
+            lost += losses(total, {table.name: rows}, all_told=told)
         unfit += fill_what_fits(database, table, rows)
     if counted:
         lost += reading.lengths()
         for name in reading.totals.keys() - catalogue.tables.keys():
-            lost += losses({name: reading.totals[name]}, {})
+            lost += losses({name: reading.totals[name]}, {}, all_told=True)
     changes = [one for one in reading.changes() if one[0].decode() in catalogue.tables]
     try:
         apply_entry(database, catalogue, changes)

@@ -26,15 +26,20 @@ class Total(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A key that does not hold what was committed; ``unseen``: readers miss some of it."""
+    """A key that does not hold what was committed.
+
+    ``unseen``: readers miss some of it; ``more``: there are rows that no commit wrote.
+    """
 
     key: str
     holds: str
     committed: str
     unseen: bool = False
+    more: bool = False
 
     def __str__(self) -> str:  # noqa: D105
-        return f"{self.key} holds {self.holds}, and {self.committed} were committed"
+        why = " (what comes into Redis otherwise than by a commit is damage)" if self.more else ""
+        return f"{self.key} holds {self.holds}, and {self.committed} were committed{why}"
 
 
 def row_sum(key: bytes, row: bytes) -> int:
@@ -63,14 +68,16 @@ def totals_of(reply: object) -> dict[str, Total]:
 
 
 def losses(
-    totals: Mapping[str, Total], rows: Mapping[str, Mapping[bytes, bytes]]
+    totals: Mapping[str, Total], rows: Mapping[str, Mapping[bytes, bytes]], *, all_told: bool
 ) -> Iterable[Loss]:
-    """The tables whose rows are not those that were committed."""
-    for name in sorted(totals.keys() | rows.keys()):
+    """The tables whose rows are not those that were committed.
+
+    Not ``all_told``: totals are lost, so that a table without one may have had rows.
+    """
+    for name in sorted(totals.keys() | rows.keys() if all_told else totals):
         total, held = totals.get(name, Total()), rows.get(name, {})
         if len(held) != total.rows:
-            yield Loss(
-                f"table {name}", f"{len(held)} rows", str(total.rows), len(held) < total.rows
-            )
+            fewer = len(held) < total.rows
+            yield Loss(f"table {name}", f"{len(held)} rows", str(total.rows), fewer, not fewer)
         elif sum_of(held) != total.sum:
             yield Loss(f"table {name}", "other rows", f"its {total.rows}")

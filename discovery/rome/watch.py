@@ -14,10 +14,12 @@ from typing import Any
 
 from discovery.rome.damage import damaged
 from discovery.rome.errors import Damaged, Error, StoreRefused
+from discovery.rome.head import HELD
 from discovery.rome.scripts import LOOK
 from discovery.rome.settings import Settings
 from discovery.rome.state import State
 from discovery.rome.store import Store
+from discovery.rome.totals import Loss
 
 LOOK_S = 60.0
 AGAIN_S = 2.0
@@ -28,7 +30,10 @@ _log = logging.getLogger(__name__)
 
 def lost(settings: Settings, key: bytes, holds: int, committed: int) -> Damaged:
     """What a script has found: a key that holds less, or more, than was committed."""
-    return damaged(settings, f"{key.decode()} holds {holds}, and {committed} were committed")
+    name, _, table = key.decode(errors="replace").partition(":")
+    key_of, what = (f"table {table}", "rows") if name == "rows" else HELD[name]
+    more = name == "rows" and holds > committed
+    return damaged(settings, str(Loss(key_of, f"{holds} {what}", str(committed), more=more)))
 
 
 class Watch:

@@ -73,23 +73,25 @@ end
 -- What a script has written stays when it fails: find out about foreign keys before that.
 local held = {versions = redis.call('HLEN', versions), log = redis.call('XLEN', log),
   schema = redis.call('LLEN', schema), totals = redis.call('HLEN', totals)}
-if anew or #wanted + #floors + #orders > 0 then redis.call('HLEN', ids) end
+local leases = anew or #wanted + #floors + #orders > 0
+local leased = leases and redis.call('HLEN', ids)
 local lengths = {}
 for i = ROWS + 1, #KEYS do lengths[i] = redis.call('HLEN', KEYS[i]) end
 
 local at = redis.call('HMGET', head, 'format', 'epoch', 'seq', 'hash', 'oldest', 'keep',
-  'versions', 'statements', 'totals', 'schema')
-if not at[1] then
+  'versions', 'statements', 'totals', 'schema', 'ids')
+if at[1] and at[1] ~= FORMAT and at[1] ~= UNCOUNTED then return {'FORMAT', at[1]} end
+if not (at[1] and at[2] and at[4] and tonumber(at[3] or '') and tonumber(at[5] or '')
+    and tonumber(at[6] or '') and tonumber(at[10] or '')) then
   -- ids may be there: keys are leased while the transaction that makes the first table still runs
   local others = redis.call('EXISTS', unpack(KEYS)) - redis.call('EXISTS', ids)
   if others > 0 then return {'FORMAT', 'none'} end
   if epoch ~= '' then return {'DIVERGED'} end
   epoch = transaction
-  at = {FORMAT, epoch, '0', '', '1', tostring(keep), '0', '0', '0', '0'}
+  at = {FORMAT, epoch, '0', '', '1', tostring(keep), '0', '0', '0', '0', '0'}
   redis.call('HSET', head, 'format', FORMAT, 'epoch', epoch, 'seq', 0, 'hash', '', 'oldest', 1,
     'keep', keep, 'schema', 0, 'statements', 0, 'totals', 0)
 end
-if at[1] ~= FORMAT and at[1] ~= UNCOUNTED then return {'FORMAT', at[1]} end
 local now, last, oldest = tonumber(at[3]), at[4], tonumber(at[5])
 if epoch == '' and seq == 0 then epoch = at[2] end
 if epoch ~= at[2] or seq > now then return {'DIVERGED'} end
@@ -113,6 +115,8 @@ if counted then
   local found = lost('versions', tonumber(at[7] or 0)) or lost('log', now - oldest + 1)
     or lost('schema', tonumber(at[8] or 0)) or lost('totals', tonumber(at[9] or 0))
   if found then return found end
+  local once = tonumber(at[11] or 0) -- leases come without commits: there may be more
+  if leases and leased < once then return {'LOST', 'ids', leased, once} end
   for n, t in ipairs(sums) do
     local total = redis.call('HGET', totals, t[1]) or '0 0'
     local before, sum_before = string.match(total, '^(%d+) (%d+)$')
@@ -230,6 +234,7 @@ end
 if counted then
   new[#new + 1], new[#new + 2] = 'versions', indexed
   if added ~= held.totals then new[#new + 1], new[#new + 2] = 'totals', added end
+  if leases then new[#new + 1], new[#new + 2] = 'ids', redis.call('HLEN', ids) end
 end
 if oldest ~= tonumber(at[5]) then new[#new + 1], new[#new + 2] = 'oldest', oldest end
 redis.call('HSET', head, 'seq', as_text, 'hash', chained, unpack(new))

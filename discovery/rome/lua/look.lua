@@ -4,10 +4,13 @@
 -- KEYS  head, log, versions, ids, schema, totals, then a hash of rows for each of some tables
 -- ARGV  these tables
 -- Replies {'OK'}, or {'LOST', which key, what it holds, what it must hold}
--- Format 1 knows no totals, and where there is no head there may be no database yet.
+-- Format 1 knows no totals. Where the head is not whole there may be no database yet; sync.lua tells.
 
-local at = redis.call('HMGET', KEYS[1], 'format', 'seq', 'oldest', 'versions', 'statements', 'totals')
-if at[1] ~= '2' then return {'OK'} end
+local at = redis.call('HMGET', KEYS[1], 'format', 'seq', 'oldest', 'versions', 'statements', 'totals',
+  'ids')
+if at[1] ~= '2' or not (at[2] and at[3]) then return {'OK'} end
+local leased, given = redis.call('HLEN', KEYS[4]), tonumber(at[7] or 0)
+if leased < given then return {'LOST', 'ids', leased, given} end
 local held = {
   {'log', redis.call('XLEN', KEYS[2]), at[2] - at[3] + 1},
   {'versions', redis.call('HLEN', KEYS[3]), tonumber(at[4] or 0)},

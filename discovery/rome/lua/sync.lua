@@ -3,19 +3,21 @@
 --
 -- KEYS  head, log
 -- ARGV  epoch, seq, hash, how many entries at most
--- Replies {'OK', entries, 1 if there are more}, {'BEHIND'}, {'DIVERGED'}, {'FORMAT', x}
+-- Replies {'OK', entries, 1 if there are more}, {'BEHIND'}, {'DIVERGED'}, {'FORMAT', x}; x is 'none'
+--   where the head is not whole
 -- Entries are packed, as certify.lua does it.
 
 local BYTES = 8000000 -- payloads that are sent at once, about: Redis must not be busy for long
 
 local epoch, hash = ARGV[1], ARGV[3]
-local at = redis.call('HMGET', KEYS[1], 'format', 'epoch', 'seq', 'hash', 'oldest')
-if not at[1] then
+local at = redis.call('HMGET', KEYS[1], 'format', 'epoch', 'seq', 'hash', 'oldest', 'keep', 'schema')
+if at[1] and at[1] ~= '1' and at[1] ~= '2' then return {'FORMAT', at[1]} end
+if not (at[1] and at[2] and at[4] and tonumber(at[3] or '') and tonumber(at[5] or '')
+    and tonumber(at[6] or '') and tonumber(at[7] or '')) then
   if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then return {'FORMAT', 'none'} end
   if epoch == '' then return {'OK', '', 0} end
   return {'DIVERGED'}
 end
-if at[1] ~= '1' and at[1] ~= '2' then return {'FORMAT', at[1]} end
 if epoch == at[2] and ARGV[2] == at[3] and hash == at[4] then return {'OK', '', 0} end
 local seq, now, most = tonumber(ARGV[2]), tonumber(at[3]), tonumber(ARGV[4])
 if epoch == '' then return {'BEHIND'} end

@@ -3,10 +3,12 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import msgpack
 import pytest
 
-from discovery.rome import connect, reading
+from discovery.rome import connect, reading, snapshot
 from discovery.rome.errors import Deadlock, IntegrityError
+from discovery.rome.integrity import check
 from discovery.rome.pages import open_pages
 from discovery.rome.settings import parse
 from discovery.rome.state import boot
@@ -116,6 +118,49 @@ def test_a_boot_stands_at_one_moment_while_others_write(server, monkeypatch, kee
     assert len({state.seq for state in states}) > 1
     with connection_to(server, name) as follower:
         assert rows(follower.replica.fresh()) == last
+
+
+@pytest.mark.parametrize("keep", [10, 10_000])
+def test_a_check_is_of_one_moment_and_in_pieces_while_others_write(server, monkeypatch, keep):
+    """Nothing is found wrong; no request is for a large key as a whole, if the log reaches back."""
+    small_pieces(monkeypatch)
+    for name in ("MOST_ROWS", "PIECE_BYTES", "FIRST_ROWS"):
+        monkeypatch.setattr(snapshot, name, getattr(reading, name))
+    name = f"checked{keep}"
+    make(server, name, keep=keep)
+    asked, at_once = [], Store.at_once
+
+    def noted(self, commands, **options):
+        asked.extend(commands)
+        return at_once(self, commands, **options)
+
+    stop = threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(write, server, name, writer, stop) for writer in (1, 2)]
+        monkeypatch.setattr(Store, "at_once", noted)
+        try:
+            reports = [check(parse(f"127.0.0.1:{server.port}", name)) for _ in range(5)]
+        finally:
+            stop.set()
+        assert all(writer.result() for writer in writers)
+    assert [report.violations for report in reports] == [()] * 5
+    assert reports[-1].entries > reports[0].entries or keep == 10
+    if keep > 10:
+        whole = {key.rpartition(":")[2] for verb, key, *_ in asked if verb == "HGETALL"}
+        assert whole == {"head", "totals", "ids"}
+        assert all("COUNT" in command for command in asked if command[0] in {"XRANGE", "HSCAN"})
+
+
+def test_a_check_finds_what_was_changed_by_hand_in_pieces_too(server, monkeypatch):
+    small_pieces(monkeypatch)
+    monkeypatch.setattr(snapshot, "MOST_ROWS", 7)
+    make(server, "hand")
+    prefix = "rome:{hand}:"
+    before = server.ask("HGETALL", f"{prefix}versions")
+    server.ask("HSET", f"{prefix}versions", before[0], 99)
+    server.ask("HSET", f"{prefix}rows:account", msgpack.packb([7]), msgpack.packb([7, "x", 1]))
+    found = {one.of for one in check(parse(f"127.0.0.1:{server.port}", "hand")).violations}
+    assert found == {"version index", "table account", "totals"}
 
 
 def test_a_log_that_goes_on_faster_than_the_pieces_come(server, monkeypatch):

@@ -157,12 +157,15 @@ def test_duplicates_of_which_no_log_tells(server, command, tmp_path):
     lite.close()
     assert "-- t [8, 'a\\x00y']: UNIQUE constraint failed: t.n\n" in said
     code, said, _ = command("status", database.url)
-    assert (code, "rows:t holds 6, and 3 were committed" in said.replace("\n", " ")) == (0, True)
+    assert (code, "table t holds 6 rows, and 3 were committed" in said.replace("\n", " ")) == (
+        0,
+        True,
+    )
     aside = tmp_path / "aside.sql"
     code, said, _ = command("repair", database.url, "--apply", "--aside", str(aside))
     assert code == 0, said
     assert "leave out a row of table t does not fit (UNIQUE constraint failed: t.n)" in said
-    assert "stays table t holds 6 rows, and 3 were committed, and the log does not tell" in said
+    assert "stays table t holds 6 rows, and 3 were committed (what comes into Redis" in said
     assert aside.read_text() == (
         "-- t [8, 'a\\x00y'] under key [8]: UNIQUE constraint failed: t.n\n"
     )
@@ -211,7 +214,7 @@ def test_a_database_of_before_is_used_as_it_was_and_gets_totals_by_repair(databa
         connection.commit()
     assert database.violations() == []
     database.ask("HDEL", "rows:t", msgpack.packb([4]))
-    with pytest.raises(errors.Damaged, match="rows:t holds 3, and 4 were committed"):
+    with pytest.raises(errors.Damaged, match="table t holds 3 rows, and 4 were committed"):
         database.used.execute("DELETE FROM t WHERE id = 1")
         database.used.commit()
     new.close()
