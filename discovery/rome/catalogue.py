@@ -194,11 +194,12 @@ class Table:
     """A table: its stored columns in order, its primary key, its unique keys, its references.
 
     ``rowid`` is set where there is no declared primary key: SQLite's row number then stands in, as
-    column 0. ``reals``: the columns that may store a whole number as such, and give it as a
-    fraction. ``scanned`` names unique indexes on expressions or of some rows only; a write is then
-    certified as one of the whole table, and so it is where SQLite's number does not find a row
-    (``numbered``; WITHOUT ROWID): nothing tells which rows were written with what they held.
-    ``keyless`` finds rows with NULL in a declared primary key:
+    column 0; ``by_row_number`` where that number is the key, declared or not. ``reals``: the
+    columns that may store a whole number as such, and give it as a fraction. ``scanned`` names
+    unique indexes on expressions or of some rows only; a write is then certified as one of the
+    whole table, and so it is where SQLite's number does not find a row (``numbered``; WITHOUT
+    ROWID): nothing tells which rows were written with what they held. ``keyless`` finds rows with
+    NULL in a declared primary key:
     SQLite takes them where the column is not NOT NULL, other databases do not, and no key would
     stand for them.
     """
@@ -211,18 +212,24 @@ class Table:
     unique: tuple[Key, ...]
     scanned: bool
     references: tuple[Reference, ...]
+    by_row_number: bool
+    where: str = field(compare=False)
     select_all: str = field(compare=False)
     select: str = field(compare=False)
     numbered: str | None = field(compare=False)
     insert: str = field(compare=False)
     delete: str = field(compare=False)
-    upsert: str | None = field(compare=False)
     keyless: str | None = field(compare=False)
 
     @property
     def integer_key(self) -> bool:
         """Whether the primary key is SQLite's row number."""
-        return not self.rowid and self.upsert is None
+        return not self.rowid and self.by_row_number
+
+    def update(self, columns: Sequence[int]) -> str:
+        """Sets these columns of the row that a key names; it takes the values, then the key."""
+        named = ", ".join(f"{quoted(self.columns[place])} = ?" for place in columns)
+        return f"UPDATE {of_main(self.name)} SET {named} WHERE {self.where}"
 
     def as_read(self, row: Sequence[Value]) -> Row:
         """A row of a changeset as a query gives it."""
@@ -447,12 +454,13 @@ def _table(database: apsw.Connection, name: str, columns: list[_Column]) -> Tabl
         unique=tuple(unique),
         scanned=scanned or number is None,
         references=(),
+        by_row_number=by_row_number,
+        where=where,
         select_all=select_all,
         select=f"{select_all} WHERE {where}",
         numbered=number and f"{select_all} WHERE {number} = ?",
         insert=f"INSERT INTO {table} ({listed}) VALUES ({', '.join('?' * len(names))})",
         delete=f"DELETE FROM {table} WHERE {where}",
-        upsert=None if by_row_number else _upsert(table, names, primary),
         keyless=None if by_row_number or not nullable else _keyless(table, nullable),
     )
 
@@ -469,17 +477,6 @@ def _row_number(database: apsw.Connection, table: str, names: tuple[str, ...]) -
 
 def _keyless(table: str, nullable: list[str]) -> str:
     return f"SELECT 1 FROM {table} WHERE {' OR '.join(f'{name} IS NULL' for name in nullable)}"
-
-
-def _upsert(table: str, names: tuple[str, ...], primary: Key) -> str:
-    """Insert a row or change it where it is, so that it keeps its place among the others."""
-    listed = ", ".join(quoted(column) for column in names)
-    key = ", ".join(quoted(names[i]) for i in primary.columns)
-    changes = ", ".join(f"{quoted(column)} = excluded.{quoted(column)}" for column in names)
-    return (
-        f"INSERT INTO {table} ({listed}) VALUES ({', '.join('?' * len(names))}) "
-        f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
-    )
 
 
 def _references(

@@ -142,7 +142,7 @@ def of_changes(
         key, primary = _certify_row(certificate, change, table, database, catalogue)
         if change.op != "INSERT":
             taken.add((table.name, key))
-        elif table.upsert is not None:
+        elif not table.by_row_number:
             inserted[table.name, key] = primary
         certificate.bump("table", table.name)
         if table.scanned:

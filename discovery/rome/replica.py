@@ -33,7 +33,7 @@ from discovery.rome.limits import MOST_COMMIT_BYTES
 from discovery.rome.log import SCHEMA_CHANGED, Definition, Entry, content_of, continues, of_script
 from discovery.rome.packing import for_redis
 from discovery.rome.pages import PageFile, Pages
-from discovery.rome.rows import apply_entry, open_as_stored
+from discovery.rome.rows import apply_entries, open_as_stored
 from discovery.rome.scripts import CERTIFY, LOCK, SYNC
 from discovery.rome.settings import Settings
 from discovery.rome.state import State, boot
@@ -213,10 +213,7 @@ class Replica:
         _, database, file = self._applier
         self._applier = None  # until it has worked: one that stopped half-way is of no use
         file.pin(state.pages)
-        database.execute("BEGIN")
-        for tables in changes:
-            apply_entry(database, state.catalogue, tables)
-        database.execute("COMMIT")
+        apply_entries(database, state.catalogue, changes)
         self._applier = (state.life, database, file)
         return file.published()
 

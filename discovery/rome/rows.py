@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 import msgpack
 
-from discovery.rome.catalogue import Catalogue, Table, quoted
+from discovery.rome.catalogue import Catalogue, Row, Table, quoted
 from discovery.rome.damage import Refused, Unfit
 from discovery.rome.functions import REGEXP, regexp
 from discovery.rome.log import pairs
@@ -119,6 +119,25 @@ def plain(error: Exception) -> str:
     return text or type(error).__name__
 
 
+def apply_entries(database: apsw.Connection, catalogue: Catalogue, entries: Iterable[Any]) -> None:
+    """Store the rows of several commits, one after the other, as one transaction of SQLite's.
+
+    Raises:
+        apsw.ConstraintError: they violate a key.
+    """
+    entries = list(entries)
+    database.execute("BEGIN")
+    try:
+        for tables in entries:
+            write_rows(database, catalogue, tables, in_place=True)
+    except apsw.ConstraintError:  # one of them, perhaps, as `apply_entry` says
+        database.execute("ROLLBACK")
+        database.execute("BEGIN")
+        for tables in entries:
+            apply_entry(database, catalogue, tables)
+    database.execute("COMMIT")
+
+
 def apply_entry(database: apsw.Connection, catalogue: Catalogue, tables: Any) -> None:
     """Store the rows of one commit, as an entry of the log has them.
 
@@ -141,11 +160,30 @@ def write_rows(
     for name, flat in tables:
         table: Table = catalogue.tables[name.decode()]
         for key, row in pairs(flat):
-            if row is False or not in_place or table.upsert is None:
+            if row is False or not in_place:
                 database.execute(table.delete, msgpack.unpackb(key, use_list=False))
     for name, flat in tables:
         table = catalogue.tables[name.decode()]
-        insert = table.upsert if in_place and table.upsert is not None else table.insert
-        for _, row in pairs(flat):
-            if row is not False:
-                database.execute(insert, msgpack.unpackb(row, use_list=False))
+        for key, row in pairs(flat):
+            if row is False:
+                continue
+            values = msgpack.unpackb(row, use_list=False)
+            if in_place:
+                _put(database, table, msgpack.unpackb(key, use_list=False), values)
+            else:
+                database.execute(table.insert, values)
+
+
+def _put(database: apsw.Connection, table: Table, key: Row, values: Row) -> None:
+    """Store a row in its place: indexes of columns that stay as they are need not be touched."""
+    before = database.execute(table.select, key).fetchone()
+    if before is None or len(before) != len(values):
+        database.execute(table.insert, values)
+        return
+    changed = [
+        place
+        for place, (old, new) in enumerate(zip(before, values, strict=True))
+        if old != new or type(old) is not type(new) or (new == 0 and type(new) is float)
+    ]
+    if changed:
+        database.execute(table.update(changed), (*(values[place] for place in changed), *key))

@@ -108,10 +108,10 @@ def test_primary_keys(catalogue):
     tables = catalogue.tables
     assert list(tables) == ["parent", "child", "plain", "computed", "partly"]
     assert tables["parent"].primary.columns == (0,)
-    assert tables["parent"].upsert is None
+    assert tables["parent"].by_row_number
     assert tables["child"].primary.columns == (1, 0)
     assert tables["child"].primary.collations == ("BINARY", "NOCASE")
-    assert tables["child"].upsert is not None
+    assert not tables["child"].by_row_number
     assert tables["plain"].rowid
     assert tables["plain"].columns == ("_rowid_", "a", "b")
     assert not tables["child"].rowid
