@@ -55,7 +55,7 @@ class Feed:
         if lost is not None:
             raise lost
         stale = time.monotonic() - self._asked > STALE_AFTER_S
-        if stale or self._replica.state.seq < self._replica.owed:
+        if stale or self._replica.place.seq < self._replica.owed:
             return self._replica.fresh()
         return self._replica.state
 
@@ -73,7 +73,7 @@ class Feed:
                 entries = self._next_entries()
                 replica.advance(entries)
                 more = len(entries) >= ENTRIES  # `fresh` takes them in parts of a bounded size
-                if not entries or more or replica.state.seq < entries[-1][0]:
+                if not entries or more or replica.place.seq < entries[-1][0]:
                     asked = time.monotonic()
                     replica.fresh(tell=False)
                 self._asked = asked
@@ -89,9 +89,9 @@ class Feed:
             return idle
 
     def _next_entries(self) -> list[Entry]:
-        store, state = self._replica.store, self._replica.state
+        store, last = self._replica.store, self._replica.place.seq
         pause = int(min(PAUSE_MS, store.patience * 500))
         how = ("COUNT", ENTRIES, "BLOCK", pause)
-        place = ("STREAMS", store.keys.log, f"{state.seq}-0")
+        place = ("STREAMS", store.keys.log, f"{last}-0")
         reply = store.request(lambda client: client.ask("XREAD", *how, *place))
         return of_stream(reply)

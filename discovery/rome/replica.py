@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -50,6 +50,9 @@ whether another thread has applied it."""
 FORK_WAITS_S = 1.0
 """How long a fork waits for a thread that applies entries, or boots."""
 
+MOST_WAITING, MOST_WAITING_BYTES = 64, 1_000_000
+"""Entries that wait to be applied, and the size of one that waits for nothing."""
+
 LEASE_S = 10.0
 """How long a lock outlives its client; a transaction renews it whenever it does something."""
 
@@ -64,6 +67,20 @@ _USED_UP = re.compile("would overflow|not an integer")
 
 _parents: list[Any] = []
 """SQLite handles that a parent's thread may have been inside of: closing one would wait for it."""
+
+
+class Place(NamedTuple):
+    """A place in the log. ``life`` tells one boot's history from the next one's."""
+
+    life: int
+    epoch: bytes
+    seq: int
+    hash: bytes
+
+
+def place_of(state: State) -> Place:
+    """Where a state is."""
+    return Place(state.life, state.epoch, state.seq, state.hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,27 +139,47 @@ class Replica:
             ConnectionLost, StoreRefused: from the store.
         """
         while True:
-            state = self.state
-            reply = self.store.run(*self._sync(state))
-            if self._follow(state, reply, tell=tell):
+            place = self.place
+            reply = self.store.run(*self._sync(place))
+            if self._follow(place, reply, tell=tell):
                 return self.state
 
-    def _sync(self, state: State) -> Call:
+    @property
+    def place(self) -> Place:
+        """Up to where this replica has the log."""
+        return self._place
+
+    @property
+    def state(self) -> State:
+        """The database at that place: entries that wait are applied now, several for less."""
+        if self._waiting:
+            with self._lock:
+                self._catch_up()
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state = state
+        self._waiting: list[Any] = []
+        self._place = place_of(state)
+
+    def _sync(self, place: Place) -> Call:
         keys = self.store.keys
-        arguments: list[Argument] = [state.epoch, state.seq, state.hash, ENTRIES_AT_ONCE]
+        arguments: list[Argument] = [place.epoch, place.seq, place.hash, ENTRIES_AT_ONCE]
         return SYNC, [keys.head, keys.log], arguments
 
-    def _follow(self, state: State, reply: list[Any], *, tell: bool = True) -> bool:
-        """Take what `_sync` was answered; whether the state is now the newest."""
+    def _follow(self, place: Place, reply: list[Any], *, tell: bool = True) -> bool:
+        """Take what `_sync` was answered at ``place``; whether there is no more to come."""
         if reply[0] != b"OK":
-            self._start_over(state, reply, later=not tell)
+            self._start_over(place, reply, later=not tell)
             return False
         entries = of_script(reply[1])
         self.advance(entries)
-        if entries and self.state is state:  # they do not continue it, whatever the log says
-            self._start_over(state, [b"BEHIND"])
+        now = self.place
+        if entries and now == place:  # they do not continue it, whatever the log says
+            self._start_over(place, [b"BEHIND"])
             return False
-        return not reply[2] and (not entries or self.state.seq >= entries[-1][0])
+        return not reply[2] and (not entries or now.seq >= entries[-1][0])
 
     def lock(
         self, owner: bytes, act: str, names: Collection[bytes], *, take: bool = True
@@ -155,11 +192,11 @@ class Replica:
         Raises:
             TailLost, ConnectionLost, StoreRefused: as `fresh`.
         """
-        state = self.state
+        place = self.place
         first, second = self.store.run_all(
-            [self._locking(owner, act, names, take), self._sync(state)]
+            [self._locking(owner, act, names, take), self._sync(place)]
         )
-        newest = self.state if self._follow(state, second) else self.fresh()
+        newest = self.state if self._follow(place, second) else self.fresh()
         return first[0], first[1] if len(first) > 1 else b"", newest
 
     def _locking(self, owner: bytes, act: str, names: Collection[bytes], take: bool = True) -> Call:
@@ -172,7 +209,7 @@ class Replica:
             self.store.run(*self._locking(owner, "free", names), patience=UNLOCK_S)
 
     def advance(self, entries: Sequence[Entry]) -> None:
-        """Apply what of ``entries`` is new here, in order.
+        """Take what of ``entries`` is new here, in order; it is applied when somebody reads it.
 
         Entries that do not continue this replica's history (an entry between them is on its way to
         another thread, or they come from before a failover) are left alone; the next `fresh` asks
@@ -181,30 +218,37 @@ class Replica:
         if not entries:
             return
         with self._lock:
-            state = self.state
-            news = [entry for entry in entries if entry[0] > state.seq]
-            if not news or not continues(state.seq, state.hash, news):
+            place = self.place
+            news = [entry for entry in entries if entry[0] > place.seq]
+            if not news or not continues(place.seq, place.hash, news):
                 return
-            changes = []
-            for _, _, payload in news:
-                content = content_of(payload)
-                if content[0] == SCHEMA_CHANGED:  # the schema and its rows are in the hashes
-                    self.ids.clear()
-                    self.state = self._boot()
-                    return
-                changes.append(content[1])
-            try:
-                pages = self._apply(state, changes)
-            except (apsw.Error, LookupError):
-                # whatever is wrong with these pages, the hashes have the rows
+            contents = [content_of(payload) for _, _, payload in news]
+            if any(kind == SCHEMA_CHANGED for kind, *_ in contents):
+                self.ids.clear()  # the schema and its rows are in the hashes
                 self.state = self._boot()
-                self.counters.boots += 1
                 return
-            seq, chained, _ = news[-1]
-            self.state = state.advanced(state.epoch, seq, chained, pages)
-            self.counters.applied += len(news)
             for number, hashed, _ in news:
                 self._note_passed(number, hashed)
+            self._waiting += (tables for _, tables in contents)
+            self._place = place._replace(seq=news[-1][0], hash=news[-1][1])
+            size = sum(len(payload) for _, _, payload in news)
+            if len(self._waiting) > MOST_WAITING or size > MOST_WAITING_BYTES:
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Apply the entries that wait."""
+        state, place, waiting = self._state, self._place, self._waiting
+        if not waiting:
+            return
+        try:
+            pages = self._apply(state, waiting)
+        except (apsw.Error, LookupError):
+            # whatever is wrong with these pages, the hashes have the rows
+            self.state = self._boot()
+            self.counters.boots += 1
+            return
+        self.state = state.advanced(state.epoch, place.seq, place.hash, pages)
+        self.counters.applied += len(waiting)
 
     def _apply(self, state: State, changes: list[Any]) -> Pages:
         """The pages of ``state`` with the rows of several commits on top."""
@@ -218,19 +262,19 @@ class Replica:
         return file.published()
 
     def _start_over(
-        self, state: State, reply: list[Any], *, committing: bool = False, later: bool = False
+        self, place: Place, reply: list[Any], *, committing: bool = False, later: bool = False
     ) -> None:
-        """Boot again, because ``state`` is too old for the log or not of this history.
+        """Boot again, because ``place`` is too old for the log or not of this history.
 
         Of a tail that is lost one caller is told, and every one that has built a commit on it.
         ``later``: the next transaction is, since nobody waits for this answer.
         """
         if reply[0] == b"FORMAT":
             raise foreign(self.store, reply[1])
-        forgot = reply[0] == b"DIVERGED" and bool(state.epoch)
+        forgot = reply[0] == b"DIVERGED" and bool(place.epoch)
         with self._lock:
-            before = self.state
-            gone = before is state or (forgot and before.life == state.life)
+            before = self.place
+            gone = before == place or (forgot and before.life == place.life)
             if gone:
                 self.ids.clear()
                 self.state = self._boot()
@@ -238,10 +282,10 @@ class Replica:
                 self._lost = (before.life, before.seq)
             if not (forgot and (gone or committing)):
                 return
-            known = self._lost[0] == state.life
+            known = self._lost[0] == place.life
             error = TailLost(
                 f"redis connection lost: {self.settings.address} no longer has commit "
-                f"{self._lost[1] if known else state.seq} of database {self.settings.database}, "
+                f"{self._lost[1] if known else place.seq} of database {self.settings.database}, "
                 "which this process had seen; the replica was dropped, and is now at "
                 f"{self.state.seq}"
             )
@@ -266,7 +310,7 @@ class Replica:
         Raises:
             Damaged, StoreRefused: what was found, to one caller in this process.
         """
-        self.watch.look(self.state)
+        self.watch.look(self._state)
         found, self.watch.found = self.watch.found, None
         if found is not None:
             raise found
@@ -300,7 +344,7 @@ class Replica:
             TailLost, ConnectionLost, StoreRefused: as `fresh`. `InDoubt` if the fate is unknown.
         """
         keys = self.store.keys
-        newest = self.state
+        newest = self.place
         known = newest.seq if newest.life == state.life else state.seq
         wanted = [
             (table, self.ids.block(table))
@@ -346,7 +390,7 @@ class Replica:
         if reply[0] == b"LOST":
             raise lost(self.settings, *reply[1:])
         if reply[0] != b"OK":
-            self._start_over(state, reply, committing=True)
+            self._start_over(place_of(state), reply, committing=True)
             return Rejected("log")
         self._advance_quietly(of_script(reply[3]))
         for (table, count), first in zip(wanted, reply[4], strict=False):
@@ -363,7 +407,7 @@ class Replica:
         otherwise its entry is applied like anybody's.
         """
         with self._lock:
-            if self.state is base and accepted.seq == base.seq + 1:
+            if self._state is base and not self._waiting and accepted.seq == base.seq + 1:
                 pages, catalogue = publish()
                 self.state = State(
                     *(base.life, accepted.epoch, accepted.seq, accepted.hash),
@@ -376,7 +420,7 @@ class Replica:
             else:
                 self._advance_quietly([(accepted.seq, accepted.hash, accepted.payload)])
                 if self._passed.get(accepted.seq) != accepted.hash:
-                    self.owed = max(accepted.seq, self.state.seq + 1)
+                    self.owed = max(accepted.seq, self.place.seq + 1)
             self.counters.commits += 1
 
     def _note_passed(self, seq: int, hashed: bytes) -> None:

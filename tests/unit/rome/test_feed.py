@@ -24,6 +24,10 @@ class Network:
         monkeypatch.setattr(module.os, "getpid", lambda: self.process)
         self.feed._next_entries = lambda: self.arrive(entries)
 
+    @property
+    def place(self):
+        return self.state
+
     def arrive(self, entries):
         self.now += self.delay
         self.process = 2  # the thread's loop ends after this, as in a child
@@ -117,6 +121,6 @@ def test_the_log_is_asked_for_in_parts():
     store = SimpleNamespace(
         request=lambda send: send(client), patience=2.5, keys=SimpleNamespace(log="log")
     )
-    feed = Feed(SimpleNamespace(store=store, state=SimpleNamespace(seq=7)))
+    feed = Feed(SimpleNamespace(store=store, place=SimpleNamespace(seq=7)))
     assert feed._next_entries() == []
     assert sent == [("XREAD", "COUNT", 100, "BLOCK", 500, "STREAMS", "log", "7-0")]
