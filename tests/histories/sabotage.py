@@ -19,7 +19,7 @@ def _rewrite(script: Any, pattern: str, replacement: str) -> None:
 
 def no_certification() -> None:
     """Whoever comes last wins."""
-    _rewrite(scripts.CERTIFY, r"if version and tonumber\(version\) > seq then", "if false then")
+    _rewrite(scripts.CERTIFY, r"if changed and tonumber\(changed\) > seq then", "if false then")
 
 
 def no_memory_of_commits() -> None:
@@ -88,13 +88,20 @@ def no_rows_that_stay(patch: pytest.MonkeyPatch) -> None:
 
 def no_rows(patch: pytest.MonkeyPatch) -> None:
     """Whoever writes a row last wins."""
-    check = certificate.Certificate.check
+    check, change = certificate.Certificate.check, certificate.Certificate.change
 
-    def of_no_row(self: Any, kind: str, name: str, key: bytes = b"") -> None:
+    def checks_no_row(self: Any, kind: str, name: str, key: bytes = b"") -> None:
         if kind != "row":
             check(self, kind, name, key)
 
-    patch.setattr(certificate.Certificate, "check", of_no_row)
+    def changes_rows(self: Any, kind: str, name: str, key: bytes = b"") -> None:
+        if kind == "row":
+            self.bump(kind, name, key)
+        else:
+            change(self, kind, name, key)
+
+    patch.setattr(certificate.Certificate, "check", checks_no_row)
+    patch.setattr(certificate.Certificate, "change", changes_rows)
 
 
 WITHOUT: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

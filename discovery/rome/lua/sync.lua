@@ -18,11 +18,13 @@ if not (at[1] and at[2] and at[4] and tonumber(at[3] or '') and tonumber(at[5] o
   if epoch == '' then return {'OK', '', 0} end
   return {'DIVERGED'}
 end
-if epoch == at[2] and ARGV[2] == at[3] and hash == at[4] then return {'OK', '', 0} end
+if epoch == at[2] and ARGV[2] == at[3] then
+  if hash ~= at[4] then return {'DIVERGED'} end
+  return {'OK', '', 0}
+end
 local seq, now, most = tonumber(ARGV[2]), tonumber(at[3]), tonumber(ARGV[4])
 if epoch == '' then return {'BEHIND'} end
 if epoch ~= at[2] or seq > now then return {'DIVERGED'} end
-if seq == now then return {'DIVERGED'} end -- another hash
 if seq + 1 < tonumber(at[5]) then return {'BEHIND'} end
 local found, count, size, mine = {seq + 1}, 0, 0, ARGV[2] .. '-0'
 local from, step = mine, 50
