@@ -157,6 +157,11 @@ def _converted(value: Value, _: str, kind: str) -> Value:
     return stored
 
 
+@functools.lru_cache(maxsize=2048)
+def _label(parent: str, columns: tuple[str, ...]) -> str:
+    return f"{folded(parent)}({','.join(map(folded, columns))})"
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A foreign key: columns of this table, and the columns of ``parent`` that they name.
@@ -173,8 +178,7 @@ class Reference:
     @property
     def label(self) -> str:
         """What parent and child both call the key that ties them."""
-        columns = ",".join(map(folded, self.parent_columns))
-        return f"{folded(self.parent)}({columns})"
+        return _label(self.parent, self.parent_columns)
 
     def of(self, row: Sequence[Value]) -> bytes | None:
         """The parent's key that this row refers to, or None where it refers to none."""
@@ -187,6 +191,12 @@ class Reference:
     def stays(self, old: Row, new: Row) -> bool:
         """As a key does."""
         return _are_same(self.columns, old, new)
+
+
+@functools.lru_cache(maxsize=2048)
+def _update(table: str, columns: tuple[str, ...], where: str) -> str:
+    named = ", ".join(f"{quoted(column)} = ?" for column in columns)
+    return f"UPDATE {of_main(table)} SET {named} WHERE {where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +238,7 @@ class Table:
 
     def update(self, columns: Sequence[int]) -> str:
         """Sets these columns of the row that a key names; it takes the values, then the key."""
-        named = ", ".join(f"{quoted(self.columns[place])} = ?" for place in columns)
-        return f"UPDATE {of_main(self.name)} SET {named} WHERE {self.where}"
+        return _update(self.name, tuple(self.columns[place] for place in columns), self.where)
 
     def as_read(self, row: Sequence[Value]) -> Row:
         """A row of a changeset as a query gives it."""

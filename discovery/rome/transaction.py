@@ -13,7 +13,7 @@ import functools
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import apsw
 
@@ -264,7 +264,8 @@ class Transaction:
                 only_reads=form.kind in _ONLY_READS,
             )
         if outcome.last_id is not None:
-            outcome = replace(outcome, last_id=self._last_id(form, outcome.last_id))
+            last_id = self._last_id(form, outcome.last_id)
+            outcome = Outcome(outcome.names, outcome.rows, outcome.count, last_id, outcome.error)
         if footprint is not None:
             count = -1 if outcome.error is not None else outcome.count
             self._reads.note(footprint, form, text, parameters, count, self.state.catalogue)

@@ -42,7 +42,6 @@ local function less(a, b)
   return a < b
 end
 
-
 local function split(keys)
   local found = {}
   for i = 1, #keys, KEY do found[#found + 1] = string.sub(keys, i, i + KEY - 1) end
