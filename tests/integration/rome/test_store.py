@@ -14,6 +14,7 @@ from sqlalchemy import exc, insert, select, text, update
 
 from discovery.rome import errors
 from discovery.rome.connections import client_of
+from discovery.rome.replica import MOST_WAITING
 from tests.redis_servers import redis_server
 from tests.rome_counters import add, count, counter, engine_on, read, replica_of, step
 from tests.tcp_proxy import Proxy
@@ -434,6 +435,26 @@ def test_pages_that_cannot_be_written(server, monkeypatch):
         add(writer, "b")
         assert count(reader) == 2
         assert replica_of(reader).counters.boots == 1
+
+
+@pytest.mark.parametrize(("commits", "wait"), [(MOST_WAITING, True), (MOST_WAITING + 1, False)])
+def test_entries_wait_for_a_reader(server, commits, wait):
+    """They are part of the log as it is known at once; many are applied, whoever reads."""
+    with (
+        engine_on(server.url("db"), make=True) as writer,
+        engine_on(server.url("db", timeout=9)) as reader,
+    ):
+        assert count(reader) == 0
+        replica = replica_of(reader)
+        for number in range(commits):
+            add(writer, f"a{number}")
+        before, applied = replica.place.seq, replica.counters.applied
+        assert replica._follow(replica.place, replica.store.run(*replica._sync(replica.place)))
+        assert replica.place.seq == before + commits
+        assert (replica.counters.applied == applied) is wait
+        assert replica.state.seq == replica.place.seq
+        assert replica.counters.applied == applied + commits
+        assert count(reader) == commits
 
 
 def test_a_database_that_is_removed(server):
