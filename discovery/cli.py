@@ -402,8 +402,7 @@ def rome_load(url: UrlArgument) -> None:
     from discovery.rome.urls import settings_of
     from discovery.words import counted
 
-    _as_it_is(sys.stdin)
-    loaded = load(settings_of(url), sys.stdin)
+    loaded = load(settings_of(url), getattr(sys.stdin, "buffer", sys.stdin))
     typer.echo(f"loaded {counted(loaded.tables, 'table')} with {counted(loaded.rows, 'row')}")
 
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+ | --[^\n]*(?:\n|\Z) | /\*.*?(?:\*/|\Z))
-    | (?P<name>"(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\])
-    | (?P<string>'(?:[^']|'')*')
+    | (?P<name>"[^"]*(?:""[^"]*)*" | `[^`]*(?:``[^`]*)*` | \[[^\]]*\])
+    | (?P<string>'[^']*(?:''[^']*)*')
     | (?P<word>[\w$]+)
     | (?P<sign>.)""",
     re.VERBOSE | re.DOTALL,

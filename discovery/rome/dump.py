@@ -19,11 +19,12 @@ from discovery.rome.head import missing
 from discovery.rome.history import shown
 from discovery.rome.ids import numbers_given
 from discovery.rome.literals import literal
+from discovery.rome.locking import TOKEN
 from discovery.rome.pages import open_pages
 from discovery.rome.schema import schema_objects
 from discovery.rome.settings import Settings
 from discovery.rome.state import boot
-from discovery.rome.statements import shape
+from discovery.rome.statements import NOTHING, shape
 from discovery.rome.store import Store
 
 _COUNTERS = "sqlite_sequence"
@@ -112,7 +113,7 @@ def _counters(database: apsw.Connection, ids: Mapping[str, int]) -> Iterator[str
             yield f"INSERT INTO sqlite_sequence VALUES ({literal(name)}, {last});\n"
 
 
-def load(settings: Settings, lines: Iterable[str]) -> Loaded:
+def load(settings: Settings, lines: Iterable[str | bytes]) -> Loaded:
     """Run the SQL of ``lines`` in one transaction, on a database that is empty.
 
     Raises:
@@ -177,7 +178,7 @@ class _Counters:
         self._database.close()
 
 
-def statements(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+def statements(lines: Iterable[str | bytes]) -> Iterator[tuple[int, str]]:
     """Each statement, with the number of the line that it begins at.
 
     Raises:
@@ -192,22 +193,39 @@ def statements(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
             raise ProgrammingError(f"line {number}: a NUL is no SQL; nothing was loaded")
         pending += line
         if ";" in line and apsw.complete(pending):
-            yield begun, pending
+            yield from _each(begun, pending)
             pending = ""
-    if pending:
+    if apsw.complete(f"{pending}\n"):  # a comment may be the last, without an end of its line
+        yield from _each(begun, pending)
+    elif not NOTHING.match(pending):
         raise ProgrammingError(f"line {begun}: the statement that begins here has no end")
 
 
-def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    number = 0
-    try:
-        for number, line in enumerate(lines, 1):
-            yield number, line.removeprefix("\ufeff") if number == 1 else line
-    except UnicodeDecodeError as error:
-        raise ProgrammingError(
-            f"after line {number}: what comes is not UTF-8 ({error.reason}), and a dump is; "
-            "nothing was loaded"
-        ) from None
+def _each(begun: int, text: str) -> Iterator[tuple[int, str]]:
+    """The statements of a text that ends with one, by the lines that they begin at."""
+    if text.count(";") == 1:
+        yield begun, text
+        return
+    pieces: list[str] = []
+    for token in TOKEN.findall(text):
+        pieces.append(token)
+        if token == ";" and apsw.complete(statement := "".join(pieces)):
+            blank = len(statement) - len(statement.lstrip())
+            yield begun + statement.count("\n", 0, blank), statement
+            begun += statement.count("\n")
+            pieces.clear()
+
+
+def _numbered(lines: Iterable[str | bytes]) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines, 1):
+        try:
+            text = line if isinstance(line, str) else line.decode()
+        except UnicodeDecodeError as error:
+            raise ProgrammingError(
+                f"line {number}: it is not UTF-8 ({error.reason}), and a dump is; nothing was "
+                "loaded"
+            ) from None
+        yield number, text.removeprefix("\ufeff") if number == 1 else text
 
 
 def _run(connection: Connection, line: int, statement: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from discovery.rome.catalogue import Table, Value
 
 _TOKEN = re.compile(
-    r"""\s+|--[^\n]*|/\*.*?\*/|('(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|[\w.$]+|.)""",
+    r"""\s+|--[^\n]*|/\*.*?\*/|('[^']*(?:''[^']*)*'|"[^"]*(?:""[^"]*)*"|`[^`]*`|\[[^\]]*\]|[\w.$]+|.)""",
     re.DOTALL,
 )
 _INTEGER = re.compile(r"\A\d+\Z")

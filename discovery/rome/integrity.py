@@ -124,8 +124,8 @@ def _totals(snapshot: Snapshot) -> Iterator[Violation]:
 def _ids(snapshot: Snapshot) -> Iterator[Violation]:
     """No key in use is still to be leased."""
     for name, last in sorted(snapshot.ids.items()):
-        if not 0 <= last < INTEGERS:
-            of = name.rstrip("\0")
+        of = name.rstrip("\0")
+        if of in snapshot.catalogue.tables and not 0 <= last < INTEGERS:
             yield Violation("id counters", f"table {of}: the counter holds no number of a row")
     for name, table in snapshot.catalogue.tables.items():
         if table.rowid or len(table.primary.columns) != 1:

@@ -14,8 +14,9 @@ from typing import Literal
 
 Waiting = Literal["wait", "nowait", "skip"]
 
-TOKEN = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|[^'"`\[;?/-]+|.""",
+TOKEN = re.compile(  # its quoted parts may be of any length: no choice is made within them
+    r"""'[^']*(?:''[^']*)*'|"[^"]*(?:""[^"]*)*"|`[^`]*`|"""
+    r"""\[[^\]]*\]|--[^\n]*|/\*.*?\*/|[^'"`\[;?/-]+|.""",
     re.DOTALL,
 )
 _MAY_LOCK = re.compile(r"\bFOR\b|\bLOCK\b", re.IGNORECASE)

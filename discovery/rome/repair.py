@@ -207,7 +207,7 @@ def _lengths(plan: Plan, snapshot: Snapshot, *, broken: bool) -> None:
         plan.anew = True
         plan.does.append("begin the log anew, since it or its index is not whole")
     for name, last in snapshot.ids.items():
-        if not 0 <= last < INTEGERS:
+        if name.rstrip("\0") in plan.rows and not 0 <= last < INTEGERS:
             plan.ids.setdefault(name, 0)
     for name, largest in plan.ids.items():
         if not 0 <= snapshot.ids.get(name, 0) < INTEGERS or snapshot.ids.get(name, 0) < largest:

@@ -7,6 +7,7 @@ import re
 import sqlite3
 import stat
 import sys
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,7 @@ from discovery.rome import connect
 from discovery.rome.dump import dump, load
 from discovery.rome.errors import IntegrityError
 from discovery.rome.integrity import check
+from discovery.rome.locking import TOKEN
 from discovery.rome.schema import schema_objects
 from discovery.rome.urls import settings_of
 from tests.redis_servers import redis_server
@@ -211,8 +213,8 @@ def test_a_name_of_a_database_with_an_end_of_line(server):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (b"CREATE TABLE t (a);\nINSERT INTO t VALUES ('\xff');\n", "what comes is not UTF-8"),
-        ("CREATE TABLE t (a);".encode("utf-16"), "what comes is not UTF-8"),
+        (b"CREATE TABLE t (a);\nINSERT INTO t VALUES ('\xff');\n", "line 2: it is not UTF-8"),
+        ("CREATE TABLE t (a);".encode("utf-16"), "line 1: it is not UTF-8"),
         (os.urandom(2000), ""),
         (b"\x1f\x8b\x08\x00" + bytes(100), ""),
         (b"CREATE TABLE t (a\0);\n", ""),
@@ -225,6 +227,19 @@ def test_what_is_no_text_is_one_sentence(server, discovery, capsys, given, said)
     assert sentence.count("\n") == 1
     assert said in sentence
     assert server.ask("EXISTS", "rome:{notext}:head") == 0
+
+
+def test_a_large_value_is_looked_at_once(server):
+    """SQL with a literal of some MB, as a dump has it: no choice is made at each of its letters."""
+    text = "it''s; " * 700_000
+    lines = ["CREATE TABLE t (a);\n", f"INSERT INTO t VALUES ('{text}');\n"]
+    begun = time.process_time()
+    assert TOKEN.findall(lines[1])[1:2] == [f"'{text}'"]
+    taken = time.process_time() - begun
+    begun = time.process_time()
+    assert len(re.findall("it|s", lines[1])) > 1
+    assert taken < time.process_time() - begun
+    assert load(settings_of(server.url("large")), lines).rows == 1
 
 
 def test_a_byte_order_mark_is_no_sql(server, discovery):

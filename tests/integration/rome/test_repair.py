@@ -102,6 +102,7 @@ BY_LOG = {
     "lost counters": lambda it: it.ask("DEL", "ids"),
     "a counter that is none": lambda it: it.ask("HSET", "ids", "t", "abc"),
     "a counter behind its end": lambda it: it.ask("HSET", "ids", "t", "9223372036854775808"),
+    "a counter of no table": lambda it: it.ask("HSET", "ids", b"\xff", "abc", "t", "x"),
     "an index of no number": lambda it: it.ask("HSET", "versions", "8 bytes.", "x"),
 }
 

@@ -57,6 +57,23 @@ def test_statements_end_where_sqlite_says():
     assert database.execute("SELECT a FROM t").fetchall() == [("it's;\n\n;",)]
 
 
+def test_a_line_may_have_several_statements():
+    """As written by hand, with the ends of lines of any system; a comment may be the last."""
+    text = (
+        "BEGIN; CREATE TABLE t (a);; CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT ';';\n"
+        "SELECT 1; END; INSERT INTO t\n VALUES ('x;--'); /* a; */ INSERT INTO t VALUES (2);"
+        " -- b; END\n\n COMMIT;\r/* c\n; */ \n-- d"
+    )
+    for lines in (text.splitlines(keepends=True), [text], text.replace("\n", "\r\n").split("\0")):
+        found = list(statements(lines))
+        assert [line for line, _ in found if "COMMIT" in _] == [5]
+        database = apsw.Connection(":memory:")
+        for _, statement in found:
+            assert statement.count("INSERT INTO t") < 2
+            database.execute(statement)
+        assert database.execute("SELECT a FROM t").fetchall() == [("x;--",), (2,)]
+
+
 def test_a_statement_without_an_end_is_told():
     with pytest.raises(ProgrammingError, match=r"line 2: .* no end"):
         list(statements(["CREATE TABLE t (a);\n", "INSERT INTO t VALUES ('\n", ");\n"]))
