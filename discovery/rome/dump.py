@@ -24,7 +24,7 @@ from discovery.rome.pages import open_pages
 from discovery.rome.schema import schema_objects
 from discovery.rome.settings import Settings
 from discovery.rome.state import boot
-from discovery.rome.statements import NOTHING, shape
+from discovery.rome.statements import COMMENTS, NOTHING, shape
 from discovery.rome.store import Store
 
 _COUNTERS = "sqlite_sequence"
@@ -210,8 +210,8 @@ def _each(begun: int, text: str) -> Iterator[tuple[int, str]]:
     for token in TOKEN.findall(text):
         pieces.append(token)
         if token == ";" and apsw.complete(statement := "".join(pieces)):
-            blank = len(statement) - len(statement.lstrip())
-            yield begun + statement.count("\n", 0, blank), statement
+            before = COMMENTS.match(statement)
+            yield begun + (before.group().count("\n") if before else 0), statement
             begun += statement.count("\n")
             pieces.clear()
 

@@ -32,7 +32,7 @@ Kind = Literal[
     "alone",
 ]
 
-_COMMENT = re.compile(r"\A(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
+COMMENTS = re.compile(r"\A(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
 _WORD = re.compile(r"\A[A-Za-z]+")
 _TEMPORARY = re.compile(r"\A(CREATE|DROP)\s+TEMP(ORARY)?\b", re.IGNORECASE)
 _WRITES_INNER = re.compile(
@@ -102,7 +102,7 @@ def shape(sql: str) -> Shape:
     """
     if "\0" in sql:
         raise ProgrammingError("a statement's text has a NUL; give such a value as a parameter")
-    text = _COMMENT.sub("", sql)
+    text = COMMENTS.sub("", sql)
     word = _WORD.match(text)
     verb = word.group().upper() if word else "SELECT"
     kind = _KINDS.get(verb_behind_with(text) if verb == "WITH" else verb, "write")
