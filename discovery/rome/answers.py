@@ -97,6 +97,10 @@ _BY_TEXT = (
         re.compile(r"cluster support disabled|Cluster mode is not enabled"),
         "is no cluster; take ?cluster=true off the URL",
     ),
+    (
+        re.compile(r"unknown command .?SENTINEL", re.IGNORECASE),
+        "is no Sentinel; look at the port in the URL, or take sentinel= off it",
+    ),
     (re.compile(r"\bMISCONF\b"), "cannot save to its disk and takes no writes"),
     (
         re.compile(r"\bWRONGTYPE\b"),

@@ -15,6 +15,11 @@ DEFAULT_PORT = 6379
 SENTINEL_PORT = 26379
 LONGEST_PASSWORD = 10_000
 MOST_SECONDS = 86_400.0
+MOST_REPLICAS = 1_000
+MOST_KEPT = 1_000_000_000
+LONGEST_SOCKET = 107
+"""Bytes of a unix socket's path on Linux."""
+
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -104,13 +109,15 @@ def _seconds(key: str, value: object, least: float) -> float:
     return number
 
 
-def _integer(key: str, value: object, least: int) -> int:
+def _integer(key: str, value: object, least: int, most: int) -> int:
     try:
         number = int(str(value))
     except ValueError:
         number = least - 1
-    if number < least:
-        raise InterfaceError(f"rome URL: {key}={value} is not allowed; a whole number from {least}")
+    if not least <= number <= most:
+        raise InterfaceError(
+            f"rome URL: {key}={value} is not allowed; a whole number from {least} to {most}"
+        )
     return number
 
 
@@ -122,6 +129,14 @@ def _path(key: str, value: object, what: str) -> str | None:
     return value
 
 
+def _may_be_host(name: str) -> bool:
+    """Whether it can be looked up: no part of it is empty, or longer than names of hosts are."""
+    try:
+        return name.encode("idna") != b""
+    except UnicodeError:
+        return False
+
+
 def parse_hosts(text: str, port_of_none: int = DEFAULT_PORT) -> tuple[tuple[str, int], ...]:
     """``h1:p1,h2`` as pairs of host and port."""
     hosts = []
@@ -131,7 +146,7 @@ def parse_hosts(text: str, port_of_none: int = DEFAULT_PORT) -> tuple[tuple[str,
         bare = ":" not in item or item.endswith("]")
         host, _, port = (item, "", "") if bare else item.rpartition(":")
         number = int(port) if port.isdecimal() else 0 if port else port_of_none
-        if not host or not 0 < number < 65536:
+        if not _may_be_host(host) or not 0 < number < 65536:
             raise InterfaceError(f"rome URL: {item!r} is no address; host or host:port")
         hosts.append((host.strip("[]"), number))
     return tuple(hosts)
@@ -210,9 +225,9 @@ def parse(
         password=_password(password, values),
         cluster=cluster,
         fresh=fresh,
-        wait=_integer("wait", values.get("wait", 0), 0),
+        wait=_integer("wait", values.get("wait", 0), 0, MOST_REPLICAS),
         timeout=_seconds("timeout", values.get("timeout", 10.0), 0.1),
-        keep=_integer("keep", values.get("keep", 10_000), 10),
+        keep=_integer("keep", values.get("keep", 10_000), 10, MOST_KEPT),
         foreign_keys=_boolean("foreign_keys", values.get("foreign_keys", True)),
         lock_wait=_seconds("lock_wait", values.get("lock_wait", 50.0), 0.0),
         keys=keys,
@@ -225,6 +240,11 @@ def _place(hosts: str | None, values: Mapping[str, object], *, cluster: bool) ->
     sentinel = values.get("sentinel")
     tls = _boolean("tls", values.get("tls", False))
     if socket is not None:
+        if len(os.fsencode(socket)) > LONGEST_SOCKET:
+            raise InterfaceError(
+                f"rome URL: socket={socket} is not allowed; a path of {LONGEST_SOCKET} bytes at "
+                "most"
+            )
         beside = [("a host", hosts), ("cluster", cluster), ("sentinel", sentinel), ("tls", tls)]
         for what, given in beside:
             if given:

@@ -35,6 +35,7 @@ def says(error, *, cluster=False):
         ),
         (exceptions.MovedError("1 h:2"), "is a member of a cluster; add"),
         (exceptions.ResponseError("ERR unknown command"), "cannot do that"),
+        (exceptions.ResponseError("ERR unknown command 'SENTINEL', with"), "is no Sentinel; look"),
     ],
 )
 def test_answers_that_stay(error, said):

@@ -30,7 +30,14 @@ def test_everything():
     )
 
 
-@given(st.lists(st.tuples(st.from_regex(r"[a-z0-9.-]+", fullmatch=True), st.integers(1, 65535))))
+@given(
+    st.lists(
+        st.tuples(
+            st.from_regex(r"[a-z0-9-]{1,9}(\.[a-z0-9-]{1,9})*", fullmatch=True),
+            st.integers(1, 65535),
+        )
+    )
+)
 def test_hosts_are_read_as_written(hosts):
     if hosts:
         assert parse_hosts(",".join(f"{host}:{port}" for host, port in hosts)) == tuple(hosts)
@@ -45,6 +52,8 @@ def test_hosts_of_ipv6():
     [
         ({"wait": "x"}, "wait=x is not allowed; a whole number from 0"),
         ({"wait": 1.5}, r"wait=1\.5"),
+        ({"wait": 10**20}, "wait=1(0+) is not allowed; a whole number from 0 to 1000"),
+        ({"keep": 10**30}, "keep=1(0+) is not allowed; a whole number from 10 to 1000000000"),
         ({"keep": 0}, "keep=0 is not allowed; a whole number from 10"),
         ({"timeout": "0"}, r"timeout=0 is not allowed; seconds from 0\.1 to 86400"),
         ({"timeout": "nan"}, "timeout=nan"),
@@ -56,6 +65,7 @@ def test_hosts_of_ipv6():
             {"socket": "redis.sock"},
             r"socket=redis\.sock is not allowed; the path, from /, of a unix",
         ),
+        ({"socket": f"/{'ö' * 60}"}, "socket=/ö+ is not allowed; a path of 107 bytes at most"),
         ({"socket": "/s"}, "socket=/s is not allowed beside a host; name one of the two"),
         ({"sentinel": ("a", "b")}, r"sentinel=\('a', 'b'\) is not allowed; one name of a master"),
         ({"sentinel": "m", "cluster": "1"}, "sentinel=m is not allowed; .* without cluster"),
@@ -77,7 +87,11 @@ def test_refused(said, message):
         parse("h", "db", **said)
 
 
-@pytest.mark.parametrize("hosts", ["", ":1", "h:", "h:x", "h:0", "h:65536", "h:1,", "h:-1", "h:²"])
+BAD_PORTS = ["", ":1", "h:", "h:x", "h:0", "h:65536", "h:1,", "h:-1", "h:²"]
+NO_NAMES = ["a..b", ".:1", f"{'h' * 64}:1"]
+
+
+@pytest.mark.parametrize("hosts", [*BAD_PORTS, *NO_NAMES])
 def test_refused_addresses(hosts):
     if hosts == "h:":
         assert parse_hosts(hosts) == (("h", 6379),)
