@@ -1,8 +1,7 @@
 """Databases on ROME for suites that want a new, empty SQLite for every test.
 
-A suite asks for ``sqlite://`` and gets a ROME database that looks new. Making one with its schema
-takes seconds of migrations, and a test takes milliseconds: so a schema is made once, kept, and put
-back (into Redis, and as the replica's state) under a history that no replica has seen.
+A content is put back into Redis, and as the replica's state, under a history that no replica has
+seen.
 """
 
 import itertools
@@ -10,6 +9,7 @@ import os
 from dataclasses import dataclass
 
 from sqlalchemy.engine import make_url
+from suite_databases import Databases
 
 from discovery.rome import dbapi
 from discovery.rome.catalogue import Catalogue
@@ -19,8 +19,6 @@ from discovery.rome.pages import Pages, open_pages
 from discovery.rome.state import State
 from discovery.rome.store import mapping
 from discovery.rome.totals import total_of
-
-ANY = "any"
 
 
 @dataclass(frozen=True)
@@ -34,45 +32,25 @@ class Content:
     catalogue: Catalogue
 
 
-class RomeDatabases:
-    """The databases of one process; ``url`` has ``%s`` where a database's name goes."""
+class RomeDatabases(Databases):
+    """Databases on the Redis or cluster of a ROME URL."""
 
-    def __init__(self, url):
-        self._url = url
-        self._numbers = itertools.count(1)
-        self._free = []
-        self._taken = {}
-        self._contents = {}
+    def __init__(self, url, kept=False):
+        super().__init__(url, kept)
         database, _ = open_pages(Pages())
         self._empty = Content([], {}, {}, Pages(), Catalogue(database))
 
-    @property
-    def any_url(self):
-        """What a configuration says in place of ``sqlite://``: a new database for each engine."""
-        return self._url % ANY
+    def empty(self, url):
+        """Leave nothing in the database."""
+        _restore(_replica(url), self._empty)
 
-    def url_for(self, url):
-        """The URL of an empty database; for a file, of the one that this test has for that file."""
-        key = str(url) if make_url(url).database not in {None, ANY} else object()
-        if key not in self._taken:
-            name = self._free.pop() if self._free else f"t{os.getpid()}x{next(self._numbers)}"
-            self._taken[key] = name
-            _restore(_replica(self._url % name), self._empty)
-        return self._url % self._taken[key]
+    def content(self, url):
+        """What the database has now."""
+        return _content(_replica(url))
 
-    def give_back(self):
-        """The test is over, its databases are free."""
-        self._free.extend(self._taken.values())
-        self._taken.clear()
-
-    def prepare(self, engine, kind, make):
-        """Give the engine's database the content called ``kind``; the first time, ``make`` it."""
-        replica = _replica(engine.url)
-        if kind in self._contents:
-            _restore(replica, self._contents[kind])
-        else:
-            make()
-            self._contents[kind] = _content(replica)
+    def restore(self, url, content):
+        """Give the database that content, and no other."""
+        _restore(_replica(url), content)
 
 
 def _replica(url):

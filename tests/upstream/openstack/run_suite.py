@@ -2,8 +2,9 @@
 
     run_suite.py OUTPUT_FOLDER JOB...
 
-A job is JSON: ``name``; ``url`` of ROME databases, or null for the suite's own SQLite; ``modules``
-to import; ``select``, the prefixes of tests; ``every`` and ``first``, to take every n-th of them.
+A job is JSON: ``name``; ``url`` of ROME or MariaDB databases, or null for the suite's own SQLite;
+``modules`` to import; ``select``, the prefixes of tests; ``every`` and ``first``, to take every
+n-th of them; ``engine``, as `suite_plugin.install` takes it.
 
 Runs with the Python that has OpenStack. The modules are imported once; every job is then forked
 from here, in ``SHARES`` processes, each with its part of the tests. Results are JSON lines in
@@ -123,10 +124,10 @@ def run_share(job, tests, folder, share):
     """One share of a job's tests, in this process."""
     after_test = _nothing
     if job["url"]:
-        import suite_plugin  # noqa: PLC0415 - it imports ROME
+        import suite_plugin  # noqa: PLC0415 - it imports what the suite runs on
 
         os.environ["ROME_URL"] = job["url"]
-        after_test = suite_plugin.install(job["url"])
+        after_test = suite_plugin.install(job["url"], job.get("engine"))
     wanted = [test for test in tests if test.id().startswith(tuple(job["select"]))]
     wanted = wanted[job.get("first", 0) :: job.get("every", 1)]
     with (folder / f"{job['name']}.{share}.jsonl").open("w") as file:
