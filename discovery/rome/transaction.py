@@ -368,8 +368,6 @@ class Transaction:
             replica.counters.conflicts += 1
             if answer.late:
                 raise self._deadlock(f"a younger key of {answer.key} was committed first")
-            if definition is not None:
-                raise self._deadlock("another transaction changed a table during this DDL")
             newest = replica.state if replica.state is not state else replica.fresh()
             self._again(newest, answer.key)
         raise self._deadlock(f"it lost certification {MOST_REPLAYS + 1} times")
@@ -467,6 +465,8 @@ class Transaction:
     def _again(self, state: State, key: str) -> None:
         """Run every statement again on ``state``, and see that each says the same."""
         self._workspace.discard()
+        self._schema_before = None  # the schema is that of `state` until DDL is run again
+        self._touched.clear()
         self._show(state)
         for statement in self._statements:
             self._given = deque(statement.ids)
@@ -480,7 +480,7 @@ class Transaction:
                 statement, outcome.error
             ):
                 raise IntegrityError(str(outcome.error))
-            raise self._deadlock(f"another transaction changed {key} first")
+            raise self._deadlock(f"another transaction changed {key.strip()} first")
 
     def _deadlock(self, why: str) -> Deadlock:
         self._replica.counters.deadlocks += 1
