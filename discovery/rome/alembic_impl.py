@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, Computed, ForeignKeyConstraint, MetaData, Table
@@ -24,6 +23,7 @@ from sqlalchemy.types import to_instance
 
 from discovery.rome import mysql_alter
 from discovery.rome.definition import Clause, Definition, names_of_index, parse
+from discovery.rome.mysql_names import COPY, name_of, nameless
 from discovery.rome.schema import SchemaObject
 
 _KINDS: dict[type[Constraint], str] = {
@@ -34,8 +34,6 @@ _KINDS: dict[type[Constraint], str] = {
 }
 _ADD = "add_constraint"
 """What alembic's batch mode calls that operation."""
-_COPY = "_alembic_tmp_"
-"""What alembic's batch mode, too, puts before the name of a copy."""
 
 
 @functools.cache
@@ -67,18 +65,11 @@ def register() -> bool:
             table, changes = found
             self._rebuild(table, lambda one: sum(change(one) for change in changes) > 0)
 
-        def create_table(self, table: Any, **kw: Any) -> None:
-            if not self.as_sql and not table.name.startswith(_COPY):  # which is batch mode's
-                used: set[str] = set()
-                for const in sorted(table.constraints, key=lambda one: one._creation_order):
-                    _name(const, used)
-            super().create_table(table, **kw)
-
         def add_constraint(self, const: Any, **kw: Any) -> None:
             if self.as_sql:
                 super().add_constraint(const, **kw)
             elif const._create_rule is None or const._create_rule(self):
-                _name(const, set(parse(self._statement(const.table.name)).named()))
+                _name(const, parse(self._statement(const.table.name)).named())
                 text = _rendered(self, const)
                 self._rebuild(
                     const.table.name, lambda table: _add(table, const, text or "", CommandError)
@@ -88,7 +79,7 @@ def register() -> bool:
             if self.as_sql:
                 super().drop_constraint(const, **kw)
                 return
-            name = None if _nameless(const) else str(const.name)
+            name = None if nameless(const) else str(const.name)
             kind = next((_KINDS[one] for one in type(const).__mro__ if one in _KINDS), None)
             implied = name is None and const._create_rule is not None
             quiet = kw.get("if_exists") or const._create_rule is not None
@@ -114,7 +105,7 @@ def register() -> bool:
         def requires_recreate_in_batch(self, batch_op: Any) -> bool:
             """Whether batch mode has to copy the table; it cannot where a new key has no name."""
             added = (arguments[0] for name, arguments, _ in batch_op.batch if name == _ADD)
-            return not any(map(_nameless, added)) and super().requires_recreate_in_batch(batch_op)
+            return not any(map(nameless, added)) and super().requires_recreate_in_batch(batch_op)
 
         def drop_index(self, index: Any, **kw: Any) -> None:
             if self.as_sql or not self._drop_unique(index):
@@ -240,7 +231,7 @@ def register() -> bool:
             for one in objects:
                 if one.kind == "view":
                     self._run(f"DROP VIEW {self._quoted(one.name)}")
-            new, old = self._quoted(f"{_COPY}{name}"), self._quoted(name)
+            new, old = self._quoted(f"{COPY}{name}"), self._quoted(name)
             self._run(after.create(new))
             kept = {one.name for one in before.columns}
             copied = ", ".join(
@@ -266,24 +257,9 @@ def register() -> bool:
     return True
 
 
-def _nameless(constraint: Any) -> bool:
-    return not isinstance(constraint.name, str)
-
-
-def _name(constraint: Any, used: set[str]) -> None:
-    """Give a key the name that MySQL would give it, by which migrations drop it."""
-    if not _nameless(constraint):
-        used.add(str(constraint.name))
-        return
-    if isinstance(constraint, ForeignKeyConstraint):
-        names = (f"{constraint.table.name}_ibfk_{n}" for n in itertools.count(1))
-    elif isinstance(constraint, UniqueConstraint):
-        first = next(iter(constraint.columns)).name
-        names = (first if n == 1 else f"{first}_{n}" for n in itertools.count(1))
-    else:
-        return
-    constraint.name = next(name for name in names if name not in used)
-    used.add(constraint.name)
+def _name(constraint: Any, used: Iterable[str]) -> None:
+    if nameless(constraint):
+        constraint.name = name_of(constraint, used) or constraint.name
 
 
 def _compiler(impl: Any) -> Any:

@@ -25,6 +25,7 @@ from sqlalchemy.sql.util import surface_selectables_only
 from discovery.rome import alembic_impl, oslo, times
 from discovery.rome.errors import ConnectionLost
 from discovery.rome.limits import IN_A_ROW
+from discovery.rome.mysql_names import RomeDDLCompiler
 from discovery.rome.secret import Secret
 
 DEFAULT_LEVEL: IsolationLevel = "REPEATABLE READ"
@@ -176,6 +177,7 @@ class RomeDialect(SQLiteDialect):
     supports_statement_cache = True
     supports_native_boolean = False
     statement_compiler = RomeCompiler
+    ddl_compiler = RomeDDLCompiler
     type_compiler_cls = RomeTypeCompiler
     colspecs: Any = {  # noqa: RUF012 - SQLAlchemy's
         **SQLiteDialect.colspecs,

@@ -262,6 +262,37 @@ def test_batch_mode_adds_a_key_without_a_name(engine, migrate):
     }
 
 
+def test_so_do_those_of_tables_that_alembic_does_not_make(engine, migrate):
+    """And by these names they go, as in Manila's 5077ffcc5f1c; the description stays as it was."""
+    metadata = sa.MetaData()
+    metadata.reflect(engine, only=["par"])
+    new = sa.Table(
+        "new",
+        metadata,
+        sa.Column("a", sa.Integer, sa.ForeignKey("par.id"), primary_key=True),
+        sa.Column("b", sa.Integer, sa.ForeignKey("par.id", name="new_ibfk_1")),
+        sa.UniqueConstraint("b", "a"),
+    )
+    new.create(engine)
+    assert {key.name for key in new.foreign_key_constraints} == {None, "new_ibfk_1"}
+    found = sa.inspect(engine)
+    assert [key["name"] for key in found.get_unique_constraints("new")] == ["b"]
+    by_column = {
+        tuple(key["constrained_columns"]): key["name"] for key in found.get_foreign_keys("new")
+    }
+    assert by_column == {("a",): "new_ibfk_2", ("b",): "new_ibfk_1"}
+
+    def change(op):
+        with op.batch_alter_table("new") as batch:
+            batch.drop_constraint("new_ibfk_2", type_="foreignkey")
+        op.drop_constraint("new_ibfk_1", "new", type_="foreignkey")
+        op.drop_constraint("b", "new", type_="unique")
+
+    migrate(change)
+    found = sa.inspect(engine)
+    assert found.get_foreign_keys("new") == found.get_unique_constraints("new") == []
+
+
 def test_rows_that_break_a_new_constraint(engine, migrate):
     for change in (
         lambda op: op.create_check_constraint("new", "t", "a > 1"),
