@@ -402,9 +402,9 @@ class Transaction:
     def _of_changes(self, changes: bytes, written: Mapping[str, set[int]]) -> Certificate:
         workspace, state = self._workspace, self.state
         replaced = {s.shape.into for s in self._statements if s.shape.kind == "write"}
-        before = Before(
-            state.pages, state.catalogue, workspace.shaken | {name for name in replaced if name}
-        )
+        # SQLite's hook, which tells of rows that are shaken, knows no table without row numbers.
+        unseen = {*state.catalogue.unnumbered, *(name for name in replaced if name)}
+        before = Before(state.pages, state.catalogue, workspace.shaken | unseen)
         try:
             return of_changes(changes, written, workspace.database, state.catalogue, before.row)
         finally:

@@ -1,5 +1,6 @@
 """What Redis loses of a database, or has changed, is told and stops writes, but not reads."""
 
+import contextlib
 import itertools
 import time
 
@@ -204,4 +205,26 @@ def test_a_statement_that_failed_half_way_adds_nothing_to_the_totals(database):
     database.run(
         "SAVEPOINT s", "UPDATE k SET a = 'aB' WHERE a = 'AB'", "ROLLBACK TO s", "DELETE FROM u"
     )
+    assert database.witnesses() == []
+
+
+@pytest.mark.parametrize("table", ["", " WITHOUT ROWID"])
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["UPDATE v SET a = 'a'"],  # the first row takes the key, and the second one ends it
+        ["UPDATE v SET a = 'a' WHERE a = 'A'", "UPDATE v SET a = 'A' WHERE a = 'a'"],
+        ["DELETE FROM v WHERE a = 'A'", "INSERT INTO v VALUES ('a', 1)"],
+    ],
+    ids=["ended half way", "there and back", "again"],
+)
+def test_a_key_that_is_written_in_another_case_counts_once(database, table, statements):
+    """Of a table without row numbers, SQLite's hook tells nothing of what was changed."""
+    database.run(f"CREATE TABLE v (a TEXT COLLATE NOCASE PRIMARY KEY, b INT){table}")
+    database.run("INSERT INTO v VALUES ('A', 1), ('B', 2)")
+    for statement in statements:
+        with contextlib.suppress(errors.IntegrityError):
+            database.first.execute(statement)
+    database.first.commit()
+    assert len(read(database.connect(), "v")) == 2
     assert database.witnesses() == []
