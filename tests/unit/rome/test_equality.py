@@ -111,6 +111,8 @@ def test_sqlite_refuses_the_second_row_where_both_have_one_key(schema, data):
     table = catalogue.tables["t"]
     rows = st.tuples(*[values] * len(names))
     one, two = data if isinstance(data, list) else (data.draw(rows), data.draw(rows))
+    # Each is stored alone: a key that SQLite gives is the same there, and another one together.
+    assume(not table.integer_key or None not in (*one, *two))
     first, second = stored(pages, table, names, one), stored(pages, table, names, two)
     assume(first is not None and second is not None)
     keys = [
