@@ -127,6 +127,8 @@ class Replica:
         """Where the log is when it has a commit of this process that its state has not, be the
         state too old or of a history that Redis has lost; transactions ask until it is reached."""
         self._passed: dict[int, bytes] = {}
+        self._unseen: list[Place] = []
+        """Where commits of this process are that its state has not."""
 
     # Following the log
 
@@ -142,6 +144,7 @@ class Replica:
             place = self.place
             reply = self.store.run(*self._sync(place))
             if self._follow(place, reply, tell=tell):
+                self._look_for_unseen(tell=tell)
                 return self.state
 
     @property
@@ -181,6 +184,40 @@ class Replica:
             return False
         return not reply[2] and (not entries or now.seq >= entries[-1][0])
 
+    def _look_for_unseen(self, *, tell: bool) -> None:
+        """See that Redis has what it accepted from this process and the state did not reach.
+
+        A server that was replaced, and did not know it yet, may have accepted it: then the state,
+        which others of this process have brought to the new history, does not tell that it is gone.
+        """
+        for unseen in tuple(self._unseen):
+            known = self._passed.get(unseen.seq)
+            if known != unseen.hash:
+                reply = self.store.run(*self._sync(unseen))
+                if reply[0] == b"DIVERGED":
+                    self._tell_unseen(unseen, tell=tell)
+                    continue
+                if reply[0] == b"OK" and (self.place.seq < unseen.seq or known is not None):
+                    continue  # it is on its way, or the next answer ends this history
+            with contextlib.suppress(ValueError):  # another thread was faster
+                self._unseen.remove(unseen)
+
+    def _tell_unseen(self, unseen: Place, *, tell: bool) -> None:
+        with self._lock:
+            if unseen not in self._unseen:
+                return
+            self._unseen.remove(unseen)
+            self.owed = 0
+            self.counters.tails_lost += 1
+        error = TailLost(
+            f"redis connection lost: {self.settings.address} no longer has commit {unseen.seq} of "
+            f"database {self.settings.database}, which this process had made; the replica is at "
+            f"{self.place.seq}"
+        )
+        if tell:
+            raise error
+        self.untold = error
+
     def lock(
         self, owner: bytes, act: str, names: Collection[bytes], *, take: bool = True
     ) -> tuple[bytes, bytes, State]:
@@ -196,7 +233,11 @@ class Replica:
         first, second = self.store.run_all(
             [self._locking(owner, act, names, take), self._sync(place)]
         )
-        newest = self.state if self._follow(place, second) else self.fresh()
+        if self._follow(place, second):
+            self._look_for_unseen(tell=True)
+            newest = self.state
+        else:
+            newest = self.fresh()
         return first[0], first[1] if len(first) > 1 else b"", newest
 
     def _locking(self, owner: bytes, act: str, names: Collection[bytes], take: bool = True) -> Call:
@@ -278,6 +319,7 @@ class Replica:
             if gone:
                 self.ids.clear()
                 self.state = self._boot()
+                self._passed.clear()  # another history may have these numbers
                 self.counters.boots += 1
                 self._lost = (before.life, before.seq)
             if not (forgot and (gone or committing)):
@@ -421,6 +463,9 @@ class Replica:
                 self._advance_quietly([(accepted.seq, accepted.hash, accepted.payload)])
                 if self._passed.get(accepted.seq) != accepted.hash:
                     self.owed = max(accepted.seq, self.place.seq + 1)
+                    self._unseen.append(
+                        Place(base.life, accepted.epoch, accepted.seq, accepted.hash)
+                    )
             self.counters.commits += 1
 
     def _note_passed(self, seq: int, hashed: bytes) -> None:
@@ -468,4 +513,5 @@ class Replica:
         self._applier = None
         self.store.new_process()
         self.ids.new_process()
+        self._unseen.clear()  # its commits are the parent's to tell
         self.counters = Counters()
