@@ -180,9 +180,13 @@ def test_what_matches_nothing_is_not_sent(replicas):
 
 @pytest.mark.parametrize("before", [True, False])
 def test_beside_ddl_it_is_the_table_that_was_written(before, replicas):
+    """It is run again, with the DDL; only another answer ends it."""
     same, ddl = SAME["to its own value"], "CREATE TABLE more (id INTEGER PRIMARY KEY)"
     program = [same, ddl] if before else [ddl, same]
-    assert race(replicas, ["UPDATE t SET v = 5 WHERE id = 2"], program) == (True, True)
+    other = ["UPDATE t SET v = 5 WHERE id = 2"]
+    reads = "SELECT v FROM t WHERE id = 2"
+    assert race(replicas, other, [reads, *program]) == (True, True)
+    assert race(replicas, ["UPDATE t SET v = 6 WHERE id = 2"], program) == (True, False)
 
 
 @pytest.mark.parametrize("by", ["UPDATE", "REPLACE", "DELETE"])
