@@ -164,6 +164,11 @@ class Client(redis.Redis):
         try:
             connection.send_packed_command([packed(command)], check_health=False)
             return connection.read_response()
+        except ResponseError:  # an answer
+            raise
+        except BaseException:  # between the two, or the next request would be given this answer
+            connection.disconnect()
+            raise
         finally:
             pool.give(connection)
 
