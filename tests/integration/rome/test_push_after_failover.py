@@ -40,10 +40,7 @@ def test_a_commit_that_meets_a_failover_lets_the_next_transaction_tell(server: R
             theirs.execute(text("INSERT INTO t VALUES (2)"))
             theirs.execute(text("INSERT INTO t VALUES (3)"))
         lost = replica.fresh()
-        for key in client.keys("*"):
-            client.delete(key)
-        for key, value in before.items():
-            client.restore(key, 0, value)
+        _become(client, before)
 
     connection.commit()
     connection.close()
